@@ -1,0 +1,88 @@
+"""Every path of a workspace, named once, relative to its root; and how files are replaced whole."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tidegate.errors import DataError
+
+PARAMS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
+DATA = Path("data")
+DATA_DVC = Path("data.dvc")
+MEASUREMENTS = "measurements"  # within DATA: one Parquet file a month
+SUPERSEDED = "superseded"  # within DATA: the values that others replaced, one Parquet file a month
+SERIES = "series.json"  # within DATA: which series its rows are of
+INGEST_STATE = Path(".tidegate") / "ingest.json"  # what the source and data/ looked like after the last ingest
+
+ARTIFACTS = Path("artifacts")
+CLEAN = ARTIFACTS / "clean.parquet"
+QUARANTINE = ARTIFACTS / "quarantine.parquet"
+VALIDATION = ARTIFACTS / "validation.json"
+DATA_DOCS = ARTIFACTS / "data_docs"
+WINDOWS = ARTIFACTS / "windows"
+MODELS = ARTIFACTS / "models"
+HISTORY = "history.csv"  # within a model's folder: its learning curve
+EVALUATION = ARTIFACTS / "evaluation"
+REGISTRATION = ARTIFACTS / "registration.json"
+
+LOGS = Path("logs")
+MLFLOW = Path("mlflow")
+PREFECT_HOME = Path(".prefect")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to aside, and put it in the place of `path` only once it is whole."""
+    aside = path.with_name(f".{path.name}.incoming")
+    remove(aside)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield aside
+        if aside.is_dir():
+            remove(path)
+        aside.replace(path)
+    finally:
+        remove(aside)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that is the same bytes for the same content."""
+    with replacing(path) as aside:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: it is absent or damaged.
+    """
+    try:
+        return json.loads(present(path).read_text(encoding="utf-8"))
+    except ValueError:
+        raise DataError(f"{path} is damaged: delete it, and run the stage that makes it again.") from None
+
+
+def present(path: Path) -> Path:
+    """Give the path of something that another stage has made.
+
+    Raises:
+        DataError: it has not.
+    """
+    if not path.exists():
+        raise DataError(f"{path} is not here: tidegate run, or dvc repro, runs the stage that makes it.")
+    return path

@@ -1,0 +1,49 @@
+"""What can go wrong, and whose move it is.
+
+    TidegateError          a fault of the program or of a service (exit code 1)
+    ├── StageFailed        a stage's own command ended with an error
+    ├── ServiceError       a server did not start or does not answer
+    └── UserError          something the user can put right (exit code 2)
+        ├── SettingsError  params.yaml: an unknown key, a wrong type, a value out of range
+        ├── SourceError    a file or source that cannot be read as it is described
+        ├── DataError      rows that cannot be used as they are
+        └── GateClosed     a gate refused: the rule, the rows and what to do are in the message
+
+Every message is one clear sentence: what is wrong, where, and what to do.
+"""
+
+
+class TidegateError(Exception):
+    """A fault of the program or of a service it needs."""
+
+    exit_code = 1
+
+
+class StageFailed(TidegateError):
+    """A stage's own command ended with an error."""
+
+
+class ServiceError(TidegateError):
+    """A server did not start, or does not answer."""
+
+
+class UserError(TidegateError):
+    """Something that the user can put right."""
+
+    exit_code = 2
+
+
+class SettingsError(UserError):
+    """params.yaml holds an unknown key, a wrong type or a value out of range."""
+
+
+class SourceError(UserError):
+    """A file or source cannot be read as params.yaml describes it."""
+
+
+class DataError(UserError):
+    """The rows cannot be used as they are."""
+
+
+class GateClosed(UserError):
+    """A gate refused to let the data, the windows or the model pass."""
