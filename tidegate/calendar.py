@@ -1,0 +1,76 @@
+"""Time as a regular grid: steps, gaps, and the marks by which a faulty sensor is known. Pure functions."""
+
+import numpy as np
+import pandas as pd
+
+from tidegate.errors import DataError, SettingsError
+from tidegate.frame import KEYS, STATION, TIME
+
+
+def step_of(frequency: str) -> pd.Timedelta:
+    """Turn a frequency such as "1h" or "15min" into a duration.
+
+    Raises:
+        SettingsError: it is not a fixed, positive duration.
+    """
+    try:
+        step = pd.Timedelta(frequency)
+    except ValueError:
+        step = pd.NaT  # type: ignore[assignment]
+    if pd.isna(step) or step < pd.Timedelta("1s"):
+        raise SettingsError(f"params.yaml: validate.frequency is {frequency!r}: give a duration such as 1h or 15min.")
+    return step
+
+
+def off_grid(times: pd.Series, step: pd.Timedelta) -> pd.Series:
+    """Mark times that do not lie on whole steps, counted from where most of them lie.
+
+    Hours of a zone that is half an hour off, or days that begin at local midnight, are as regular as those of UTC.
+    """
+    since = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta("1us") % (step // pd.Timedelta("1us"))
+    return since != since.mode().min()
+
+
+def stretches(rows: pd.DataFrame, step: pd.Timedelta) -> pd.Series:
+    """Number the stretches without a gap, in rows sorted by station and time."""
+    follows = (rows[STATION] == rows[STATION].shift()) & (rows[TIME].diff() == step)
+    return (~follows).cumsum()
+
+
+def regular(frame: pd.DataFrame, step: pd.Timedelta) -> pd.DataFrame:
+    """Lay a frame on the regular grid: each station at each step of the network's span, NaN where nothing is.
+
+    Raises:
+        DataError: there are no rows.
+    """
+    if frame.empty:
+        raise DataError("There are no rows left to use: see the quarantine and the source.")
+    times = pd.date_range(frame[TIME].min(), frame[TIME].max(), freq=step, unit="us", name=TIME)
+    stations = pd.Index(sorted(frame[STATION].unique()), name=STATION, dtype="str")
+    grid = pd.MultiIndex.from_product([stations, times])
+    return frame.set_index(KEYS).reindex(grid).reset_index()
+
+
+def longest_run(flags: np.ndarray) -> int:
+    """Count the longest run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def repeats(values: pd.Series, stretch: pd.Series) -> pd.Series:
+    """Count for each value the length of the run of equal values it stands in; its run's first value counts 1.
+
+    A sensor that is stuck repeats its last true value: that one is not suspect, its copies are.
+    """
+    changed = (values != values.shift()) | (stretch != stretch.shift())
+    run = changed.cumsum()
+    length = run.map(run.value_counts())
+    return length.where(~changed & values.notna(), 1)
+
+
+def jump(values: pd.Series, stretch: pd.Series) -> pd.Series:
+    """Measure how far each value stands out from both its neighbours, in the same direction; 0 if it does not."""
+    ahead, behind = values.groupby(stretch).shift(), values.groupby(stretch).shift(-1)
+    up = np.minimum(values - ahead, values - behind)
+    down = np.minimum(ahead - values, behind - values)
+    return pd.Series(np.maximum(np.maximum(up, down), 0.0), index=values.index).fillna(0.0)
