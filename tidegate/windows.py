@@ -1,0 +1,199 @@
+"""Windows of the clean data: the panel, the splits by time, the scaler, and the proof that nothing leaks.
+
+A window is named by its origin, the first step of its targets; its lookback ends one step before.
+
+    |<------- train ------->|  gap  |<- validation ->|  gap  |<--- test --->|     targets' spans
+                    |<-lookback->|^origin
+
+A split's targets lie in its own span. With the gap as long as the lookback (the default), no step of any split's
+windows is shared with another's targets or inputs.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tidegate.artifacts import WINDOWS, present, read_json, replacing, write_json
+from tidegate.errors import DataError, GateClosed
+from tidegate.frame import STATION, TIME
+from tidegate.panel import Flags, Floats, Panel, Starts, WindowSpec
+
+SPLITS = ("train", "validation", "test")
+SPEC = "spec.json"
+Doubles = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Measurements in their own units: `values` (stations, steps, features), NaN where missing."""
+
+    stations: tuple[str, ...]
+    times: pd.DatetimeIndex
+    values: Doubles
+
+
+def to_grid(clean: pd.DataFrame, features: tuple[str, ...]) -> Grid:
+    """Fold a frame on a regular grid (sorted by station, then time) into an array."""
+    stations = tuple(clean[STATION].unique())
+    times = pd.DatetimeIndex(clean[TIME].iloc[: len(clean) // len(stations)])
+    values = clean[list(features)].to_numpy("float64").reshape(len(stations), len(times), len(features))
+    return Grid(stations, times, values)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Standardises each feature at each station: `mean` and `deviation` (stations, features)."""
+
+    mean: Doubles
+    deviation: Doubles
+
+    def scale(self, values: Doubles) -> tuple[Floats, Flags]:
+        """Scale (stations, steps, features); missing values become 0, the mean, and are flagged as not observed."""
+        scaled = (values - self.mean[:, None]) / self.deviation[:, None]
+        observed = np.isfinite(scaled)
+        return np.where(observed, scaled, 0).astype(np.float32), observed
+
+    def unscale(self, forecasts: npt.NDArray[Any], station: npt.NDArray[Any]) -> Doubles:
+        """Bring forecasts (windows, horizon, targets) of the given stations (windows,) back to their units."""
+        targets = forecasts.shape[-1]
+        mean, deviation = self.mean[station, None, :targets], self.deviation[station, None, :targets]
+        return forecasts.astype(np.float64) * deviation + mean
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what JSON can hold."""
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> "Scaler":
+        """Read what `as_json` gave."""
+        return cls(np.asarray(raw["mean"], np.float64), np.asarray(raw["deviation"], np.float64))
+
+
+def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
+    """Fit a scaler to the first `steps` of the grid alone.
+
+    Raises:
+        DataError: a target is all missing or constant there, at some station.
+    """
+    seen = grid.values[:, :steps]
+    observed = np.isfinite(seen)
+    count = observed.sum(axis=1)
+    mean = np.where(observed, seen, 0).sum(axis=1) / np.maximum(count, 1)
+    centred = np.where(observed, seen - mean[:, None], 0)
+    deviation = np.sqrt((centred**2).sum(axis=1) / np.maximum(count, 1))
+    constant = deviation < 1e-9 * np.maximum(1, np.abs(mean))
+    for column, target in enumerate(spec.targets):
+        for row, station in enumerate(grid.stations):
+            if count[row, column] == 0:
+                what = "has no value at all"
+            elif constant[row, column]:
+                what = f"is constant ({mean[row, column]:g})"
+            else:
+                continue
+            raise DataError(
+                f"Target {target} at station {station} {what} in the training span "
+                f"({grid.times[0]:%Y-%m-%d %H:%M} to {grid.times[steps - 1]:%Y-%m-%d %H:%M} UTC): "
+                "there is nothing to learn; leave the station or the target out."
+            )
+    return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate says nothing: it becomes 0
+
+
+def spans(steps: int, validation_share: float, test_share: float, gap: int) -> dict[str, tuple[int, int]]:
+    """Give each split's span of targets, as a half-open range of steps."""
+    test = steps - round(steps * test_share)
+    validation = test - round(steps * validation_share)
+    return {"train": (0, validation - gap), "validation": (validation, test - gap), "test": (test, steps)}
+
+
+def starts_in(grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_share: float) -> Starts:
+    """List the windows whose targets lie in the span: (station, first step of the lookback), int32.
+
+    A window counts if enough of its targets' lookback is observed and at least one target after it.
+    """
+    first = max(span[0], spec.lookback)
+    origins = np.arange(first, span[1] - spec.horizon + 1)
+    if origins.size == 0:
+        return np.empty((0, 2), np.int32)
+    observed = np.isfinite(grid.values[..., : len(spec.targets)]).all(axis=-1)
+    counted = np.pad(np.cumsum(observed, axis=1), ((0, 0), (1, 0)))
+    past: Counts = counted[:, origins] - counted[:, origins - spec.lookback]
+    future: Counts = counted[:, origins + spec.horizon] - counted[:, origins]
+    enough = max(1.0, min_observed_share * spec.lookback)
+    station, column = np.nonzero(np.logical_and(past >= enough, future > 0))
+    return np.stack([station, origins[column] - spec.lookback], axis=1).astype(np.int32)
+
+
+def prove(
+    starts: dict[str, Starts], spec: WindowSpec, scaler_steps: int, gap: int, times: pd.DatetimeIndex
+) -> dict[str, Any]:
+    """Recount from the windows themselves what they touch, and show that no split sees another's future.
+
+    Raises:
+        GateClosed: a split is empty, or a target of an earlier split lies less than the gap before a later one's,
+            or the scaler has seen a step that is not the training span's.
+    """
+    proof: dict[str, Any] = {
+        "gap_steps": gap,
+        "scaler": {"steps": scaler_steps, "to": str(times[scaler_steps - 1])},
+    }
+    touched = {}
+    for split in SPLITS:
+        if not len(starts[split]):
+            raise GateClosed(
+                f"The leakage gate is closed: the {split} split holds no window of {spec.lookback} + {spec.horizon} "
+                f"steps in {len(times)} steps: shorten window.lookback_steps, horizon_steps or gap_steps, or bring "
+                "more data."
+            )
+        first, last = int(starts[split][:, 1].min()), int(starts[split][:, 1].max())
+        touched[split] = (first + spec.lookback, last + spec.lookback + spec.horizon - 1)
+        proof[split] = {
+            "windows": len(starts[split]),
+            "inputs_from": str(times[first]),
+            "targets_from": str(times[touched[split][0]]),
+            "targets_to": str(times[touched[split][1]]),
+        }
+    for earlier, later in (("train", "validation"), ("validation", "test")):
+        between = touched[later][0] - touched[earlier][1] - 1
+        if between < gap:
+            begin = times[touched[later][0]]
+            raise GateClosed(
+                f"The leakage gate is closed: {later} targets begin at {begin}, {between} steps after the last "
+                f"{earlier} target, and window.gap_steps asks for {gap}: rebuild the windows."
+            )
+    if scaler_steps > touched["validation"][0] - gap:
+        raise GateClosed(
+            f"The leakage gate is closed: the scaler has seen {scaler_steps} steps, up to {times[scaler_steps - 1]}, "
+            "which is beyond the training span: fit it on training rows alone."
+        )
+    return proof
+
+
+def write(panel: Panel, starts: dict[str, Starts], scaler: Scaler, begins: pd.Timestamp, proof: dict[str, Any]) -> None:
+    """Write everything about the windows into artifacts/windows."""
+    with replacing(WINDOWS) as folder:
+        folder.mkdir()
+        np.save(folder / "values.npy", panel.values)
+        np.save(folder / "observed.npy", panel.observed)
+        for split in SPLITS:
+            np.save(folder / f"starts_{split}.npy", starts[split])
+        write_json(folder / SPEC, {"spec": panel.spec.as_json(), "scaler": scaler.as_json(), "begins": str(begins)})
+        write_json(folder / "proof.json", proof)
+
+
+def read() -> tuple[Panel, dict[str, Starts]]:
+    """Read the panel and each split's starts."""
+    present(WINDOWS)
+    values, observed = (np.load(WINDOWS / f"{name}.npy", allow_pickle=False) for name in ("values", "observed"))
+    starts = {split: np.load(WINDOWS / f"starts_{split}.npy", allow_pickle=False) for split in SPLITS}
+    return Panel(values, observed, read_spec(WINDOWS / SPEC)[0]), starts
+
+
+def read_spec(path: Path = WINDOWS / SPEC) -> tuple[WindowSpec, Scaler]:
+    """Read the spec of the windows and the scaler."""
+    raw = read_json(path)
+    return WindowSpec.from_json(raw["spec"]), Scaler.from_json(raw["scaler"])
