@@ -1,0 +1,52 @@
+"""Figures for MLflow. Drawn without pyplot: nothing global, and no display needed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+Array = npt.NDArray[np.float64]
+
+
+def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
+    """Draw training and validation loss over the epochs; the epoch that was kept is marked."""
+    figure, axes = _axes("Learning curve", "epoch", "loss of scaled values")
+    epochs = [row["epoch"] + 1 for row in history]
+    for key, label in (("train_loss", "training"), ("validation_loss", "validation")):
+        axes.plot(epochs, [row[key] for row in history], marker="o", label=label)
+    best = int(np.argmin([row["validation_loss"] for row in history]))
+    axes.axvline(epochs[best], color="grey", linestyle=":", label=f"kept: epoch {best + 1}")
+    axes.legend()
+    return figure
+
+
+def error_by_step(by_model: Mapping[str, Array], unit: str) -> Figure:
+    """Draw the mean absolute error at each step ahead, a line a candidate."""
+    figure, axes = _axes("Error by horizon", "steps ahead", f"mean absolute error, {unit}")
+    for name, errors in by_model.items():
+        axes.plot(np.arange(1, len(errors) + 1), errors, label=name)
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
+def forecast_against_measurement(panels: Sequence[tuple[str, Sequence[object], Array, Array]], label: str) -> Figure:
+    """Draw forecasts over measurements, a panel a station: (title, times, measured, forecast)."""
+    figure = Figure(figsize=(10, 2.8 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), 1, squeeze=False)
+    for axes, (title, times, measured, forecast) in zip(grid[:, 0], panels, strict=True):
+        axes.plot(times, measured, color="black", linewidth=1, label="measured")
+        axes.plot(times, forecast, color="tab:orange", linewidth=1.2, label="forecast")
+        axes.set(title=title, ylabel=label)
+        axes.legend(loc="upper right")
+    return figure
+
+
+def _axes(title: str, x: str, y: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    return figure, axes

@@ -1,0 +1,52 @@
+"""The test origins, and how candidates and champions are scored on them: all on the same ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidegate import metrics, windows
+from tidegate.errors import DataError
+from tidegate.metrics import METRICS, Array
+from tidegate.panel import Panel, Starts
+from tidegate.windows import Scaler
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test origins: what was measured, in units, and what scales the errors."""
+
+    panel: Panel
+    starts: Starts
+    scaler: Scaler
+    measured: Array  # (windows, horizon, targets), NaN where missing
+    scale: Array  # (windows, 1, targets), of MASE
+
+
+def read_test() -> TestSet:
+    """Read the test origins and what was measured after them."""
+    panel, starts = windows.read()
+    scaler = windows.read_spec()[1]
+    spec, station = panel.spec, starts["test"][:, 0]
+    future, observed = panel.future(starts["test"])
+    measured = np.where(observed, scaler.unscale(future, station), np.nan)
+    training_end = int(starts["train"][:, 1].max()) + spec.lookback + spec.horizon
+    training = np.where(panel.observed, panel.values, np.nan)[:, :training_end, : len(spec.targets)]
+    scale = metrics.seasonal_scale(training.astype(np.float64), spec.season) * scaler.deviation[:, : len(spec.targets)]
+    for row, column in np.argwhere(scale[np.unique(station)] == 0):
+        name = spec.stations[np.unique(station)[row]]
+        raise DataError(
+            f"Target {spec.targets[column]} at station {name} repeats its season of {spec.season} steps exactly, so "
+            "there is nothing to forecast: leave it out, or set another window.season_steps."
+        )
+    return TestSet(panel, starts["test"], scaler, measured, scale[station][:, None, :])
+
+
+def score(errors: dict[str, Array], scale: Array, baseline: str, ranked_by: str) -> dict[str, dict[str, float]]:
+    """Score each candidate over all origins, stations and steps; skill is by the metric that ranks."""
+    scores = {name: {key: metric(e, scale) for key, metric in METRICS.items()} for name, e in errors.items()}
+    reference = scores[baseline][ranked_by]
+    if reference == 0:
+        raise DataError("Seasonal naive forecasts the test span without any error: there is nothing left to learn.")
+    for own in scores.values():
+        own["skill"] = metrics.skill(own[ranked_by], reference)
+    return {name: {key: round(value, 6) for key, value in own.items()} for name, own in scores.items()}

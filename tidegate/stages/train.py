@@ -1,0 +1,43 @@
+"""Train: fit one candidate of params.yaml.
+
+Reads artifacts/windows. Writes artifacts/models/<name>: the model, and history.csv, its learning curve. Records the
+run with MLflow. Stops at a section that cannot be built, or windows that it cannot learn from.
+"""
+
+import time
+
+import pandas as pd
+
+import models
+from tidegate import identity, tracking, windows
+from tidegate.artifacts import HISTORY, MODELS, replacing
+from tidegate.parsing import choose
+from tidegate.report import Report
+from tidegate.settings import Settings
+
+COLUMNS = ["epoch", "train_loss", "validation_loss", "learning_rate"]
+
+
+def run(settings: Settings, report: Report, name: str) -> str:
+    """Train the candidate `name`; give one line of what it learnt."""
+    choose(name, settings.models, "the candidate")
+    panel, starts = windows.read()
+    model = models.make(name, settings.models[name], panel.spec)
+    began = time.perf_counter()
+    history = model.fit(panel, starts["train"], starts["validation"], settings.train, report)
+    seconds = time.perf_counter() - began
+    with replacing(MODELS / name) as folder:
+        folder.mkdir()
+        models.save(model, settings.models[name], panel.spec, folder)
+        pd.DataFrame(history, columns=COLUMNS).to_csv(folder / HISTORY, index=False)
+    tracking.record_training(
+        identity.of_candidate(settings, name),
+        identity.folder_digest(MODELS / name),
+        identity.parameters(settings, name),
+        history,
+        seconds,
+    )
+    if not history:
+        return "fitted at once"
+    best = min(history, key=lambda row: row["validation_loss"])
+    return f"{len(history)} epochs, best {best['epoch'] + 1}: validation loss {best['validation_loss']:.4f}"
