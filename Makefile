@@ -1,0 +1,63 @@
+# `make` lists the targets. Everything installs itself into .venv; nothing outside this folder is changed.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install run up repro check test test-fast bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## make .venv from the pins in requirements/
+
+run: $(INSTALLED) ## run the pipeline, from the source to a registered model
+	@$(BIN)/tidegate run
+
+up: $(INSTALLED) ## start Prefect, MLflow and a worker on this machine, until Ctrl-C
+	@exec $(BIN)/tidegate up
+
+repro: $(INSTALLED) ## walk the same graph with DVC alone
+	@$(BIN)/dvc repro
+
+check: $(INSTALLED) ## lint, check types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: $(INSTALLED) ## run all tests
+	@$(BIN)/pytest
+
+test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
+	@$(BIN)/pytest -m "not slow"
+
+bench: $(INSTALLED) ## measure the drivers' overhead
+	@$(BIN)/python bench/overhead.py
+
+lock: $(INSTALLED) ## resolve the pins anew
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 requirements/uv.in -o requirements/uv.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 --group dev pyproject.toml -o requirements/lock.txt
+
+clean: ## remove what runs have made, but not data/ nor the registry
+	rm -rf artifacts logs dvc.lock
+
+# Byte-compiled at once: otherwise each process of a fresh machine may pay for it again. The site file lets
+# `.venv/bin/dvc repro` find this environment's python though it is not activated. Prefect's database is made here,
+# so that the first run need not wait for it.
+SITE_FILE := import os, sys; os.environ["PATH"] = os.pathsep.join([os.path.join(sys.prefix, "bin"), os.environ.get("PATH", "")])
+$(INSTALLED): requirements/lock.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 is needed; say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Installing into $(VENV), once (a minute or a few) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements/lock.txt requirements/uv.txt
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo '$(SITE_FILE)' > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tidegate.pth
+	@PREFECT_HOME=$(CURDIR)/.prefect DO_NOT_TRACK=1 $(BIN)/prefect server database upgrade -y >/dev/null
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m tidegate`: what dvc.yaml calls."""
+
+from tidegate.cli import main
+
+main()

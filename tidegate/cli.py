@@ -1,0 +1,207 @@
+"""The command `tidegate`: `run` for everything, `up` for the servers, and one verb a stage.
+
+A stage's modules are imported when that stage runs, and no sooner.
+"""
+
+import re
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from tidegate import console
+from tidegate.artifacts import PARAMS
+from tidegate.errors import TidegateError, UserError
+
+app = typer.Typer(
+    help="Forecasts for networks of stations, through gates that are closed by default.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="tidegate")
+
+
+@app.command()
+def run() -> None:
+    """Ingest what is new, and bring every stage of dvc.yaml up to date, as a Prefect flow.
+
+    \b
+    Examples:
+      tidegate run                                    with a server of its own
+      PREFECT_API_URL=http://host:4200/api tidegate run    with yours
+    """
+    _guarded("run", _run)
+
+
+@app.command()
+def up(
+    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's server.")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's server.")] = 5000,
+) -> None:
+    """Start Prefect's and MLflow's servers and serve the deployments, until Ctrl-C.
+
+    \b
+    Examples:
+      tidegate up
+      tidegate up --prefect-port 4300 --mlflow-port 5100
+    """
+    _guarded("up", lambda: _up(prefect_port, mlflow_port))
+
+
+@app.command()
+def ingest(
+    anew: Annotated[bool, typer.Option("--anew", help="Begin data/ anew, from the source alone.")] = False,
+) -> None:
+    """Bring new rows from the source into data/, and let DVC take note of them.
+
+    \b
+    Examples:
+      tidegate ingest
+      tidegate ingest --anew      after a wrong row has been taken out of the source
+    """
+    _guarded("ingest", lambda: _ingest(anew))
+
+
+@app.command()
+def validate() -> None:
+    """Validate data/: quarantine bad cells, stop when there are too many.
+
+    \b
+    Example:
+      tidegate validate && open artifacts/data_docs/stations.html
+    """
+    _stage("validate")
+
+
+@app.command()
+def window() -> None:
+    """Cut the clean data into windows, split by time, and prove that nothing leaks.
+
+    \b
+    Example:
+      tidegate window && cat artifacts/windows/proof.json
+    """
+    _stage("window")
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="A candidate: a section under models in params.yaml.")],
+) -> None:
+    """Train one candidate.
+
+    \b
+    Example:
+      tidegate train gru
+    """
+    _stage("train", name)
+
+
+@app.command()
+def evaluate() -> None:
+    """Forecast every test origin with every candidate, and compare them.
+
+    \b
+    Example:
+      tidegate evaluate && dvc metrics show
+    """
+    _stage("evaluate")
+
+
+@app.command()
+def register() -> None:
+    """Put the best candidate before the registry's gate.
+
+    \b
+    Example:
+      tidegate register && cat artifacts/registration.json
+    """
+    _stage("register")
+
+
+def _stage(*words: str) -> None:
+    from tidegate import pipeline
+
+    _guarded("-".join(words), lambda: pipeline.perform(list(words)))
+
+
+def _ingest(anew: bool) -> None:
+    from tidegate import pipeline
+
+    pipeline.ingest(anew)
+
+
+def _run() -> None:
+    from tidegate import pipeline, servers
+
+    settings = pipeline.load_settings()
+    if pipeline.is_current():
+        console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
+        return
+    with servers.prefect_api() as wait:
+        from flows.retraining import retraining  # imported while the server starts
+        from flows.tasks import drain
+
+        wait()
+        try:
+            retraining()
+        finally:
+            drain()
+
+    from tidegate import summary
+
+    console.show(summary.table(settings))
+    console.say(summary.verdict())
+    console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect).")
+
+
+def _up(prefect_port: int, mlflow_port: int) -> None:
+    from tidegate import servers
+
+    console.say("Starting the servers …")
+    with servers.everything(prefect_port, mlflow_port) as (prefect, mlflow):
+        console.say(f"Prefect  {prefect}   flows, schedules, deployments")
+        console.say(f"MLflow   {mlflow}   runs, figures, the registry")
+        console.say("Ready. Ctrl-C stops everything.")
+        while True:
+            time.sleep(3600)
+
+
+def _guarded(name: str, work: Callable[[], None]) -> None:
+    """Run with the chatter in a log file; say an error in one sentence, and exit with its code."""
+    if not PARAMS.exists():  # before a log folder is made where it does not belong
+        console.complain(f"{PARAMS} is not here: run tidegate in the root of a workspace.")
+        sys.exit(UserError.exit_code)
+    console.quiet(re.sub(r"\W+", "-", name))
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop is an orderly one too
+        signal.signal(sign, signal.default_int_handler)
+    try:
+        work()
+    except TidegateError as error:
+        traceback.print_exc()
+        console.complain(str(error))
+        if error.exit_code == TidegateError.exit_code:
+            console.complain(f"The log is {console.terminal.log}.")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.say("Stopped.")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        traceback.print_exc()
+        reason = " ".join(str(error).split())
+        console.complain(f"A fault in {name}: {type(error).__name__}: {reason}.")
+        console.complain(f"The log is {console.terminal.log}.")
+        sys.exit(TidegateError.exit_code)
