@@ -1,0 +1,232 @@
+"""The command: one clear sentence for a mistake, exit code 2, and nothing half-written."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from workspaces import ENVIRONMENT, run_in, set_params
+
+HEADER = "station,time,x\n"
+
+
+def hours(count: int, station: str = "A") -> str:
+    days = [f"2024-{1 + day // 28:02d}-{1 + day % 28:02d}" for day in range(count // 24 + 1)]
+    times = [f"{day} {hour:02d}:00" for day in days for hour in range(24)][:count]
+    return "".join(f"{station},{time},{5 + number % 24 + number % 7}\n" for number, time in enumerate(times))
+
+
+def own_files(workspace: Path, content: str | bytes | None) -> None:
+    """Point a workspace at a file of ours."""
+    (workspace / "in").mkdir(exist_ok=True)
+    if content is not None:
+        (workspace / "in" / "a.csv").write_bytes(content.encode() if isinstance(content, str) else content)
+    set_params(
+        workspace,
+        {
+            "ingest.source": "files",
+            "ingest.options": {"paths": "in/*.csv", "station": "station", "time": "time"},
+            "validate.variables": {"x": {"unit": "m"}},
+            "window.targets": ["x"],
+            "window.covariates": [],
+        },
+    )
+
+
+def refused(workspace: Path, *words: str, code: int = 2) -> str:
+    """Run a command that must be refused in one sentence; give it."""
+    done = run_in(workspace, *words, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == (1 if code == 2 else 2)
+    return done.stderr.strip()
+
+
+def refused_stage(workspace: Path, stage: str, *before: str) -> str:
+    for verb in before:
+        run_in(workspace, "tidegate", verb)
+    return refused(workspace, "tidegate", stage)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "No file is at in/*.csv"),
+        ("", "in/a.csv is empty"),
+        (b"\x89PNG\x00\x00", "in/a.csv is not a text file"),
+        ("place,time,x\nA,2024-01-01,1\n", "in/a.csv has no column 'station'"),
+        (HEADER + "A,2024-01-01 00:00,1\nA,tomorrow,1\n", "in/a.csv, line 3: 'tomorrow' is not a time"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_and_nothing_is_written(
+    workspace: Path, content: str | bytes | None, words: str
+) -> None:
+    own_files(workspace, content)
+    before = (workspace / "data.dvc").read_text()
+    assert words in refused(workspace, "tidegate", "ingest")
+    assert not (workspace / "data").exists()
+    assert (workspace / "data.dvc").read_text() == before
+
+
+def test_a_mistake_in_params_is_refused_by_every_command_before_anything_starts(workspace: Path) -> None:
+    set_params(workspace, {"models.gru.unitz": 5})
+    for words in (["ingest"], ["validate"], ["train", "linear"], ["run"]):
+        assert "models.gru.unitz is not a known key; did you mean units?" in refused(workspace, "tidegate", *words)
+    assert not (workspace / "data").exists() and not (workspace / "artifacts").exists()
+
+
+def test_a_zone_that_does_not_exist_is_refused(workspace: Path) -> None:
+    own_files(workspace, HEADER + hours(48))
+    set_params(workspace, {"ingest.options.time_zone": "Europe/Atlantis"})
+    assert "ingest.options.time_zone is 'Europe/Atlantis'" in refused(workspace, "tidegate", "ingest")
+
+
+def test_a_horizon_longer_than_the_data_is_refused(workspace: Path) -> None:
+    own_files(workspace, HEADER + hours(200))
+    set_params(workspace, {"window.horizon_steps": 500})
+    message = refused_stage(workspace, "window", "ingest", "validate")
+    assert "of the data's 200 steps" in message and "shorten window.horizon_steps" in message
+    assert not (workspace / "artifacts" / "windows").exists()
+
+
+def test_a_constant_series_is_refused(workspace: Path) -> None:
+    flat = "".join(f"{line.rsplit(',', 1)[0]},3\n" for line in hours(400).splitlines())
+    own_files(workspace, HEADER + flat)
+    assert "Target x at station A is constant (3)" in refused_stage(workspace, "window", "ingest", "validate")
+
+
+def test_a_target_that_is_all_missing_is_refused(workspace: Path) -> None:
+    blank = "".join(f"{line.rsplit(',', 1)[0]},NA\n" for line in hours(400, "B").splitlines())
+    own_files(workspace, HEADER + hours(400) + blank)
+    message = refused_stage(workspace, "validate", "ingest")
+    assert "missing_share of x at station B is 1" in message
+    set_params(
+        workspace, {"validate.tolerance.missing_share": 1.0, "validate.tolerance.longest_gap_steps": 999,
+                    "validate.tolerance.behind_steps": 999}
+    )  # fmt: skip
+    message = refused_stage(workspace, "window", "validate")
+    assert "Target x at station B has no value at all" in message
+
+
+def test_two_rows_that_disagree_are_refused_where_params_say_so(workspace: Path) -> None:
+    own_files(workspace, HEADER + "A,2024-01-01 00:00,1\nA,2024-01-01 00:00,2\n")
+    set_params(workspace, {"ingest.conflict": "refuse"})
+    assert "disagree about x" in refused(workspace, "tidegate", "ingest")
+
+
+def test_a_graph_that_dvc_cannot_read_is_refused(workspace: Path) -> None:
+    (workspace / "dvc.yaml").write_text("stages:\n  window:\n    kommand: python\n")
+    assert "DVC refuses: " in refused(workspace, "tidegate", "run")
+
+
+def test_an_unknown_candidate_is_answered_with_the_known_ones(workspace: Path) -> None:
+    message = refused(workspace, "tidegate", "train", "gruu")
+    assert "did you mean gru?; known: gru, linear, lstm, rnn, seasonal_naive" in message
+
+
+def test_a_stage_without_its_inputs_says_which_stage_makes_them(workspace: Path) -> None:
+    assert "run tidegate ingest first" in refused(workspace, "tidegate", "validate")
+    assert "artifacts/clean.parquet is not here" in refused(workspace, "tidegate", "window")
+    assert "artifacts/windows" in refused(workspace, "tidegate", "train", "linear")
+
+
+def test_outside_a_workspace_the_command_says_so(tmp_path: Path) -> None:
+    assert "run tidegate in the root of a workspace" in refused(tmp_path, "tidegate", "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_in_a_scheduled_run_is_the_flow_s_message(workspace: Path) -> None:
+    own_files(workspace, None)
+    assert "No file is at in/*.csv" in refused(workspace, "tidegate", "run")
+
+
+@pytest.mark.parametrize("command", ["run", "up", "ingest", "validate", "window", "train", "evaluate", "register"])
+def test_help_shows_an_example_in_no_time(workspace: Path, command: str) -> None:
+    assert f"  tidegate {command}" in run_in(workspace, "tidegate", command, "--help").stdout
+
+
+def test_help_imports_no_heavy_library() -> None:
+    heavy = {"tensorflow", "mlflow", "prefect", "dvc", "pandas"}
+    script = f"import sys, tidegate.cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def test_a_port_that_is_taken_is_named_with_the_option_that_chooses_another(workspace: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        message = refused(workspace, "tidegate", "up", "--prefect-port", str(port))
+    assert f"Port {port} of 127.0.0.1 is taken" in message and "--prefect-port" in message
+
+
+@pytest.mark.slow
+def test_up_serves_both_pages_and_the_deployments_and_ends_on_interrupt(trained: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    shutil.copytree(trained, workspace, symlinks=True)
+    prefect, mlflow = free_ports(2)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tidegate", "up", "--prefect-port", str(prefect), "--mlflow-port", str(mlflow)],
+        cwd=workspace, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        said = [process.stdout.readline() for _ in range(4)]
+        assert said[-1] == "Ready. Ctrl-C stops everything.\n"
+        assert f"http://127.0.0.1:{prefect}" in said[1] and f"http://127.0.0.1:{mlflow}" in said[2]
+        for port in (prefect, mlflow):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+                assert b"<html" in page.read().lower()
+        env = {"PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api", "PREFECT_HOME": str(workspace / ".prefect")}
+        listed = run_in(workspace, "python", "-m", "prefect", "deployment", "ls", **env).stdout
+        assert "ingestion/ingestion" in listed and "retraining/retraining" in listed
+        ran = run_in(
+            workspace,
+            "python",
+            "-m",
+            "prefect",
+            "deployment",
+            "run",
+            "retraining/retraining",
+            "--watch",
+            **env,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert process.returncode == 130
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and children_in(workspace):
+        time.sleep(0.2)
+    assert children_in(workspace) == []
+
+
+def children_in(folder: Path) -> list[str]:
+    """List the processes that work in a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cwd").readlink() == folder:
+                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue
+    return found

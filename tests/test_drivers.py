@@ -1,0 +1,192 @@
+"""One graph, two drivers: Prefect's flow and `dvc repro` do the same, byte for byte."""
+
+import hashlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from workspaces import ENVIRONMENT, make_workspace, run_in, set_params
+
+from tidegate.artifacts import read_json
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which `dvc repro` has run once."""
+    workspace = make_workspace(tmp_path_factory.mktemp("reproduced"))
+    run_in(workspace, "tidegate", "ingest")
+    run_in(workspace, "dvc", "repro")
+    return workspace
+
+
+@pytest.fixture
+def copied(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained workspace to change at will, with a registry of its own."""
+    copy = tmp_path / "workspace"
+    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", "logs"))
+    (copy / "mlflow").mkdir()
+    return copy
+
+
+def lock(workspace: Path) -> str:
+    return (workspace / "dvc.lock").read_text()
+
+
+def artifacts(workspace: Path) -> dict[str, str]:
+    files = sorted(path for path in (workspace / "artifacts").rglob("*") if path.is_file())
+    return {str(path.relative_to(workspace)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+def ran(transcript: str) -> list[str]:
+    """Name the stages whose lines a run has printed."""
+    return re.findall(r"^(\S+) +.*\(\d+\.\d s\)$", transcript, flags=re.M)
+
+
+def add_shell_stage(workspace: Path) -> None:
+    path = workspace / "dvc.yaml"
+    yaml = YAML()
+    content = yaml.load(path)
+    content["stages"]["count"] = {
+        "cmd": "wc -l < artifacts/evaluation/by_step.csv > artifacts/count.txt && echo counted",
+        "deps": ["artifacts/evaluation"],
+        "outs": ["artifacts/count.txt"],
+    }
+    yaml.dump(content, path)
+
+
+def test_both_drivers_write_the_same_lock_artifacts_and_metrics(trained: Path, reproduced: Path) -> None:
+    assert lock(trained) == lock(reproduced)
+    assert artifacts(trained) == artifacts(reproduced)
+    assert len(artifacts(trained)) > 25
+    metrics = "artifacts/evaluation/metrics.json"
+    assert read_json(trained / metrics) == read_json(reproduced / metrics)
+    assert (trained / "data.dvc").read_text() == (reproduced / "data.dvc").read_text()
+
+
+def test_after_either_driver_the_other_finds_nothing_to_do(trained: Path, reproduced: Path) -> None:
+    before = lock(trained)
+    assert "up to date" in run_in(trained, "dvc", "repro").stdout
+    assert lock(trained) == before
+    said = run_in(reproduced, "tidegate", "run").stdout.splitlines()
+    assert said == ["Everything is up to date: the source has nothing new, and no stage is stale."]
+    assert lock(reproduced) == before
+
+
+def test_the_run_prints_a_line_a_stage_and_a_table_and_nothing_else(trained: Path) -> None:
+    lines = (trained / "transcript.txt").read_text().splitlines()
+    names = ["seasonal_naive", "linear", "rnn", "lstm", "gru"]
+    stages = ["ingest", "validate", "window", *(f"train@{name}" for name in names), "evaluate", "register"]
+    assert [line.split()[0] for line in lines[: len(stages)]] == stages
+    table = [line for line in lines[len(stages) :] if line.startswith("│")]
+    assert sorted(row.split()[1] for row in table) == sorted(names)
+    assert lines[-2].startswith("Champion: tidegate version 1") and "make up" in lines[-1]
+    assert len(lines) == len(stages) + 1 + 3 + len(table) + 1 + 2
+
+
+def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(copied: Path, reproduced: Path) -> None:
+    for workspace in (copied, reproduced):
+        set_params(workspace, {"models.gru.units": 5})
+        add_shell_stage(workspace)
+    flow = ran(run_in(copied, "tidegate", "run").stdout)
+    repro = run_in(reproduced, "dvc", "repro").stdout
+    assert sorted(flow) == ["count", "evaluate", "ingest", "register", "train@gru"]
+    assert sorted(re.findall(r"Running stage '(\S+)'", repro)) == ["count", "evaluate", "register", "train@gru"]
+    for workspace in (copied, reproduced):
+        assert (workspace / "artifacts" / "count.txt").read_text().strip() == "31"
+    same = {path for path in artifacts(copied) if "registration" not in path}
+    assert {p: artifacts(copied)[p] for p in same} == {p: artifacts(reproduced)[p] for p in same}
+    assert "up to date" in run_in(copied, "dvc", "repro").stdout
+
+
+def test_a_shell_stage_that_fails_is_said_in_one_sentence_and_its_output_is_in_the_log(copied: Path) -> None:
+    yaml = YAML()
+    content = yaml.load(copied / "dvc.yaml")
+    content["stages"]["broken"] = {"cmd": "echo the disk is on fire && exit 3", "deps": ["artifacts/evaluation"]}
+    yaml.dump(content, copied / "dvc.yaml")
+    done = run_in(copied, "tidegate", "run", check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "exit 3" in done.stderr
+    log = copied / re.search(r"logs/\S+\.log", done.stderr)[0]  # type: ignore[index]
+    assert "the disk is on fire" in log.read_text()
+
+
+def test_a_stage_is_tried_again_as_often_as_its_meta_says(copied: Path) -> None:
+    yaml = YAML()
+    content = yaml.load(copied / "dvc.yaml")
+    command = "test -e met || { touch met && exit 1; } && touch artifacts/reached"
+    content["stages"]["world"] = {
+        "cmd": command,
+        "deps": ["artifacts/evaluation"],
+        "outs": ["artifacts/reached"],
+        "meta": {"retries": 1},
+    }
+    yaml.dump(content, copied / "dvc.yaml")
+    assert ran(run_in(copied, "tidegate", "run").stdout) == ["ingest", "world"]
+    assert (copied / "artifacts" / "reached").exists()
+
+
+def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(copied: Path) -> None:
+    set_params(copied, {"train.epochs": 3})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tidegate", "run"], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("train@linear"):
+            break
+    time.sleep(2)  # amid train@rnn
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = run_in(copied, "tidegate", "run").stdout
+    assert "train@rnn" in ran(again) and "train@linear" not in ran(again)
+    assert "up to date" in run_in(copied, "dvc", "repro").stdout
+    assert not list((copied / "artifacts").rglob(".*.incoming"))
+
+
+def test_an_experiment_runs_and_shows(copied: Path) -> None:
+    for words in (["add", "-A"], ["commit", "-qm", "trained"]):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=copied, check=True)
+    run_in(copied, "dvc", "exp", "run", "-S", "models.gru.units=6", "--name", "six", GIT_AUTHOR_NAME="t",
+           GIT_AUTHOR_EMAIL="t@e.org", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@e.org")  # fmt: skip
+    table = run_in(copied, "dvc", "exp", "show", "--csv").stdout.splitlines()
+    columns = table[0].split(",")
+    assert "models.gru.units" in columns and any(name.endswith("gru.mase") for name in columns)
+    assert any("six" in row for row in table)
+
+
+def test_data_and_artifacts_come_back_from_the_remote(copied: Path) -> None:
+    before = artifacts(copied)
+    run_in(copied, "dvc", "push")
+    shutil.rmtree(copied / "data")
+    shutil.rmtree(copied / "artifacts")
+    shutil.rmtree(copied / ".dvc" / "cache")
+    run_in(copied, "dvc", "pull", "--run-cache", check=False)
+    after = artifacts(copied)
+    assert {path for path in before if path not in after} == {"artifacts/registration.json"}  # it alone is not cached
+    assert all(before[path] == digest for path, digest in after.items())
+
+
+def test_a_second_run_of_one_workspace_says_that_the_first_is_at_work(copied: Path) -> None:
+    holder = (
+        "import sys, time\nfrom dvc.repo import Repo\nrepo = Repo()\n"
+        "with repo.lock:\n    print('held', flush=True)\n    time.sleep(120)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        done = run_in(copied, "tidegate", "run", check=False)
+    finally:
+        process.kill()
+        process.wait()
+    assert done.returncode == 1
+    assert "Another DVC command or run is at work" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,215 @@
+"""data/: idempotent, incremental, atomic, and nothing lost."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from workspaces import ROOT, TINY, set_params
+
+from tidegate import frame as long_frame
+from tidegate import settings
+from tidegate.errors import DataError
+from tidegate.report import silent
+from tidegate.settings import Settings
+from tidegate.stages import ingest
+
+HEADER = "station,time,x\n"
+
+
+def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> Settings:
+    monkeypatch.chdir(folder)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    set_params(folder, {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}})
+    return settings.load()
+
+
+def from_files(folder: Path, monkeypatch: pytest.MonkeyPatch, conflict: str = "last") -> Settings:
+    return make(
+        folder,
+        monkeypatch,
+        ingest__source="files",
+        ingest__options={"paths": "in/*.csv", "station": "station", "time": "time"},
+        ingest__conflict=conflict,
+        validate__variables={"x": {"unit": "m"}},
+        window__targets=["x"],
+        window__covariates=[],
+    )
+
+
+def write(folder: Path, rows: str, name: str = "a.csv") -> None:
+    (folder / "in").mkdir(exist_ok=True)
+    (folder / "in" / name).write_text(HEADER + rows)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in (folder / "data").rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+def stored(folder: Path, kind: str = "measurements") -> pd.DataFrame:
+    return pd.concat([long_frame.read(path) for path in sorted((folder / "data" / kind).glob("*.parquet"))])
+
+
+def test_data_hold_one_sorted_row_for_each_station_and_time_by_month(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.run(make(tmp_path, monkeypatch), silent)
+    months = sorted(path.stem for path in (tmp_path / "data" / "measurements").glob("*.parquet"))
+    assert months == ["2024-01", "2024-02", "2024-03"]
+    for month in months:
+        rows = long_frame.read(tmp_path / "data" / "measurements" / f"{month}.parquet")
+        assert rows["time"].dt.strftime("%Y-%m").eq(month).all()
+        assert not rows.duplicated(["station", "time"]).any()
+        assert rows.equals(rows.sort_values(["station", "time"], ignore_index=True))
+
+
+def test_a_second_ingest_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = make(tmp_path, monkeypatch)
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    assert "nothing new" in ingest.run(chosen, silent)
+    assert hashes(tmp_path) == before
+
+
+def test_ingesting_step_by_step_gives_the_bytes_of_ingesting_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "steps").mkdir()
+    (tmp_path / "once").mkdir()
+    for end in ("2024-01-20T00:00:00Z", "2024-02-11T00:00:00Z", "2024-04-01T00:00:00Z"):
+        ingest.run(make(tmp_path / "steps", monkeypatch, ingest__options__end=end), silent)
+    ingest.run(make(tmp_path / "once", monkeypatch), silent)
+    assert hashes(tmp_path / "steps") == hashes(tmp_path / "once")
+
+
+def test_a_month_without_new_rows_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest.run(make(tmp_path, monkeypatch, ingest__options__end="2024-03-15T00:00:00Z"), silent)
+    january = tmp_path / "data" / "measurements" / "2024-01.parquet"
+    before = january.stat().st_ino
+    ingest.run(make(tmp_path, monkeypatch), silent)
+    assert january.stat().st_ino == before
+
+
+def test_a_late_revision_stands_and_what_it_replaced_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = from_files(tmp_path, monkeypatch)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T01:00Z,2\n")
+    ingest.run(chosen, silent)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T01:00Z,5\n")
+    assert "1 values superseded" in ingest.run(chosen, silent)
+    assert stored(tmp_path)["x"].tolist() == [1.0, 5.0]
+    assert stored(tmp_path, "superseded")["value"].tolist() == [2.0]
+    write(tmp_path, "A,2024-01-01T01:00Z,5\n", "b.csv")
+    ingest.run(chosen, silent)
+    assert stored(tmp_path, "superseded")["value"].tolist() == [2.0]
+
+
+@pytest.mark.parametrize(("conflict", "standing", "kept"), [("last", 2.0, 1.0), ("first", 1.0, 2.0)])
+def test_of_two_rows_that_disagree_the_parameter_says_which_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conflict: str, standing: float, kept: float
+) -> None:
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,2\n")
+    ingest.run(from_files(tmp_path, monkeypatch, conflict), silent)
+    assert stored(tmp_path)["x"].tolist() == [standing]
+    assert stored(tmp_path, "superseded")["value"].tolist() == [kept]
+
+
+def test_two_rows_that_disagree_are_refused_if_so_asked_and_data_stay_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = from_files(tmp_path, monkeypatch, "refuse")
+    write(tmp_path, "A,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,2\n")
+    with pytest.raises(DataError, match="station A at 2024-01-01 00:00:00\\+00:00 disagree about x"):
+        ingest.run(chosen, silent)
+    assert hashes(tmp_path) == before
+
+
+def test_a_missing_cell_never_replaces_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,NA\n")
+    ingest.run(from_files(tmp_path, monkeypatch), silent)
+    assert stored(tmp_path)["x"].tolist() == [1.0]
+    assert not (tmp_path / "data" / "superseded").exists()
+
+
+def test_another_series_begins_data_anew_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest.run(make(tmp_path, monkeypatch), silent)
+    said = ingest.run(make(tmp_path, monkeypatch, ingest__options__seed=8), silent)
+    assert "another series than before" in said
+    other = stored(tmp_path)
+    assert other["station"].nunique() == 3
+    (tmp_path / "fresh").mkdir()
+    ingest.run(make(tmp_path / "fresh", monkeypatch, ingest__options__seed=8), silent)
+    assert hashes(tmp_path / "fresh") == hashes(tmp_path)
+
+
+def test_a_month_deleted_by_hand_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = make(tmp_path, monkeypatch)
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    (tmp_path / "data" / "measurements" / "2024-01.parquet").unlink()
+    assert not ingest.is_current(chosen)
+    ingest.run(chosen, silent)
+    assert hashes(tmp_path) == before
+
+
+def test_a_row_taken_out_of_the_source_stays_until_data_are_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = from_files(tmp_path, monkeypatch)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2042-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    assert len(stored(tmp_path)) == 2
+    ingest.run(chosen, silent, anew=True)
+    assert len(stored(tmp_path)) == 1
+
+
+def test_a_simulated_span_that_ends_earlier_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest.run(make(tmp_path, monkeypatch), silent)
+    ingest.run(make(tmp_path, monkeypatch, ingest__options__end="2024-02-01T00:00:00Z"), silent)
+    assert stored(tmp_path)["time"].max() < pd.Timestamp("2024-02-01", tz="UTC")
+
+
+def test_a_stricter_conflict_rule_is_applied_to_rows_read_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,2\n")
+    ingest.run(from_files(tmp_path, monkeypatch), silent)
+    with pytest.raises(DataError, match="disagree"):
+        ingest.run(from_files(tmp_path, monkeypatch, "refuse"), silent)
+
+
+def test_the_same_measurements_are_the_same_data_whatever_the_files_look_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = from_files(tmp_path, monkeypatch)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    assert hashes(tmp_path) == before
+
+
+def test_a_file_that_cannot_be_read_leaves_data_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = from_files(tmp_path, monkeypatch)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    write(tmp_path, "A,2024-01-01T01:00Z,1\nA,soon,1\n")
+    with pytest.raises(Exception, match="line 3"):
+        ingest.run(chosen, silent)
+    assert hashes(tmp_path) == before
+
+
+def test_an_ingest_killed_between_its_two_renames_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = make(tmp_path, monkeypatch)
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    (tmp_path / "data").rename(tmp_path / "data.outgoing")
+    assert ingest.is_current(chosen)
+    assert hashes(tmp_path) == before

@@ -1,0 +1,273 @@
+"""Runs and versions: found again by identity, and promoted only on evidence."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from workspaces import run_in, set_params
+
+from tidegate import frame as long_frame
+from tidegate import identity, settings, tracking
+from tidegate.artifacts import read_json, write_json
+from tidegate.errors import DataError
+from tidegate.forecaster import Forecaster
+from tidegate.report import silent
+from tidegate.stages import evaluate, register
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the trained workspace to change at will, with a registry of its own."""
+    copy = tmp_path / "workspace"
+    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", ".prefect"))
+    monkeypatch.chdir(copy)
+    subprocess.run(["git", "checkout", "-q", "--", "mlflow"], check=True)
+    evaluate.run(settings.load(), silent)  # makes the runs, in this registry
+    return copy
+
+
+def decide() -> dict[str, object]:
+    register.run(settings.load(), silent)
+    decision: dict[str, object] = read_json(Path("artifacts/registration.json"))
+    return decision
+
+
+def versions() -> dict[str, list[str]]:
+    client = tracking.prepare()
+    found = client.search_model_versions("name = 'tidegate'")
+    return {v.version: sorted(client.get_model_version("tidegate", v.version).aliases) for v in found}
+
+
+def worsen(candidate: str, others: float) -> None:
+    """Make all but one candidate worse, so that it is the best."""
+    path = Path("artifacts/evaluation/metrics.json")
+    scores = read_json(path)
+    baseline = scores["seasonal_naive"]["mase"]
+    for name in scores:
+        scores[name]["mase"] = baseline * (others if name == candidate else 2.0)
+    scores["seasonal_naive"]["mase"] = baseline
+    write_json(path, scores)
+
+
+def test_the_first_model_that_beats_seasonal_naive_is_champion(here: Path) -> None:
+    decision = decide()
+    assert decision["promoted"] and decision["version"] == 1
+    assert "there was no champion" in str(decision["reason"])
+    assert list(versions().values()) == [["challenger", "champion"]]
+
+
+def test_the_same_identity_is_never_registered_twice(here: Path) -> None:
+    first = decide()
+    assert decide() == first
+    assert len(versions()) == 1
+
+
+def test_without_beating_seasonal_naive_nothing_is_registered(here: Path) -> None:
+    worsen("gru", 1.0)  # a tie
+    decision = decide()
+    assert not decision["registered"] and not decision["promoted"] and decision["version"] is None
+    assert versions() == {}
+
+
+def test_a_tie_with_the_champion_does_not_promote(here: Path) -> None:
+    first = decide()
+    best = str(first["candidate"])
+    Path(f"artifacts/models/{best}/note.txt").write_text("the same forecasts under another digest")
+    evaluate.run(settings.load(), silent)
+    again = decide()
+    assert again["registered"] and not again["promoted"]
+    assert "does not beat the champion" in str(again["reason"])
+    assert sorted(versions().values()) == [["challenger"], ["champion"]]
+
+
+def test_a_worse_model_does_not_promote_and_a_better_one_does(here: Path) -> None:
+    worsen("rnn", 0.99)
+    assert decide()["candidate"] == "rnn"
+    evaluate.run(settings.load(), silent)
+    scores = read_json(Path("artifacts/evaluation/metrics.json"))
+    best = min(scores, key=lambda name: scores[name]["mase"])
+    assert best != "rnn"
+    better = decide()
+    assert better["promoted"] and "beats the champion" in str(better["reason"])
+    worsen("seasonal_naive", 1.0)
+    worsen("lstm" if best != "lstm" else "gru", 0.98)  # better than naive on paper, but the champion is better still
+    worse = decide()
+    assert worse["registered"] and not worse["promoted"]
+
+
+def test_a_champion_that_cannot_be_compared_is_not_replaced(here: Path) -> None:
+    decide()
+    set_params(here, {"window.horizon_steps": 3})
+    from tidegate.stages import train, window
+
+    window.run(settings.load(), silent)
+    for name in settings.load().models:
+        train.run(settings.load(), silent, name)
+    evaluate.run(settings.load(), silent)
+    decision = decide()
+    assert decision["registered"] and not decision["promoted"]
+    assert "its horizon is 6, not 3" in str(decision["reason"])
+
+
+def test_a_registration_killed_before_its_aliases_is_finished_later(here: Path) -> None:
+    first = decide()
+    client = tracking.prepare()
+    client.delete_model_version_tag("tidegate", "1", register.COMPLETE)
+    for alias in ("champion", "challenger"):
+        client.delete_registered_model_alias("tidegate", alias)
+    assert decide() == first
+    assert list(versions().values()) == [["challenger", "champion"]]
+
+
+def test_a_champion_whose_files_are_gone_is_not_replaced(here: Path) -> None:
+    worsen("rnn", 0.99)
+    decide()
+    shutil.rmtree("mlflow/artifacts")
+    evaluate.run(settings.load(), silent)
+    decision = decide()
+    assert decision["registered"] and not decision["promoted"]
+    assert "are gone from the store" in str(decision["reason"])
+
+
+def test_a_former_champion_that_returns_is_said_to_be_a_former_one(here: Path) -> None:
+    worsen("rnn", 0.99)
+    decide()
+    evaluate.run(settings.load(), silent)
+    assert decide()["promoted"]
+    worsen("rnn", 0.99)
+    again = decide()
+    assert again["version"] == 1 and not again["promoted"] and "now version 2 is" in str(again["reason"])
+
+
+def test_a_registry_that_was_lost_is_filled_again(here: Path) -> None:
+    shutil.rmtree("mlflow")
+    run_in(here, "tidegate", "register")
+    decision = read_json(Path("artifacts/registration.json"))
+    assert decision["promoted"] and decision["version"] == 1
+
+
+def test_a_sentinel_is_no_measurement_for_the_served_model_either(trained: Path) -> None:
+    forecaster, rows = Forecaster.load(*champion_parts(trained)), recent(trained)
+    newest = rows["time"] == rows["time"].max()
+    hidden = rows.assign(temperature=rows["temperature"].mask(newest))
+    for fault in (-999.0, 400.0):
+        spoilt = rows.assign(temperature=rows["temperature"].mask(newest, fault))
+        assert forecaster.forecast(spoilt).equals(forecaster.forecast(hidden))
+
+
+def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+    chosen = settings.load()
+    client = tracking.prepare()
+    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    assert len(client.search_runs([experiment.experiment_id])) == len(chosen.models)
+    whose = identity.of_candidate(chosen, "gru")
+    run_id = tracking.find_run("gru", whose.data, identity.folder_digest(Path("artifacts/models/gru")))
+    assert run_id is not None
+    run = client.get_run(run_id)
+    assert tracking.identity_tags(run_id) == {**whose.tags(), tracking.DIGEST: run.data.tags[tracking.DIGEST]}
+    assert len(whose.commit) == 40 and whose.dirty is False
+    assert run.data.params["window.lookback_steps"] == "24" and run.data.params["model.units"] == "4"
+    assert {"train_loss", "validation_loss", "train_seconds", "test_mae", "test_mase"} <= set(run.data.metrics)
+    assert len(client.get_metric_history(run_id, "validation_loss")) == 2
+    data = run.inputs.dataset_inputs[0].dataset
+    assert (data.name, data.digest) == ("data", whose.data)
+    figures = {item.path for item in client.list_artifacts(run_id, "figures")}
+    assert figures == {f"figures/{name}.png" for name in ("error_by_horizon", "forecast", "learning_curve")}
+
+
+def test_a_change_of_a_tracked_file_makes_the_identity_dirty(here: Path) -> None:
+    assert identity.git_state()[1] is False
+    Path("README.md").write_text("changed")
+    assert identity.git_state()[1] is True
+
+
+def test_identities_differ_in_each_of_their_parts(here: Path) -> None:
+    whose = identity.of_candidate(settings.load(), "gru")
+    changes = {"candidate": "x", "data": "x", "commit": "x", "dirty": True, "params": "x", "seed": 9}
+    assert len({frozenset(replace(whose, **{k: v}).tags().items()) for k, v in changes.items()}) == len(changes)
+    set_params(here, {"window.season_steps": 12})
+    assert identity.of_candidate(settings.load(), "gru").params != whose.params
+
+
+def recent(trained: Path, steps: int = 30) -> pd.DataFrame:
+    clean = long_frame.read(trained / "artifacts" / "clean.parquet")
+    return clean[clean["time"] > clean["time"].max() - pd.Timedelta(hours=steps)]
+
+
+def champion_parts(trained: Path) -> tuple[Path, Path]:
+    name = read_json(trained / "artifacts" / "registration.json")["candidate"]
+    return trained / "artifacts" / "models" / name, trained / "artifacts" / "windows" / "spec.json"
+
+
+def test_the_registered_model_forecasts_a_long_frame_far_from_the_workspace(trained: Path, tmp_path: Path) -> None:
+    recent(trained).to_parquet(tmp_path / "recent.parquet")
+    script = (
+        "import sys, mlflow, pandas as pd\n"
+        "model = mlflow.pyfunc.load_model('models:/tidegate@champion')\n"
+        "rows = pd.read_parquet('recent.parquet')\n"
+        "zoned = model.predict(rows)\n"
+        "bare = model.predict(rows.assign(time=rows['time'].dt.tz_localize(None)))\n"
+        "assert zoned.equals(bare)\n"
+        "import tidegate\n"
+        "print(tidegate.__file__)\n"
+        "zoned.to_parquet('forecasts.parquet')\n"
+    )
+    env = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{trained}/mlflow/mlflow.db"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().endswith("/code/tidegate/__init__.py")  # its own code, not this tree's
+    served = pd.read_parquet(tmp_path / "forecasts.parquet")
+    assert list(served.columns) == ["station", "origin", "time", "variable", "forecast"]
+    assert served.groupby("station").size().tolist() == [6, 6, 6]
+    assert (served["origin"] == recent(trained)["time"].max()).all()
+    own = Forecaster.load(*champion_parts(trained)).forecast(recent(trained))
+    assert served["forecast"].to_numpy() == pytest.approx(own["forecast"].to_numpy(), abs=1e-5)
+    assert "pickle" not in " ".join(path.name for path in (trained / "mlflow" / "artifacts").rglob("*"))
+
+
+def test_the_forecaster_forecasts_what_the_windows_do(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tidegate import windows
+
+    monkeypatch.chdir(trained)
+    forecaster = Forecaster.load(*champion_parts(trained))
+    clean = long_frame.read(Path("artifacts/clean.parquet"))
+    panel, starts = windows.read()
+    station, first = (int(number) for number in starts["test"][5])
+    grid = windows.to_grid(clean, panel.spec.features)
+    rows = clean[clean["station"] == grid.stations[station]]
+    rows = rows[rows["time"].isin(grid.times[first : first + panel.spec.lookback])]
+    long = forecaster.forecast(rows)
+    arrays = forecaster.forecasts_at(grid, starts["test"][5:6])
+    assert long["forecast"].to_numpy() == pytest.approx(arrays[0, :, 0], abs=1e-4)
+
+
+def test_the_forecaster_names_what_it_cannot_forecast(trained: Path) -> None:
+    forecaster, rows = Forecaster.load(*champion_parts(trained)), recent(trained)
+    with pytest.raises(DataError, match="Station X is none of those"):
+        forecaster.forecast(rows[rows["station"] == "S01"].assign(station="X"))
+    with pytest.raises(DataError, match="have no column 'temperature'"):
+        forecaster.forecast(rows.drop(columns="temperature"))
+    with pytest.raises(DataError, match="Station S01 has no temperature in the last 24 steps"):
+        forecaster.forecast(rows[rows["station"] == "S01"].assign(temperature=float("nan")))
+    with pytest.raises(DataError, match="two rows at"):
+        forecaster.forecast(pd.concat([rows, rows.iloc[[0]]]))
+    with pytest.raises(DataError, match="no measurements"):
+        forecaster.forecast(rows.iloc[:0])
+
+
+def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
+    metrics = run_in(trained, "dvc", "metrics", "show").stdout
+    assert "metrics.json" in metrics and "gru.mase" in metrics
+    run_in(trained, "dvc", "plots", "show", "--out", str(tmp_path / "plots"))
+    page = (tmp_path / "plots" / "index.html").read_text()
+    assert "error by horizon" in page and "validation_loss" in page

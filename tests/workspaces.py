@@ -1,0 +1,78 @@
+"""Workspaces to test in: fresh clones of the working tree with tiny settings."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = dict(os.environ)  # as it was before MLflow set the store that a test uses
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+TINY = {
+    "ingest.options.stations": 3,
+    "ingest.options.start": "2024-01-01T00:00:00Z",
+    "ingest.options.end": "2024-04-01T00:00:00Z",
+    "window.lookback_steps": 24,
+    "window.horizon_steps": 6,
+    "validate.tolerance.missing_share": 0.3,
+    "validate.tolerance.quarantined_share": 0.3,
+    "train.epochs": 2,
+    "train.epoch_windows": 512,
+    "train.batch_windows": 64,
+    "models.rnn.units": 4,
+    "models.lstm.units": 4,
+    "models.gru.units": 4,
+}
+
+
+def set_params(workspace: Path, values: dict[str, object]) -> None:
+    """Change params.yaml as a user would, comments kept."""
+    yaml = YAML()
+    path = workspace / "params.yaml"
+    content = yaml.load(path)
+    for place, value in values.items():
+        *sections, key = place.split(".")
+        part = content
+        for section in sections:
+            part = part[section]
+        part[key] = value
+    yaml.dump(content, path)
+
+
+def make_workspace(folder: Path) -> Path:
+    """Make a fresh clone of the working tree, with tiny settings, as a git repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    set_params(folder, TINY)
+    # The database that `make install` makes: a first start would make it too, only later.
+    if (ROOT / ".prefect" / "prefect.db").exists():
+        (folder / ".prefect").mkdir()
+        shutil.copy2(ROOT / ".prefect" / "prefect.db", folder / ".prefect" / "prefect.db")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a workspace"]):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=folder, check=True)
+    return folder
+
+
+def run_in(workspace: Path, *words: str, check: bool = True, **env: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of this environment in a workspace: `tidegate` and `dvc` by name."""
+    modules = {"tidegate": ["-m", "tidegate"], "dvc": ["-m", "dvc"], "python": []}
+    done = subprocess.run(
+        [sys.executable, *modules[words[0]], *words[1:]],
+        cwd=workspace, capture_output=True, text=True, env={**ENVIRONMENT, **env}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if check and done.returncode:
+        logs = sorted((workspace / "logs").glob("*.log"))
+        tail = logs[-1].read_text(errors="replace")[-3000:] if logs else ""
+        raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
+    return done
