@@ -1,0 +1,146 @@
+"""What the drivers cost, as ratios in one interleaved run, in fresh clones of the last commit.
+
+    make bench                                  about 10 minutes on two cores; prints three tables
+    .venv/bin/python bench/overhead.py --rounds 1
+
+1. The default run through Prefect, with a server up, against the same stage functions called in a row in one process,
+   without Prefect and without DVC. Target: at most 1.15.
+2. `tidegate run` against `dvc repro` with nothing to do. Target: at most 2.
+3. Each stage as a process of its own: its time, and the heavy libraries that it loads. Target: none that it does not
+   use.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tidegate.servers import prefect_api
+
+ROOT = Path(__file__).parent.parent
+MADE = ("artifacts", "data", "dvc.lock", "mlflow/mlflow.db", "mlflow/artifacts", ".dvc/cache", ".dvc/tmp")
+
+IN_A_ROW = """
+from tidegate import pipeline
+settings = pipeline.load_settings()
+training = [["train", name] for name in settings.models]
+for words in [["ingest"], ["validate"], ["window"], *training, ["evaluate"], ["register"]]:
+    pipeline.perform(words)
+"""
+
+ONE_STAGE = """
+import sys
+from tidegate import pipeline
+pipeline.perform(sys.argv[1:])
+heavy = ("tensorflow", "great_expectations", "mlflow", "prefect", "dvc", "pandas", "matplotlib")
+print("loaded:", *[name for name in heavy if name in sys.modules])
+"""
+
+USES = {
+    "ingest": {"pandas"},
+    "validate": {"pandas", "great_expectations"},
+    "window": {"pandas"},
+    "train seasonal_naive": {"pandas", "mlflow"},
+    "train linear": {"pandas", "mlflow"},
+    "train gru": {"pandas", "mlflow", "tensorflow"},
+    "evaluate": {"pandas", "mlflow", "tensorflow", "matplotlib"},
+    "register": {"pandas", "mlflow", "tensorflow"},
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--rounds", type=int, default=2, help="of the whole run; short ones get more")
+    rounds = options.parse_args().rounds
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Path(folder) / "workspace"
+        subprocess.run(["git", "clone", "-q", ROOT, workspace], check=True)
+        shutil.copytree(ROOT / ".prefect", workspace / ".prefect", dirs_exist_ok=True)
+        os.chdir(workspace)
+        whole_run(rounds)
+        nothing_to_do(3 * rounds + 1)
+        stage_imports()
+
+
+def whole_run(rounds: int) -> None:
+    with prefect_api() as wait:
+        url = wait()
+        drivers = {
+            "stage functions in a row": lambda: python(["-c", IN_A_ROW]),
+            "tidegate run, server up": lambda: python(["-m", "tidegate", "run"], PREFECT_API_URL=url),
+        }
+        compare("The default run", drivers, rounds, before=forget, target=1.15)
+
+
+def nothing_to_do(rounds: int) -> None:
+    drivers = {
+        "dvc repro": lambda: python(["-m", "dvc", "repro", "-q"]),
+        "tidegate run": lambda: python(["-m", "tidegate", "run"]),
+    }
+    compare("Nothing to do", drivers, rounds, before=lambda: None, target=2.0)
+
+
+def stage_imports() -> None:
+    table = Table("stage", "seconds", "heavy libraries loaded", "not used", title="A stage a process")
+    for name, uses in USES.items():
+        seconds, output = timed(lambda name=name: python(["-c", ONE_STAGE, *name.split()]))
+        loaded = set(output.rsplit("loaded:", 1)[1].split())
+        table.add_row(name, f"{seconds:.1f}", ", ".join(sorted(loaded)), ", ".join(sorted(loaded - uses)) or "–")
+    Console(width=120).print(table)
+
+
+def compare(
+    title: str, drivers: dict[str, Callable[[], str]], rounds: int, before: Callable[[], None], target: float
+) -> None:
+    """Time the drivers in turns; print medians, and the ratio of the second to the first."""
+    seconds: dict[str, list[float]] = {name: [] for name in drivers}
+    for _ in range(rounds):
+        for name, run in drivers.items():
+            before()
+            seconds[name].append(timed(run)[0])
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    reference = next(iter(medians.values()))
+    table = Table("driver", "seconds, median", "of each round", "ratio", title=f"{title} (target: at most {target:g})")
+    for name, times in seconds.items():
+        each = " ".join(f"{value:.1f}" for value in times)
+        table.add_row(name, f"{medians[name]:.1f}", each, f"{medians[name] / reference:.2f}")
+    Console(width=120).print(table)
+
+
+def timed(run: Callable[[], str]) -> tuple[float, str]:
+    began = time.perf_counter()
+    output = run()
+    return time.perf_counter() - began, output
+
+
+def python(words: list[str], **env: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    done = subprocess.run(
+        [sys.executable, *words], env={**environment, **env}, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise SystemExit(f"{words} failed:\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def forget() -> None:
+    """Make the workspace as good as new."""
+    for name in MADE:
+        path = Path(name)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
