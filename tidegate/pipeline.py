@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import models
 from models import baseline_of
-from tidegate import console, dag, settings
+from tidegate import console, settings
 from tidegate.calendar import step_of
-from tidegate.dag import Step, Work
 from tidegate.settings import Settings
 from tidegate.sources import open_source
+
+if TYPE_CHECKING:
+    from tidegate.dag import Step, Work
+
+# DVC is imported where the graph is asked for: a stage that runs as a process of its own has no use for it.
 
 
 def load_settings() -> Settings:
@@ -36,16 +41,21 @@ def perform(words: list[str], **options: bool) -> None:
 
 def ingest(anew: bool = False) -> None:
     """Bring new rows into data/, or begin it anew, and let DVC take note of it."""
+    from tidegate import dag
+
     dag.track_data(lambda: perform(["ingest"], anew=anew) if anew else perform(["ingest"]))
 
 
 def is_current() -> bool:
     """Say whether the source has nothing new and no stage is stale."""
+    from tidegate import dag
     from tidegate.stages import ingest as stage
 
     return stage.is_current(load_settings()) and not dag.stale()
 
 
-def reproduce(around: Callable[[Step, Work], None]) -> None:
+def reproduce(around: "Callable[[Step, Work], None]") -> None:
     """Bring every stage of dvc.yaml up to date, each stale one's work through `around`."""
+    from tidegate import dag
+
     dag.reproduce(perform, around)

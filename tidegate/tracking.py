@@ -8,11 +8,10 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pandas as pd
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -30,6 +29,9 @@ from tidegate.artifacts import DATA, HISTORY, MLFLOW, MODELS
 from tidegate.errors import DataError
 from tidegate.identity import Identity
 from tidegate.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EXPERIMENT = "tidegate"
 DIGEST, SECONDS = "tidegate.digest", "train_seconds"
@@ -107,7 +109,7 @@ def identity_tags(run_id: str) -> dict[str, str]:
     return {key: value for key, value in tags.items() if key.startswith("tidegate.")}
 
 
-def record_evaluation(run_id: str, scores: Mapping[str, float], figures: Mapping[str, Figure]) -> None:
+def record_evaluation(run_id: str, scores: Mapping[str, float], figures: "Mapping[str, Figure]") -> None:
     """Add test metrics and figures to a model's run; a second time changes nothing."""
     client = prepare()
     known = client.get_run(run_id).data.metrics

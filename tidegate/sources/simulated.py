@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import AwareDatetime, Field, model_validator
-from scipy.signal import lfilter
 
 from tidegate.errors import SettingsError
 from tidegate.frame import STATION, TIME, conform
@@ -149,6 +148,8 @@ def _fronts(rng: np.random.Generator, east_km: np.ndarray, hours: int) -> tuple[
 def _autoregressive(rng: np.random.Generator, series: int, steps: int, hours: float) -> np.ndarray:
     """Draw AR(1) series of unit variance that forget within `hours`, (series, steps)."""
     keep = np.exp(-1 / hours)
+    from scipy.signal import lfilter  # half a second to import: not needed to see that there is nothing new
+
     # Step by step, so that a longer span begins as a shorter one does.
     shocks = rng.standard_normal((steps, series)).T * np.sqrt(1 - keep**2)
     return lfilter([1.0], [1.0, -keep], shocks, axis=1)
