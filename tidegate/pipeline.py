@@ -42,8 +42,10 @@ def perform(words: list[str], **options: bool) -> None:
 def ingest(anew: bool = False) -> None:
     """Bring new rows into data/, or begin it anew, and let DVC take note of it."""
     from tidegate import dag
+    from tidegate.stages.ingest import note_data
 
-    dag.track_data(lambda: perform(["ingest"], anew=anew) if anew else perform(["ingest"]))
+    dag.track_data(lambda: perform(["ingest"], anew=anew))
+    note_data()
 
 
 def is_current() -> bool:

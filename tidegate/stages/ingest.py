@@ -62,7 +62,8 @@ def run(settings: Settings, report: Report, anew: bool = False) -> str:
     replaced = _merge(rows, list(settings.validate_.variables), settings.ingest.conflict, report)
     write_json(INCOMING / SERIES, series)
     _swap()
-    write_json(INGEST_STATE, _state(settings, source))
+    write_json(INGEST_STATE, state)  # with the fingerprint taken before the rows were read
+    note_data()
     return _summary(rows, replaced, begun_anew=begin and had_data)
 
 
@@ -76,13 +77,22 @@ def _last_state() -> dict[str, Any]:
 
 def _state(settings: Settings, source: Source) -> dict[str, Any]:
     """Say what an ingest depends on: the source, the rule, and data/ itself, which a hand may have touched."""
-    files = sorted(path for path in DATA.rglob("*") if path.is_file())
     return {
         "source": source.fingerprint(),
         "series": digest(source.series()),
         "conflict": settings.ingest.conflict,
-        "data": {path.as_posix(): [path.stat().st_size, path.stat().st_mtime_ns] for path in files},
+        "data": _files(),
     }
+
+
+def note_data() -> None:
+    """Take note of data/ as it stands now, after an ingest, or after DVC has linked its files anew."""
+    write_json(INGEST_STATE, {**_last_state(), "data": _files()})
+
+
+def _files() -> dict[str, list[int]]:
+    files = sorted(path for path in DATA.rglob("*") if path.is_file())
+    return {path.as_posix(): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
 def _continues(series: dict[str, str], source: Source) -> bool:
