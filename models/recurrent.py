@@ -7,6 +7,7 @@ Cells: the vanilla RNN (Elman, Cognitive Science 14, 1990), LSTM (Hochreiter and
 depends on the newest observation. Each x_t holds the scaled features and, beside them, whether each was observed.
 """
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -49,7 +50,7 @@ class Family:
         from models import training
 
         training.begin(recipe.seed)
-        self.net = build_net(self.options, self.spec)
+        self.net = build_net(self.options, self.spec, recipe.seed)
         return training.fit(self.net, panel, train, validation, recipe, report)
 
     def predict(self, panel: Panel, starts: Starts) -> Floats:
@@ -71,18 +72,33 @@ class Family:
         self.net = training.load_net(folder / NET)
 
 
-def build_net(options: Options, spec: WindowSpec) -> "keras.Model":
-    """Build the net: past (batch, lookback, 2 · features) → forecast (batch, horizon, targets)."""
-    import keras
+def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model":
+    """Build the net: past (batch, lookback, 2 · features) → forecast (batch, horizon, targets).
 
+    Every part has a seed of its own. Keras would take them from Python's global random state, which other threads of
+    the process use too (Prefect's do), so that the same seed would not always give the same weights.
+    """
+    import keras
+    from keras.initializers import GlorotUniform, Orthogonal
+
+    seeds = itertools.count(1000 * seed)
     cells = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
     past = keras.Input((spec.lookback, 2 * len(spec.features)), name="past")
     hidden = past
     for layer in range(1, options.layers + 1):
         deeper = layer < options.layers
-        hidden = cells[options.cell](options.units, return_sequences=deeper, name=f"{options.cell}_{layer}")(hidden)
+        cell = cells[options.cell](
+            options.units,
+            return_sequences=deeper,
+            kernel_initializer=GlorotUniform(next(seeds)),
+            recurrent_initializer=Orthogonal(seed=next(seeds)),
+            seed=next(seeds),
+            name=f"{options.cell}_{layer}",
+        )
+        hidden = cell(hidden)
     if options.dropout:
-        hidden = keras.layers.Dropout(options.dropout, name="dropout")(hidden)
-    flat = keras.layers.Dense(spec.horizon * len(spec.targets), name="head")(hidden)
+        hidden = keras.layers.Dropout(options.dropout, seed=next(seeds), name="dropout")(hidden)
+    head = GlorotUniform(next(seeds))
+    flat = keras.layers.Dense(spec.horizon * len(spec.targets), kernel_initializer=head, name="head")(hidden)
     forecast = keras.layers.Reshape((spec.horizon, len(spec.targets)), name="forecast")(flat)
     return keras.Model(past, forecast, name=options.cell)

@@ -92,8 +92,8 @@ class Windowed(keras.Model):
 def drawn(starts: Starts, batches: int, batch: int, seed: int) -> Iterator[tuple[Starts]]:
     """Give batches of starts for ever: each epoch's `batches` are a new draw, without repetition within it.
 
-    A generator, whose order nothing else can touch: with a data set that draws anew when Keras tells it that an epoch
-    has ended, while Keras fetches ahead, the same seed did not always give the same batches.
+    A generator, whose order nothing else can touch: Keras shuffles batches with Python's global random state, which
+    other threads of the process use too.
     """
     for epoch in itertools.count():
         order = np.random.default_rng([seed, epoch]).permutation(len(starts))

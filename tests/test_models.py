@@ -71,6 +71,31 @@ def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     assert content[0] == content[1]
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
+    import random
+
+    panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
+    starts = all_starts(panel)[:20]
+
+    def forecasts(draws: int) -> np.ndarray:
+        from models import training
+
+        begin = training.begin
+
+        def disturbed(seed: int) -> None:
+            begin(seed)
+            for _ in range(draws):
+                random.random()
+                np.random.random()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "begin", disturbed)
+            return fitted(name, panel).predict(panel, starts)
+
+    assert np.array_equal(forecasts(0), forecasts(7))
+
+
 def test_another_seed_gives_another_net() -> None:
     panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
     starts = all_starts(panel)[:20]
