@@ -1,5 +1,7 @@
 """Time as a regular grid: steps, gaps, and the marks by which a faulty sensor is known. Pure functions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -55,6 +57,12 @@ def longest_run(flags: np.ndarray) -> int:
     """Count the longest run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def plausible(values: pd.Series, lowest: float | None, highest: float | None, sentinels: Sequence[float]) -> pd.Series:
+    """Make missing what a value alone shows to be no measurement: a sentinel, or one beyond the physical limits."""
+    low, high = (-np.inf if lowest is None else lowest), (np.inf if highest is None else highest)
+    return values.where(values.between(low, high) & ~values.isin(sentinels))
 
 
 def repeats(values: pd.Series, stretch: pd.Series) -> pd.Series:

@@ -17,7 +17,7 @@ from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.view import DefaultJinjaPageView
 
 from tidegate.artifacts import replacing
-from tidegate.calendar import jump, off_grid, repeats, stretches
+from tidegate.calendar import jump, off_grid, plausible, repeats, stretches
 from tidegate.errors import DataError
 from tidegate.frame import KEYS, STATION, TIME
 from tidegate.settings import Tolerance, Validate, Variable
@@ -76,14 +76,11 @@ def check_stations(summary: pd.DataFrame, tolerance: Tolerance, page: Path) -> l
 
 def _mark(rows: pd.DataFrame, name: str, variable: Variable, settings: Validate, stretch: pd.Series) -> None:
     """Set beside a variable its jumps and repeats, of the values that are plausible alone."""
-    values = rows[name]
-    low = float("-inf") if variable.min is None else variable.min
-    high = float("inf") if variable.max is None else variable.max
-    plausible = values.where(values.between(low, high) & ~values.isin(settings.sentinels))
+    values = plausible(rows[name], variable.min, variable.max, settings.sentinels)
     if variable.spike is not None:
-        rows[f"{name} jump"] = jump(plausible, stretch)
+        rows[f"{name} jump"] = jump(values, stretch)
     if variable.stuck_steps is not None:
-        rows[f"{name} repeats"] = repeats(plausible, stretch).astype("float64")
+        rows[f"{name} repeats"] = repeats(values, stretch).astype("float64")
 
 
 def _cell_suite(settings: Validate) -> list[Any]:

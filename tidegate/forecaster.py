@@ -14,7 +14,7 @@ import models
 from models import Model
 from tidegate import windows
 from tidegate.artifacts import WINDOWS
-from tidegate.calendar import regular, step_of
+from tidegate.calendar import plausible, regular, step_of
 from tidegate.errors import DataError
 from tidegate.frame import KEYS, STATION, TIME, conform
 from tidegate.panel import Panel, Starts, WindowSpec
@@ -92,9 +92,7 @@ class Forecaster:
     def _plausible(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Make missing what the data gate would have: sentinels, and values beyond the physical limits."""
         for feature, low, high in zip(self.spec.features, self.spec.lowest, self.spec.highest, strict=False):
-            values = frame[feature]
-            low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
-            frame[feature] = values.where(values.between(low, high) & ~values.isin(self.spec.sentinels))
+            frame[feature] = plausible(frame[feature], low, high, self.spec.sentinels)
         return frame
 
     def _rows_of(self, stations: Sequence[str]) -> Starts:
