@@ -42,6 +42,8 @@ lock: $(INSTALLED) ## resolve the pins anew
 		--no-emit-find-links --python-version 3.11 requirements/uv.in -o requirements/uv.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 --group dev pyproject.toml -o requirements/lock.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/bench.in -o requirements/bench.txt
 
 clean: ## remove what runs have made, but not data/ nor the registry
 	rm -rf artifacts logs dvc.lock

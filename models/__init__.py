@@ -1,20 +1,23 @@
 """What learns: one family a file, one line in the table, one section of params.yaml a candidate.
 
-A family's module has `Options` (its section of params.yaml) and a class `Family` that is a `Model`. No module here
-imports Keras before a net is built, so that checking params.yaml stays quick.
+A family's module has `Options` (its section of params.yaml) and a class `Family` that is a `Model`; see interface.py.
+A section may hold `train`, where this candidate's recipe differs from the one that all share. No module here imports
+Keras before a net is built, so that checking params.yaml stays quick.
 """
 
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from tidegate.artifacts import read_json, write_json
+from models.conformal import Calibrated
+from models.interface import History, Model, ModelOptions
+from tidegate.artifacts import PARAMS, read_json, write_json
 from tidegate.errors import SettingsError
-from tidegate.panel import Floats, Panel, Starts, WindowSpec
-from tidegate.parsing import Section, choose, parse
+from tidegate.panel import Panel, Starts, WindowSpec
+from tidegate.parsing import choose, parse
 from tidegate.report import Report
-from tidegate.settings import Train
+from tidegate.settings import Train, Window
 
 FAMILIES = {  # dvc.yaml takes the file of a family to bear its name
     "autoregressive": "models.autoregressive",
@@ -22,25 +25,8 @@ FAMILIES = {  # dvc.yaml takes the file of a family to bear its name
     "recurrent": "models.recurrent",
 }
 
-BASELINE = {"family": "naive", "method": "seasonal"}
-
-History = list[dict[str, float]]  # one row an epoch
-
-
-class Model(Protocol):
-    """A forecaster of scaled windows. Made as `Family(options, spec)`."""
-
-    def fit(self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report) -> History:
-        """Learn from the training windows; give the learning curve, empty if there is none."""
-
-    def predict(self, panel: Panel, starts: Starts) -> Floats:
-        """Forecast each window: (windows, horizon, targets), scaled."""
-
-    def save(self, folder: Path) -> None:
-        """Write what was learnt into an existing folder, the same bytes for the same state."""
-
-    def restore(self, folder: Path) -> None:
-        """Read what `save` wrote."""
+BASELINES = {"values": {"family": "naive", "method": "seasonal"}, "alerts": {"family": "naive", "method": "prior"}}
+OF_ALL = ("family", "train")  # keys of a section that are not a family's own
 
 
 def make(name: str, section: Mapping[str, Any], spec: WindowSpec) -> Model:
@@ -54,47 +40,80 @@ def make(name: str, section: Mapping[str, Any], spec: WindowSpec) -> Model:
     return model
 
 
-def check(sections: Mapping[str, Mapping[str, Any]]) -> None:
+def recipe(name: str, section: Mapping[str, Any], train: Train) -> Train:
+    """Give the recipe of a candidate: the shared one, with what its own section says otherwise.
+
+    Raises:
+        SettingsError: a key is unknown, or a value out of range.
+    """
+    own = section.get("train", {})
+    if not isinstance(own, Mapping):
+        raise SettingsError(f"{PARAMS}: models.{name}.train is {own!r}: give a section of keys and values.")
+    return parse(Train, {**train.model_dump(), **own}, f"models.{name}.train")
+
+
+def fit(
+    name: str,
+    section: Mapping[str, Any],
+    panel: Panel,
+    train: Starts,
+    validation: Starts,
+    shared: Train,
+    report: Report,
+) -> tuple[Calibrated, History]:
+    """Train a candidate, and calibrate it on the validation windows; give it with its learning curve."""
+    model = Calibrated(make(name, section, panel.spec), panel.spec)
+    history = model.model.fit(panel, train, validation, recipe(name, section, shared), report)
+    model.calibrate(panel, validation)
+    return model, history
+
+
+def check(sections: Mapping[str, Mapping[str, Any]], window: Window, train: Train) -> None:
     """Check every candidate's section before any training starts.
 
     Raises:
-        SettingsError: as `make`.
+        SettingsError: as `make` and `recipe`; or a section does not go with the windows.
     """
     for name, section in sections.items():
-        _checked(name, section)
+        _, options = _checked(name, section)
+        recipe(name, section, train)
+        refused = options.refusal(window)
+        if refused:
+            raise SettingsError(f"{PARAMS}: models.{name}.{refused[0]} {refused[1]}.")
 
 
-def baseline_of(sections: Mapping[str, Mapping[str, Any]]) -> str:
+def baseline_of(sections: Mapping[str, Mapping[str, Any]], window: Window) -> str:
     """Name the candidate that skill is measured against.
 
     Raises:
         SettingsError: there is none.
     """
+    wanted = BASELINES["alerts" if window.alert else "values"]
     for name, section in sections.items():
-        if dict(section) == BASELINE:
+        if {k: v for k, v in section.items() if k != "train"} == wanted:
             return name
-    wanted = ", ".join(f"{key}: {value}" for key, value in BASELINE.items())
-    raise SettingsError(f"params.yaml: no candidate under models has {wanted}: add one to compare with.")
+    words = ", ".join(f"{key}: {value}" for key, value in wanted.items())
+    raise SettingsError(f"{PARAMS}: no candidate under models has {words}: add one to compare with.")
 
 
-def save(model: Model, section: Mapping[str, Any], spec: WindowSpec, folder: Path) -> None:
+def save(model: Calibrated, section: Mapping[str, Any], spec: WindowSpec, folder: Path) -> None:
     """Write a trained model and what it takes to make it again."""
     write_json(folder / "model.json", {"section": dict(section), "spec": spec.as_json()})
     model.save(folder)
 
 
-def load(folder: Path) -> tuple[Model, WindowSpec]:
+def load(folder: Path) -> tuple[Calibrated, WindowSpec]:
     """Read a model that `save` wrote."""
     raw = read_json(folder / "model.json")
     spec = WindowSpec.from_json(raw["spec"])
-    model = make(folder.name, raw["section"], spec)
+    model = Calibrated(make(folder.name, raw["section"], spec), spec)
     model.restore(folder)
     return model, spec
 
 
-def _checked(name: str, section: Mapping[str, Any]) -> tuple[Any, Section]:
+def _checked(name: str, section: Mapping[str, Any]) -> tuple[Any, ModelOptions]:
     where = f"models.{name}"
     choose(str(section.get("family")), FAMILIES, f"{where}.family")
     module = import_module(FAMILIES[section["family"]])
-    options = parse(module.Options, {key: value for key, value in section.items() if key != "family"}, where)
-    return module, options
+    own = {key: value for key, value in section.items() if key not in OF_ALL}
+    return module, parse(module.Options, own, where)

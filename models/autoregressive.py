@@ -1,33 +1,49 @@
 """Linear autoregression: every step of the horizon as a weighted sum of all that the lookback holds.
 
-    ŷ(t + h) = b_h + Σ_l Σ_f W_h[l, f] · x_f(t − l),   h = 0 … horizon − 1
+    ŷ(t + h) = b_h + Σ_l Σ_f W_h[l, f] · x_f(t − l) + V_h · a(t),   h = 0 … horizon − 1
 
-One direct regression a step, all stations pooled, fitted in closed form with a ridge penalty λ on the weights:
+x_f are the targets and covariates of the lookback, a what is known ahead: the calendar and known covariates. One direct
+regression a step, all stations pooled, fitted in closed form with a ridge penalty λ on the weights:
 
     W = (XᵀX / n + λI)⁻¹ XᵀY / n      with X and Y centred
+
+With `normalise: last` the newest value of each target is taken off before and added after, and `order` shortens the
+lookback that is read. Of an alert it gives the probability, as a linear probability model held within 0 and 1.
 
 Hoerl and Kennard, Ridge Regression, Technometrics 12 (1970).
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from models.interface import ModelOptions
+from tidegate.calendar import columns
 from tidegate.errors import DataError
-from tidegate.panel import Floats, Panel, Starts, WindowSpec
-from tidegate.parsing import Section
+from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec
 from tidegate.report import Report
-from tidegate.settings import Train
+from tidegate.settings import Real, Steps, Train, Window
 
 CHUNK = 8192  # windows read from the panel at a time
+SURE = 1e-3  # a probability is held this far from 0 and 1
 
 
-class Options(Section):
+class Options(ModelOptions):
     """The section of a linear autoregression."""
 
-    ridge: Annotated[float, Field(strict=True, gt=0)] = 1e-3
+    ridge: Annotated[Real, Field(gt=0)] = 1e-3
+    order: Steps | None = None  # steps of the lookback that are read; all of them by default
+    normalise: Literal["none", "last"] = "none"
+
+    def refusal(self, window: Window) -> tuple[str, str] | None:
+        """The order lies within the lookback."""
+        if self.order is not None and self.order > window.lookback_steps:
+            return "order", f"is {self.order}, longer than window.lookback_steps {window.lookback_steps}"
+        if window.alert and self.normalise != "none":
+            return "normalise", "is for values: with window.alert leave it out"
+        return None
 
 
 class Family:
@@ -36,8 +52,10 @@ class Family:
     def __init__(self, options: Options, spec: WindowSpec) -> None:
         """Start with no weights."""
         self.options, self.spec = options, spec
-        self.weights = np.zeros((spec.lookback * len(spec.features), spec.horizon * len(spec.targets)), np.float32)
-        self.bias = np.zeros(spec.horizon * len(spec.targets), np.float32)
+        self.order = options.order or spec.lookback
+        ahead = spec.horizon * (len(columns(spec.calendar)) + 2 * len(spec.known))
+        inputs, outputs = self.order * len(spec.features) + ahead, spec.outcomes * len(spec.targets)
+        self.weights, self.bias = np.zeros((inputs, outputs), np.float32), np.zeros(outputs, np.float32)
 
     def fit(
         self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
@@ -54,7 +72,8 @@ class Family:
             chunk = train[first : first + CHUNK]
             future, observed = panel.future(chunk)
             whole = observed.all(axis=(1, 2))
-            x, y = self._flat(panel, chunk[whole]), future[whole].reshape(int(whole.sum()), outputs)
+            x, level = self._read(panel, chunk[whole])
+            y = (future[whole] - level).reshape(len(x), outputs)
             # A chunk is multiplied in float32, which is twice as fast; the sums are kept in float64.
             gram += x.T @ x
             cross += x.T @ y
@@ -72,12 +91,14 @@ class Family:
         self.weights, self.bias = weights.astype(np.float32), (mean_y - mean_x @ weights).astype(np.float32)
         return []
 
-    def predict(self, panel: Panel, starts: Starts) -> Floats:
+    def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""
-        chunks = [starts[first : first + CHUNK] for first in range(0, len(starts), CHUNK)]
-        flat = [self._flat(panel, chunk) @ self.weights + self.bias for chunk in chunks]
-        shape = (len(starts), self.spec.horizon, len(self.spec.targets))
-        return np.concatenate(flat).reshape(shape) if flat else np.empty(shape, np.float32)
+        shape = (self.spec.outcomes, len(self.spec.targets))
+        said = np.empty((len(starts), *shape), np.float32)
+        for first in range(0, len(starts), CHUNK):
+            x, level = self._read(panel, starts[first : first + CHUNK])
+            said[first : first + CHUNK] = (x @ self.weights + self.bias).reshape(len(x), *shape) + level
+        return Forecasts(np.clip(said, SURE, 1 - SURE) if self.spec.alert else said)
 
     def save(self, folder: Path) -> None:
         """Write the weights; numpy stamps no date on them."""
@@ -88,5 +109,14 @@ class Family:
         with np.load(folder / "weights.npz", allow_pickle=False) as stored:
             self.weights, self.bias = stored["weights"], stored["bias"]
 
-    def _flat(self, panel: Panel, starts: Starts) -> Floats:
-        return panel.past(starts)[0].reshape(len(starts), len(self.weights))
+    def _read(self, panel: Panel, starts: Starts) -> tuple[Floats, Floats]:
+        """Read the regressors (windows, inputs), and the level taken off each target (windows, 1, targets)."""
+        values, observed = panel.past(starts)
+        targets = len(self.spec.targets)
+        level = np.zeros_like(values[:, :1, :targets])
+        if self.options.normalise == "last":
+            newest = self.spec.lookback - 1 - observed[:, ::-1, :targets].argmax(axis=1)[:, None]
+            level = np.take_along_axis(values[..., :targets], newest, 1)
+            values[..., :targets] = np.where(observed[..., :targets], values[..., :targets] - level, 0)
+        parts = [values[:, -self.order :], panel.ahead(starts)]
+        return np.concatenate([part.reshape(len(part), part.shape[1] * part.shape[2]) for part in parts], axis=1), level

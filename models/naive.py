@@ -1,7 +1,13 @@
 """Naive forecasts: what a model must beat to be worth its cost.
 
-    seasonal   ŷ(t + h) = y(t + h − m·k),  m the season, k the least number of seasons that reaches into the past
-    last       ŷ(t + h) = y(t), which is the same with a season of one step
+    seasonal      ŷ(t + h) = y(t + h − m·k),  m the season, k the least number of seasons that reaches into the past
+    last          ŷ(t + h) = y(t), which is the same with a season of one step
+    drift         ŷ(t + h) = y(t) + h · (y(t) − y(s)) / (t − s),  s the first, t the newest step observed
+
+and, where an alert is asked for, its probability:
+
+    prior         how often there was one in training
+    persistence   how often there was one in training after a horizon with, or without, one
 
 Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
 """
@@ -11,44 +17,78 @@ from typing import Literal
 
 import numpy as np
 
-from tidegate.panel import Flags, Floats, Panel, Starts, WindowSpec
-from tidegate.parsing import Section
+from models.interface import ModelOptions
+from tidegate.artifacts import read_json, write_json
+from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
 from tidegate.report import Report
-from tidegate.settings import Train
+from tidegate.settings import Train, Window
+
+OF_ALERTS = ("prior", "persistence")
+STATE = "frequencies.json"
 
 
-class Options(Section):
+class Options(ModelOptions):
     """The section of a naive candidate; the season is window.season_steps."""
 
-    method: Literal["seasonal", "last"]
+    method: Literal["seasonal", "last", "drift", "prior", "persistence"]
+
+    def refusal(self, window: Window) -> tuple[str, str] | None:
+        """Methods are either of values or of alerts."""
+        if (self.method in OF_ALERTS) != (window.alert is not None):
+            return "method", f"is {self.method}, which is for {'alerts' if self.method in OF_ALERTS else 'values'}"
+        if self.method == "persistence" and window.lookback_steps < window.horizon_steps:
+            return "method", "is persistence, which looks back a whole horizon: lengthen window.lookback_steps"
+        return None
 
 
 class Family:
-    """Repeats the last season of the lookback."""
+    """Repeats what was."""
 
     def __init__(self, options: Options, spec: WindowSpec) -> None:
         """Remember the season, which params.yaml holds to be no longer than the lookback."""
-        self.spec = spec
+        self.method, self.spec = options.method, spec
         self.season = spec.season if options.method == "seasonal" else 1
+        self.frequencies = [0.5, 0.5]  # of alerts: after none, after one
 
     def fit(
         self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
     ) -> list[dict[str, float]]:
-        """Learn nothing."""
+        """Count alerts; of values there is nothing to learn."""
+        if self.method in OF_ALERTS:
+            (happened, known), before = panel.future(train), self._before(panel, train)
+            told = known[:, 0, 0]
+            own, before = happened[told, 0, 0], before[told]
+            # One of each is added, so that no frequency is 0 or 1 (Laplace's rule of succession).
+            self.frequencies = [float((own[part].sum() + 1) / (part.sum() + 2)) for part in (~before, before)]
         return []
 
-    def predict(self, panel: Panel, starts: Starts) -> Floats:
-        """Repeat the last season: (windows, horizon, targets)."""
+    def predict(self, panel: Panel, starts: Starts) -> Forecasts:
+        """Forecast each window: (windows, horizon, targets)."""
+        if self.method in OF_ALERTS:
+            chance = np.where(self._before(panel, starts), self.frequencies[1], self.frequencies[0])
+            return Forecasts(chance.astype(np.float32)[:, None, None])
         values, observed = panel.past(starts)
         targets = len(self.spec.targets)
-        season = _last_season(values[..., :targets], observed[..., :targets], self.season)
-        return season[:, np.arange(self.spec.horizon) % self.season]
+        own, flags = values[..., :targets], observed[..., :targets]
+        if self.method == "drift":
+            return Forecasts(_drift(own, flags, self.spec.horizon))
+        season = _last_season(own, flags, self.season)
+        return Forecasts(season[:, np.arange(self.spec.horizon) % self.season])
 
     def save(self, folder: Path) -> None:
-        """Write nothing: there is nothing learnt."""
+        """Write how frequent alerts were."""
+        write_json(folder / STATE, self.frequencies)
 
     def restore(self, folder: Path) -> None:
-        """Read nothing."""
+        """Read it."""
+        self.frequencies = read_json(folder / STATE)
+
+    def _before(self, panel: Panel, starts: Starts) -> Flags:
+        """Say whether there was an alert in the horizon that has just passed: (windows,). The prior does not look."""
+        if self.method == "prior" or panel.events is None:
+            return np.zeros(len(starts), bool)
+        passed = panel.events[starts[:, 0], starts[:, 1] + self.spec.lookback - self.spec.horizon]
+        return passed == 1
 
 
 def _last_season(values: Floats, observed: Flags, season: int) -> Floats:
@@ -67,3 +107,14 @@ def _last_season(values: Floats, observed: Flags, season: int) -> Floats:
         filled[:, place] = np.where(take, filled[:, place - 1], filled[:, place])
         known[:, place] |= take
     return filled
+
+
+def _drift(values: Floats, observed: Flags, horizon: int) -> Floats:
+    """Go on along the line from the first to the newest observed value: (windows, horizon, targets)."""
+    steps = values.shape[1]
+    first = observed.argmax(axis=1)[:, None]
+    newest = steps - 1 - observed[:, ::-1].argmax(axis=1)[:, None]
+    start, end = np.take_along_axis(values, first, 1), np.take_along_axis(values, newest, 1)
+    slope = (end - start) / np.maximum(newest - first, 1)
+    ahead = steps - newest + np.arange(horizon)[None, :, None]
+    return (end + slope * ahead).astype(np.float32)

@@ -15,7 +15,7 @@ def noise(spec: WindowSpec, steps: int = 60, missing: float = 0.1, seed: int = 0
     rng = np.random.default_rng(seed)
     shape = (len(spec.stations), steps, len(spec.features))
     observed = rng.random(shape) >= missing
-    return Panel(np.where(observed, rng.standard_normal(shape), 0).astype(np.float32), observed, spec)
+    return Panel.of(np.where(observed, rng.standard_normal(shape), 0).astype(np.float32), observed, spec)
 
 
 def cycle(spec: WindowSpec, steps: int = 200, seed: int = 0) -> Panel:
@@ -24,7 +24,7 @@ def cycle(spec: WindowSpec, steps: int = 200, seed: int = 0) -> Panel:
     phase = 2 * np.pi * np.arange(steps)[None, :, None] / spec.season
     shape = (len(spec.stations), steps, len(spec.features))
     values = np.sin(phase) + 0.05 * rng.standard_normal(shape)
-    return Panel(values.astype(np.float32), np.ones(shape, bool), spec)
+    return Panel.of(values.astype(np.float32), np.ones(shape, bool), spec)
 
 
 def all_starts(panel: Panel, first: int = 0, end: int | None = None) -> Starts:

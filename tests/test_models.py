@@ -8,7 +8,7 @@ from panels import all_starts, cycle, noise, spec_of
 from workspaces import ROOT
 
 import models
-from models import Model
+from models.conformal import Calibrated
 from tidegate import settings
 from tidegate.errors import DataError, SettingsError
 from tidegate.panel import Panel
@@ -31,21 +31,20 @@ NETS = ["rnn", "lstm", "gru"]
 every = pytest.mark.parametrize("name", SECTIONS)
 
 
-def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> Model:
-    model = models.make(name, SECTIONS[name], panel.spec)
-    model.fit(panel, all_starts(panel, end=120), all_starts(panel, 130, 160), recipe, silent)
-    return model
+def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> Calibrated:
+    train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
+    return models.fit(name, SECTIONS[name], panel, train, validation, recipe, silent)[0]
 
 
-def error(model: Model, panel: Panel) -> float:
+def error(model: Calibrated, panel: Panel) -> float:
     starts = all_starts(panel, 165)
-    return float(np.abs(model.predict(panel, starts) - panel.future(starts)[0]).mean())
+    return float(np.abs(model.predict(panel, starts).point - panel.future(starts)[0]).mean())
 
 
 @every
 def test_forecasts_have_a_value_for_each_step_and_target_and_are_finite(name: str) -> None:
     panel = noise(spec_of(2, 3, lookback=8, horizon=5, targets=2), steps=200)
-    forecasts = fitted(name, panel).predict(panel, all_starts(panel)[:37])
+    forecasts = fitted(name, panel).predict(panel, all_starts(panel)[:37]).point
     assert forecasts.shape == (37, 5, 2) and forecasts.dtype == np.float32
     assert np.isfinite(forecasts).all()
 
@@ -57,7 +56,7 @@ def test_what_is_saved_forecasts_the_same_when_read_back(name: str, tmp_path: Pa
     models.save(model, SECTIONS[name], panel.spec, tmp_path)
     copy, spec = models.load(tmp_path)
     assert spec == panel.spec
-    assert np.array_equal(model.predict(panel, starts), copy.predict(panel, starts))
+    assert np.array_equal(model.predict(panel, starts).point, copy.predict(panel, starts).point)
 
 
 @pytest.mark.parametrize("name", LEARN)
@@ -79,7 +78,7 @@ def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
     starts = all_starts(panel)[:20]
 
     def forecasts(draws: int) -> np.ndarray:
-        from models import training
+        from models.nets import training
 
         begin = training.begin
 
@@ -91,7 +90,7 @@ def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(training, "begin", disturbed)
-            return fitted(name, panel).predict(panel, starts)
+            return fitted(name, panel).predict(panel, starts).point
 
     assert np.array_equal(forecasts(0), forecasts(7))
 
@@ -100,7 +99,7 @@ def test_another_seed_gives_another_net() -> None:
     panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
     starts = all_starts(panel)[:20]
     other = RECIPE.model_copy(update={"seed": 2})
-    one, another = (fitted("gru", panel, recipe).predict(panel, starts) for recipe in (RECIPE, other))
+    one, another = (fitted("gru", panel, recipe).predict(panel, starts).point for recipe in (RECIPE, other))
     assert not np.allclose(one, another)
 
 
@@ -108,10 +107,10 @@ def test_another_seed_gives_another_net() -> None:
 def test_a_future_value_never_changes_a_past_forecast(name: str) -> None:
     panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
     model, starts = fitted(name, panel), np.array([[0, 20], [1, 20]], np.int32)
-    before = model.predict(panel, starts)
+    before = model.predict(panel, starts).point
     values = panel.values.copy()
     values[:, 28:] += 100
-    assert np.array_equal(model.predict(Panel(values, panel.observed, panel.spec), starts), before)
+    assert np.array_equal(model.predict(Panel.of(values, panel.observed, panel.spec), starts).point, before)
 
 
 @pytest.mark.parametrize("name", LEARN)
@@ -120,7 +119,8 @@ def test_every_step_of_a_forecast_depends_on_the_newest_observation(name: str) -
     model, starts = fitted(name, panel), np.array([[0, 20]], np.int32)
     values = panel.values.copy()
     values[0, 27] += 1
-    moved = model.predict(Panel(values, panel.observed, panel.spec), starts) - model.predict(panel, starts)
+    after = model.predict(Panel.of(values, panel.observed, panel.spec), starts)
+    moved = after.point - model.predict(panel, starts).point
     assert (np.abs(moved) > 1e-6).all()
 
 
@@ -138,9 +138,9 @@ def test_seasonal_naive_repeats_the_newest_observed_value_at_each_place_of_the_s
     observed = np.ones((1, 8, 1), bool)
     observed[0, 5] = False  # place 1 of the season: a season earlier it was 2
     observed[0, [2, 6]] = False  # place 2: never observed, so what stands before it
-    panel = Panel(np.where(observed, values, 0), observed, spec)
+    panel = Panel.of(np.where(observed, values, 0), observed, spec)
     model = models.make("naive", SECTIONS["seasonal"], spec)
-    assert model.predict(panel, np.array([[0, 0]], np.int32))[0, :, 0].tolist() == [5, 2, 2, 8, 5, 2]
+    assert model.predict(panel, np.array([[0, 0]], np.int32)).point[0, :, 0].tolist() == [5, 2, 2, 8, 5, 2]
 
 
 def test_linear_autoregression_is_ridge_regression_on_the_flattened_lookback() -> None:
@@ -152,7 +152,7 @@ def test_linear_autoregression_is_ridge_regression_on_the_flattened_lookback() -
     model.fit(panel, starts, starts, RECIPE, silent)
     x, y = panel.past(starts)[0].reshape(len(starts), -1), panel.future(starts)[0].reshape(len(starts), -1)
     twin = Ridge(alpha=0.5 * len(starts)).fit(x.astype(np.float64), y.astype(np.float64))
-    assert np.allclose(model.predict(panel, starts).reshape(len(starts), -1), twin.predict(x), atol=1e-5)
+    assert np.allclose(model.predict(panel, starts).point.reshape(len(starts), -1), twin.predict(x), atol=1e-5)
 
 
 def test_linear_autoregression_learns_from_windows_with_all_targets_measured_or_says_so() -> None:
@@ -162,7 +162,7 @@ def test_linear_autoregression_learns_from_windows_with_all_targets_measured_or_
 
 
 def test_the_first_layer_gathers_what_the_panel_holds() -> None:
-    from models.training import Gather
+    from models.nets.windowed import Gather
 
     panel = noise(spec_of(3, 2, lookback=5, horizon=2))
     starts = all_starts(panel)[::7]
@@ -173,34 +173,39 @@ def test_the_first_layer_gathers_what_the_panel_holds() -> None:
 @pytest.mark.parametrize("squared", [False, True])
 def test_the_loss_leaves_out_targets_that_were_not_measured(squared: bool) -> None:
     from models.recurrent import Options, build_net
-    from models.training import Windowed, begin
+    from models.nets.outputs import cost_of
+    from models.nets.training import begin
+    from models.nets.windowed import Windowed
 
     panel = noise(spec_of(2, 2, lookback=5, horizon=3), missing=0.4)
     begin(0)
     net = build_net(Options(cell="gru", units=3), panel.spec)
     starts = all_starts(panel)[:9]
-    model = Windowed(net, panel, squared)
+    model = Windowed(net, panel, cost_of("point", (0.5,), "mse" if squared else "mae"))
     forecast = np.asarray(model(starts))
     future, observed = panel.future(starts)
-    cells = (forecast - future)[observed]
+    cells = (forecast[..., 0] - future)[observed]
     expected = np.mean(cells**2) if squared else np.mean(np.abs(cells))
     assert float(model.compute_loss(x=starts, y_pred=forecast)) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_missing_values_reach_a_net_only_with_their_flags() -> None:
     from models.recurrent import Options, build_net
-    from models.training import Windowed, begin
+    from models.nets.outputs import cost_of
+    from models.nets.training import begin
+    from models.nets.windowed import Windowed
 
     panel = noise(spec_of(1, 2, lookback=5, horizon=3), missing=0.4)
     begin(0)
-    past = np.asarray(Windowed(build_net(Options(cell="rnn", units=3), panel.spec), panel).past(all_starts(panel)))
+    model = Windowed(build_net(Options(cell="rnn", units=3), panel.spec), panel)
+    past = np.asarray(model.gathers["past"][0](all_starts(panel)))
     values, flags = past[..., :2], past[..., 2:]
     assert set(np.unique(flags)) == {0.0, 1.0}
     assert (values[flags == 0] == 0).all()
 
 
 def test_each_epoch_draws_other_windows_and_none_twice() -> None:
-    from models.training import drawn
+    from models.nets.training import drawn
 
     starts = np.stack([np.zeros(100), np.arange(100)], axis=1).astype(np.int32)
     batches = drawn(starts, batches=4, batch=10, seed=5)
@@ -216,17 +221,19 @@ def test_clipping_bounds_the_first_update(name: str) -> None:
     import keras
 
     from models.recurrent import Options, build_net
-    from models.training import Windowed, begin
+    from models.nets.outputs import cost_of
+    from models.nets.training import begin
+    from models.nets.windowed import Windowed
 
     panel = noise(spec_of(1, 1, lookback=6, horizon=2), missing=0)
-    wild = Panel(panel.values * 1e4, panel.observed, panel.spec)
+    wild = Panel.of(panel.values * 1e4, panel.observed, panel.spec)
     starts = all_starts(wild)[:16]
 
     def update(clip: float | None) -> float:
         begin(0)
         net = build_net(Options(cell=name, units=4), panel.spec)  # type: ignore[arg-type]
         before = [weight.copy() for weight in net.get_weights()]
-        model = Windowed(net, wild, squared=True)
+        model = Windowed(net, wild, cost_of("point", (0.5,), "mse"))
         model.compile(keras.optimizers.SGD(1.0, global_clipnorm=clip), jit_compile=False)
         model.train_on_batch(starts)
         return float(np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(net.get_weights(), before, strict=True))))
@@ -244,17 +251,17 @@ def test_the_weights_of_the_best_epoch_stand() -> None:
     best = min(row["validation_loss"] for row in history)
     whole = len(validation) // 32 * 32
     assert len(history) <= 8
-    from models.training import spread
+    from models.nets.training import spread
 
     chosen = spread(validation, whole, 32)
-    reached = float(np.abs(model.predict(panel, chosen) - panel.future(chosen)[0]).mean())
+    reached = float(np.abs(model.predict(panel, chosen).point - panel.future(chosen)[0]).mean())
     assert reached == pytest.approx(best, rel=1e-4)
 
 
 def test_a_net_file_with_code_in_it_is_not_loaded(tmp_path: Path) -> None:
     import keras
 
-    from models.training import load_net
+    from models.nets.files import load_net
 
     inputs = keras.Input((3,))
     keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "net.keras")

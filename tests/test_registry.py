@@ -227,7 +227,18 @@ def test_the_registered_model_forecasts_a_long_frame_far_from_the_workspace(trai
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().endswith("/code/tidegate/__init__.py")  # its own code, not this tree's
     served = pd.read_parquet(tmp_path / "forecasts.parquet")
-    assert list(served.columns) == ["station", "origin", "time", "variable", "forecast"]
+    assert list(served.columns) == [
+        "station",
+        "origin",
+        "time",
+        "variable",
+        "forecast",
+        "q0.05",
+        "q0.25",
+        "q0.5",
+        "q0.75",
+        "q0.95",
+    ]
     assert served.groupby("station").size().tolist() == [6, 6, 6]
     assert (served["origin"] == recent(trained)["time"].max()).all()
     own = Forecaster.load(*champion_parts(trained)).forecast(recent(trained))
@@ -248,7 +259,7 @@ def test_the_forecaster_forecasts_what_the_windows_do(trained: Path, monkeypatch
     rows = rows[rows["time"].isin(grid.times[first : first + panel.spec.lookback])]
     long = forecaster.forecast(rows)
     arrays = forecaster.forecasts_at(grid, starts["test"][5:6])
-    assert long["forecast"].to_numpy() == pytest.approx(arrays[0, :, 0], abs=1e-4)
+    assert long["forecast"].to_numpy() == pytest.approx(arrays.point[0, :, 0], abs=1e-4)
 
 
 def test_the_forecaster_names_what_it_cannot_forecast(trained: Path) -> None:

@@ -12,17 +12,22 @@ from tidegate.errors import SettingsError
 TEXT = (ROOT / "params.yaml").read_text()
 
 
+def check(path: Path) -> None:
+    loaded = settings.load(path)
+    models.check(loaded.models, loaded.window, loaded.train)
+
+
 def refusal(tmp_path: Path, text: str) -> str:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError) as caught:
-        models.check(settings.load(path).models)
+        check(path)
     return str(caught.value)
 
 
 def test_the_default_file_is_accepted() -> None:
-    models.check(settings.load(ROOT / "params.yaml").models)
-    models.check(settings.load(ROOT / "examples" / "beijing" / "params.yaml").models)
+    for path in (ROOT / "params.yaml", *ROOT.glob("examples/*/params.yaml")):
+        check(path)
 
 
 def test_an_unknown_key_is_refused_with_its_path_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:
@@ -56,7 +61,7 @@ def test_an_unknown_key_of_a_model_is_refused(tmp_path: Path) -> None:
         ("window.covariates", ["temperature"], "named twice"),
         ("train.learning_rate", float("nan"), "finite number"),
         ("ingest.conflict", "newest", "'last', 'first' or 'refuse'"),
-        ("evaluate.metric", "mape", "'mae', 'rmse' or 'mase'"),
+        ("evaluate.metric", "mape", "'mae', 'rmse', 'mase', 'crps'"),
         ("models.gru.units", 0, "models.gru.units is 0"),
         ("models.gru.cell", "grru", "models.gru.cell is 'grru'"),
         ("models.gru.family", "recurent", "did you mean recurrent?"),

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 import models
-from models import Model
+from models.conformal import Calibrated
 from tidegate import windows
 from tidegate.artifacts import WINDOWS
 from tidegate.calendar import plausible, regular, step_of
 from tidegate.errors import DataError
 from tidegate.frame import KEYS, STATION, TIME, conform
-from tidegate.panel import Panel, Starts, WindowSpec
-from tidegate.windows import Doubles, Grid, Scaler
+from tidegate.panel import Forecasts, Starts, WindowSpec
+from tidegate.windows import Grid, Scaler
 
 ORIGIN, VARIABLE, FORECAST = "origin", "variable", "forecast"
 
@@ -26,7 +26,7 @@ ORIGIN, VARIABLE, FORECAST = "origin", "variable", "forecast"
 class Forecaster:
     """A trained model with everything that its forecasts need."""
 
-    def __init__(self, model: Model, spec: WindowSpec, scaler: Scaler) -> None:
+    def __init__(self, model: Calibrated, spec: WindowSpec, scaler: Scaler) -> None:
         """Put the parts together; `scaler` is the one of the training windows."""
         self.model, self.spec, self.scaler = model, spec, scaler
 
@@ -41,10 +41,12 @@ class Forecaster:
 
         Args:
             recent: long frame with the features, covering at least the lookback up to the newest step; cells may be
-                missing, and rows before the lookback are not used.
+                missing, and rows before the lookback are not used. What is known ahead stands in rows after the
+                newest measurement, which have nothing else.
 
         Returns:
-            A long frame: station, origin (the newest measurement's time), time, variable, forecast.
+            A long frame: station, origin (the newest measurement's time), time, variable, forecast, and a column for
+            each quantile, "q0.05" say. Of an alert: time is the end of the horizon, and forecast its probability.
 
         Raises:
             DataError: a station is unknown, or has no target measured within the lookback.
@@ -52,26 +54,26 @@ class Forecaster:
         rows = self._grid_of(recent)
         station = self._rows_of(rows.stations)
         scaler = Scaler(self.scaler.mean[station], self.scaler.deviation[station])
-        values, observed = scaler.scale(rows.values)
-        silent = ~observed[..., : len(self.spec.targets)].any(axis=(1, 2))
+        panel = windows.to_panel(rows, scaler, self.spec, station)
+        silent = ~panel.observed[:, : self.spec.lookback, : len(self.spec.targets)].any(axis=(1, 2))
         if silent.any():
             raise DataError(
                 f"Station {rows.stations[int(silent.argmax())]} has no {self.spec.targets[0]} in the last "
                 f"{self.spec.lookback} steps: give newer measurements, or leave the station out."
             )
         starts = np.stack([np.arange(len(station)), np.zeros(len(station))], axis=1).astype(np.int32)
-        forecasts = self.model.predict(Panel(values, observed, self.spec), starts)
-        return self._long(scaler.unscale(forecasts, starts[:, 0]), rows)
+        forecasts = self.model.predict(panel, starts)
+        return self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), rows)
 
-    def forecasts_at(self, grid: Grid, starts: Starts) -> Doubles:
+    def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
         """Forecast windows of a grid in its own units: (windows, horizon, targets).
 
         `starts` are (station's row in the grid, first step of this forecaster's lookback).
         """
         station = self._rows_of(grid.stations)
         scaler = Scaler(self.scaler.mean[station], self.scaler.deviation[station])
-        panel = Panel(*scaler.scale(grid.values), self.spec)
-        return scaler.unscale(self.model.predict(panel, starts), starts[:, 0])
+        panel = windows.to_panel(grid, scaler, self.spec, station)
+        return scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
 
     def _grid_of(self, recent: pd.DataFrame) -> Grid:
         step = step_of(self.spec.frequency)
@@ -81,13 +83,32 @@ class Forecaster:
         if frame.duplicated(KEYS).any():
             row = frame[frame.duplicated(KEYS)].iloc[0]
             raise DataError(f"Station {row[STATION]} has two rows at {row[TIME]}: leave one.")
-        newest = frame[TIME].max()
-        first = newest - (self.spec.lookback - 1) * step
-        frame = frame[frame[TIME] >= first]
-        # A row at the first step, for each station, makes the grid reach back that far.
-        edge = pd.DataFrame({STATION: frame[STATION].unique(), TIME: first})
-        frame = pd.concat([frame, edge]).drop_duplicates(KEYS).sort_values(KEYS)
+        newest = self._newest(frame)
+        first, last = newest - (self.spec.lookback - 1) * step, newest + self.spec.horizon * step
+        frame = frame[frame[TIME].between(first, last)]
+        # Rows at both ends, for each station, make the grid reach from the lookback's first step to the horizon's last.
+        edges = pd.MultiIndex.from_product([frame[STATION].unique(), [first, last]], names=KEYS).to_frame(index=False)
+        frame = pd.concat([frame, edges]).drop_duplicates(KEYS).sort_values(KEYS)
         return windows.to_grid(regular(frame, step), self.spec.features)
+
+    def _newest(self, frame: pd.DataFrame) -> pd.Timestamp:
+        """Find the origin: the newest row, or, where covariates are known ahead, the newest with anything else.
+
+        Raises:
+            DataError: there is none, or nothing is given of what is known ahead.
+        """
+        if not self.spec.known:
+            return frame[TIME].max()
+        measured = [feature for feature in self.spec.features if feature not in self.spec.known]
+        newest = frame.loc[frame[measured].notna().any(axis=1), TIME].max()
+        ahead = frame.loc[frame[TIME] > newest, list(self.spec.known)].notna().any()
+        if pd.isna(newest) or not ahead.all():
+            blank = ", ".join(ahead.index[~ahead])
+            raise DataError(
+                f"{blank or 'A target'} is not given for the {self.spec.horizon} steps after the newest measurement "
+                f"({newest}): add rows with what is known ahead."
+            )
+        return newest
 
     def _plausible(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Make missing what the data gate would have: sentinels, and values beyond the physical limits."""
@@ -105,10 +126,17 @@ class Forecaster:
             )
         return np.array([known[name] for name in stations], np.int32)
 
-    def _long(self, forecasts: Doubles, rows: Grid) -> pd.DataFrame:
-        origin, step = rows.times[-1], step_of(self.spec.frequency)
-        times = pd.DatetimeIndex([origin + (ahead + 1) * step for ahead in range(self.spec.horizon)])
-        index = pd.MultiIndex.from_product([rows.stations, times, self.spec.targets], names=[STATION, TIME, VARIABLE])
-        frame = pd.DataFrame({FORECAST: forecasts.reshape(-1)}, index=index).reset_index()
+    def _long(self, forecasts: Forecasts, rows: Grid) -> pd.DataFrame:
+        origin, horizon = rows.times[self.spec.lookback - 1], rows.times[self.spec.lookback :]
+        times, variables = horizon, list(self.spec.targets)
+        if self.spec.alert:
+            side, limit = self.spec.alert
+            times, variables = horizon[-1:], [f"{variables[0]} {side} {limit:g}"]
+        index = pd.MultiIndex.from_product([rows.stations, times, variables], names=[STATION, TIME, VARIABLE])
+        columns = {FORECAST: forecasts.point.reshape(-1)}
+        if forecasts.quantiles is not None:
+            for place, level in enumerate(self.spec.quantiles):
+                columns[f"q{level:g}"] = forecasts.quantiles[..., place].reshape(-1)
+        frame = pd.DataFrame(columns, index=index).reset_index()
         frame.insert(1, ORIGIN, origin)
         return frame

@@ -4,7 +4,7 @@ A window is two integers, the station and the first step of its lookback. What l
 panel at the moment it is needed.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,12 @@ Flags = npt.NDArray[np.bool_]
 Starts = npt.NDArray[np.int32]
 
 
-TUPLES = ("stations", "features", "targets", "lowest", "highest", "sentinels")
+@dataclass(frozen=True)
+class Forecasts:
+    """What a model says of windows: `point` (windows, horizon, targets), `quantiles` (…, levels) if it has an idea."""
+
+    point: npt.NDArray[Any]
+    quantiles: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -23,15 +28,26 @@ class WindowSpec:
     """What a model must know of its windows. Durations are in steps of `frequency`."""
 
     stations: tuple[str, ...]
-    features: tuple[str, ...]
+    features: tuple[str, ...]  # targets, then past covariates, then those known ahead
     targets: tuple[str, ...]
     frequency: str
     lookback: int
     horizon: int
     season: int
+    known: tuple[str, ...] = ()  # features whose values are given for the horizon too
+    calendar: tuple[str, ...] = ()  # parts of the calendar, each a few columns of it
+    time_zone: str = "UTC"  # of the calendar
+    static: tuple[tuple[float, ...], ...] = ()  # (stations, attributes), scaled
+    quantiles: tuple[float, ...] = (0.5,)  # levels that forecasts are given at
+    alert: tuple[str, float] | None = None  # ("above", 150.0): whether the target gets there within the horizon
     lowest: tuple[float | None, ...] = ()  # of each feature, in its unit: what lies below is no measurement
     highest: tuple[float | None, ...] = ()
     sentinels: tuple[float, ...] = ()  # values that mean "missing"
+
+    @property
+    def outcomes(self) -> int:
+        """What is said of a window: a value for each step of the horizon, or one alert."""
+        return 1 if self.alert else self.horizon
 
     def as_json(self) -> dict[str, Any]:
         """Give what JSON can hold."""
@@ -40,20 +56,45 @@ class WindowSpec:
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "WindowSpec":
         """Read what `as_json` gave."""
-        names = {key: tuple(raw[key]) for key in TUPLES}
-        return cls(**{**raw, **names})
+        return cls(**{field.name: _tuples(raw[field.name]) for field in fields(cls) if field.name in raw})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Scaled measurements: `values` and `observed` (stations, steps, features), targets first.
+    """Scaled measurements: `values` and `observed` (rows, steps, features), targets first.
 
-    A missing value is 0 in `values`, the training mean, and False in `observed`.
+    A missing value is 0 in `values`, the training mean, and False in `observed`. A row is a station: which of the
+    spec's, says `station`. `calendar` (steps, columns) is the same for all. `events` (rows, steps), if the spec has an
+    alert, is 1 where a horizon that begins at that step holds one, 0 where not, NaN where that is not known.
     """
 
     values: Floats
     observed: Flags
     spec: WindowSpec
+    calendar: Floats
+    station: Starts  # (rows,)
+    events: Floats | None = None
+
+    @classmethod
+    def of(
+        cls,
+        values: Floats,
+        observed: Flags,
+        spec: WindowSpec,
+        calendar: Floats | None = None,
+        station: Starts | None = None,
+        events: Floats | None = None,
+    ) -> "Panel":
+        """Make a panel; without more ado its rows are the spec's stations, and there is no calendar."""
+        if calendar is None:
+            calendar = np.zeros((values.shape[1], 0), np.float32)
+        if station is None:
+            station = np.arange(len(values), dtype=np.int32)
+        return cls(values, observed, spec, calendar, station, events)
 
     def past(self, starts: Starts) -> tuple[Floats, Flags]:
         """Read the lookback of each window: values and observed (windows, lookback, features)."""
@@ -61,10 +102,25 @@ class Panel:
         return self.values[cells], self.observed[cells]
 
     def future(self, starts: Starts) -> tuple[Floats, Flags]:
-        """Read the targets that follow each lookback: values and observed (windows, horizon, targets)."""
-        cells = self._cells(starts, self.spec.lookback, self.spec.horizon)
+        """Read what follows each lookback: values and observed (windows, horizon, targets); of alerts, one."""
+        cells = self._cells(starts, self.spec.lookback, self.spec.outcomes)
+        values, observed = self.outcomes()
+        return values[cells], observed[cells]
+
+    def outcomes(self) -> tuple[Floats, Flags]:
+        """Give what is forecast: values and observed (rows, steps, targets); of alerts, for what begins there."""
         targets = len(self.spec.targets)
-        return self.values[cells][..., :targets], self.observed[cells][..., :targets]
+        if self.events is None:
+            return self.values[..., :targets], self.observed[..., :targets]
+        known = np.isfinite(self.events)[..., None]
+        return np.where(known, self.events[..., None], 0).astype(np.float32), known
+
+    def ahead(self, starts: Starts) -> Floats:
+        """Read what is known of the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""
+        station, steps = self._cells(starts, self.spec.lookback, self.spec.horizon)
+        known = len(self.spec.features) - len(self.spec.known)
+        values, observed = self.values[station, steps][..., known:], self.observed[station, steps][..., known:]
+        return np.concatenate([self.calendar[steps], values, observed.astype(np.float32)], axis=-1)
 
     @staticmethod
     def _cells(starts: Starts, offset: int, length: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 import models
 from models import baseline_of
 from tidegate import console, settings
-from tidegate.calendar import step_of
+from tidegate.calendar import calendar, step_of
 from tidegate.settings import Settings
 from tidegate.sources import open_source
 
@@ -26,8 +28,9 @@ def load_settings() -> Settings:
     loaded = settings.load()
     step_of(loaded.validate_.frequency)
     open_source(loaded.ingest, list(loaded.validate_.variables))
-    models.check(loaded.models)
-    baseline_of(loaded.models)
+    calendar(pd.DatetimeIndex([pd.Timestamp(0, tz="UTC")]), loaded.window.calendar, loaded.window.time_zone)
+    models.check(loaded.models, loaded.window, loaded.train)
+    baseline_of(loaded.models, loaded.window)
     return loaded
 
 

@@ -1,6 +1,7 @@
 """Figures for MLflow. Drawn without pyplot: nothing global, and no display needed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,41 @@ def error_by_step(by_model: Mapping[str, Array], unit: str) -> Figure:
     return figure
 
 
-def forecast_against_measurement(panels: Sequence[tuple[str, Sequence[object], Array, Array]], label: str) -> Figure:
-    """Draw forecasts over measurements, a panel a station: (title, times, measured, forecast)."""
+@dataclass(frozen=True)
+class Span:
+    """Forecasts over measurements at one station: times, measured and forecast (steps,), band (steps, 2)."""
+
+    title: str
+    times: Sequence[object]
+    measured: Array
+    forecast: Array
+    band: Array | None = None
+
+
+def forecast_against_measurement(panels: Sequence[Span], label: str, within: str) -> Figure:
+    """Draw forecasts over measurements, a panel a station, with what lies `within` shaded."""
     figure = Figure(figsize=(10, 2.8 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 1, squeeze=False)
-    for axes, (title, times, measured, forecast) in zip(grid[:, 0], panels, strict=True):
-        axes.plot(times, measured, color="black", linewidth=1, label="measured")
-        axes.plot(times, forecast, color="tab:orange", linewidth=1.2, label="forecast")
-        axes.set(title=title, ylabel=label)
+    for axes, span in zip(grid[:, 0], panels, strict=True):
+        if span.band is not None:
+            low, high = span.band.T
+            axes.fill_between(span.times, low, high, color="tab:orange", alpha=0.2, linewidth=0, label=within)
+        axes.plot(span.times, span.measured, color="black", linewidth=1, label="measured")
+        axes.plot(span.times, span.forecast, color="tab:orange", linewidth=1.2, label="forecast")
+        axes.set(title=span.title, ylabel=label)
         axes.legend(loc="upper right")
+    return figure
+
+
+def reliability(name: str, chance: Array, happened: Array) -> Figure:
+    """Draw how often alerts came true among windows of like probability; on the diagonal they kept their word."""
+    figure, axes = _axes(f"Reliability of {name}", "forecast probability", "share with an alert")
+    tenth = np.minimum((chance * 10).astype(int), 9)
+    filled = [place for place in range(10) if (tenth == place).any()]
+    said = [float(chance[tenth == place].mean()) for place in filled]
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.plot(said, [float(happened[tenth == place].mean()) for place in filled], marker="o")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 
 

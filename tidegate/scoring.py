@@ -6,8 +6,8 @@ import numpy as np
 
 from tidegate import metrics, windows
 from tidegate.errors import DataError
-from tidegate.metrics import METRICS, Array
-from tidegate.panel import Panel, Starts
+from tidegate.metrics import ALERTS, VALUES, Array, Comparison
+from tidegate.panel import Forecasts, Panel, Starts
 from tidegate.windows import Scaler
 
 
@@ -18,8 +18,17 @@ class TestSet:
     panel: Panel
     starts: Starts
     scaler: Scaler
-    measured: Array  # (windows, horizon, targets), NaN where missing
+    measured: Array  # (windows, horizon, targets), NaN where missing; of alerts (windows, 1, 1)
     scale: Array  # (windows, 1, targets), of MASE
+
+    def compare(self, forecasts: Forecasts) -> Comparison:
+        """Lay forecasts, in units, beside what was measured."""
+        return Comparison(forecasts.point, self.measured, self.scale, forecasts.quantiles, self.panel.spec.quantiles)
+
+    @property
+    def metrics(self) -> dict[str, metrics.Metric]:
+        """The metrics that go with what is forecast."""
+        return ALERTS if self.panel.spec.alert else VALUES
 
 
 def read_test() -> TestSet:
@@ -28,7 +37,8 @@ def read_test() -> TestSet:
     scaler = windows.read_spec()[1]
     spec, station = panel.spec, starts["test"][:, 0]
     future, observed = panel.future(starts["test"])
-    measured = np.where(observed, scaler.unscale(future, station), np.nan)
+    outcome = future.astype(np.float64) if spec.alert else scaler.unscale(future, station)
+    measured = np.where(observed, outcome, np.nan)
     training_end = int(starts["train"][:, 1].max()) + spec.lookback + spec.horizon
     training = np.where(panel.observed, panel.values, np.nan)[:, :training_end, : len(spec.targets)]
     scale = metrics.seasonal_scale(training.astype(np.float64), spec.season) * scaler.deviation[:, : len(spec.targets)]
@@ -41,12 +51,19 @@ def read_test() -> TestSet:
     return TestSet(panel, starts["test"], scaler, measured, scale[station][:, None, :])
 
 
-def score(errors: dict[str, Array], scale: Array, baseline: str, ranked_by: str) -> dict[str, dict[str, float]]:
-    """Score each candidate over all origins, stations and steps; skill is by the metric that ranks."""
-    scores = {name: {key: metric(e, scale) for key, metric in METRICS.items()} for name, e in errors.items()}
+def score(
+    compared: dict[str, Comparison], table: dict[str, metrics.Metric], baseline: str, ranked_by: str
+) -> dict[str, dict[str, float]]:
+    """Score each candidate over all origins, stations and steps; skill is by the metric that ranks.
+
+    What cannot be said of these origins (AUROC where all are of one class) is left out.
+    """
+    scores = {name: {key: metric(own) for key, metric in table.items()} for name, own in compared.items()}
     reference = scores[baseline][ranked_by]
     if reference == 0:
-        raise DataError("Seasonal naive forecasts the test span without any error: there is nothing left to learn.")
+        raise DataError("The baseline forecasts the test span without any error: there is nothing left to learn.")
     for own in scores.values():
         own["skill"] = metrics.skill(own[ranked_by], reference)
-    return {name: {key: round(value, 6) for key, value in own.items()} for name, own in scores.items()}
+    return {
+        name: {key: round(value, 6) for key, value in own.items() if np.isfinite(value)} for name, own in scores.items()
+    }

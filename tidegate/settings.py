@@ -3,10 +3,11 @@
 The options of a source and of a model are described in that source's and that model's own file.
 """
 
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.artifacts import PARAMS
 from tidegate.parsing import Section, parse, read
@@ -15,6 +16,15 @@ Real = Annotated[float, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
 Steps = Annotated[int, Field(strict=True, ge=1)]
 Share = Annotated[Real, Field(ge=0, le=1)]
+
+
+def _known_zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("there is no such time zone; give a name such as Europe/Berlin or UTC")
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
 CandidateName = Annotated[str, Field(pattern=r"^[\w-]+$")]
 OWN_NAMES = ("station", "time", "variable", "value", "rule", "standing")  # columns of frames that hold variables too
 
@@ -69,11 +79,35 @@ class Validate(Section):
         return self
 
 
+class Alert(Section):
+    """What is to be warned of: that the target gets above, or below, a value within the horizon."""
+
+    above: Real | None = None
+    below: Real | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> "Alert":
+        if (self.above is None) == (self.below is None):
+            raise ValueError("give one of above and below")
+        return self
+
+    @property
+    def side_and_limit(self) -> tuple[str, float]:
+        """Give ("above", 150.0), say."""
+        return ("above", self.above) if self.above is not None else ("below", float(self.below or 0.0))
+
+
 class Window(Section):
-    """How the clean data are cut into windows and split by time."""
+    """What is forecast from what, how the clean data are cut into windows, and how they are split by time."""
 
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    alert: Alert | None = None
+    quantiles: tuple[Annotated[Real, Field(gt=0, lt=1)], ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
     covariates: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    calendar: tuple[str, ...] = ()
+    time_zone: Zone = "UTC"
+    static: dict[str, dict[str, Real]] = Field(default_factory=dict)
     lookback_steps: Steps
     horizon_steps: Steps
     season_steps: Steps
@@ -90,13 +124,17 @@ class Window(Section):
             raise ValueError("validation_share and test_share leave nothing to train on")
         twice = sorted({name for name in self.features if self.features.count(name) > 1})
         if twice:
-            raise ValueError(f"{twice[0]} is named twice in targets and covariates")
+            raise ValueError(f"{twice[0]} is named twice in targets, covariates and known")
+        if 0.5 not in self.quantiles or list(self.quantiles) != sorted(set(self.quantiles)):
+            raise ValueError("quantiles are to ascend, with 0.5 among them")
+        if self.alert and len(self.targets) > 1:
+            raise ValueError("an alert is of one target, and there are several")
         return self
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Targets first, then covariates."""
-        return self.targets + self.covariates
+        """Targets first, then past covariates, then those known ahead."""
+        return self.targets + self.covariates + self.known
 
     @property
     def gap(self) -> int:
@@ -111,17 +149,27 @@ class Train(Section):
     epochs: Steps
     epoch_windows: Steps
     batch_windows: Steps
-    loss: Literal["mae", "mse"] = "mae"
+    loss: Literal["mae", "mse", "huber"] = "mae"
     learning_rate: Annotated[Real, Field(gt=0)]
+    learning_rate_hold_epochs: Whole = 0
     learning_rate_decay: Annotated[Real, Field(gt=0, le=1)] = 1.0
     patience_epochs: Steps
     clip_norm: Annotated[Real, Field(gt=0)] | None = None
+    clip_value: Annotated[Real, Field(gt=0)] | None = None
+    weight_decay: Annotated[Real, Field(ge=0)] = 0.0
+    averaging: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _one_clip(self) -> "Train":
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ValueError("clip_norm and clip_value are both given; leave one out")
+        return self
 
 
 class Evaluate(Section):
-    """By which figure candidates are ranked."""
+    """By which figure candidates are ranked; of all of these, less is better."""
 
-    metric: Literal["mae", "rmse", "mase"] = "mase"
+    metric: Literal["mae", "rmse", "mase", "crps", "brier", "log_loss"] = "mase"
 
 
 class Register(Section):
@@ -141,6 +189,13 @@ class Settings(Section):
     evaluate: Evaluate
     register_: Register = Field(alias="register")
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _metric_of_the_task(self) -> "Settings":
+        if (self.evaluate.metric in ("brier", "log_loss")) != (self.window.alert is not None):
+            kind = "an alert is ranked by brier or log_loss" if self.window.alert else "it is for alerts"
+            raise ValueError(f"evaluate.metric is {self.evaluate.metric}: {kind}")
+        return self
 
     @model_validator(mode="after")
     def _features_are_variables(self) -> "Settings":

@@ -6,6 +6,17 @@ from tidegate import identity, tracking
 from tidegate.artifacts import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.settings import Settings
 
+OF_VALUES = {
+    "mae": "MAE, {unit}", "rmse": "RMSE, {unit}", "mase": "MASE", "crps": "CRPS, {unit}", "coverage": "coverage"
+}  # fmt: skip
+OF_ALERTS = {
+    "brier": "Brier",
+    "log_loss": "log loss",
+    "auroc": "AUROC",
+    "average_precision": "AP",
+    "macro_f1": "macro F1",
+}
+
 
 def table(settings: Settings) -> Table:
     """Lay out the candidates with their test scores, best first; the one before the gate is marked."""
@@ -13,16 +24,31 @@ def table(settings: Settings) -> Table:
     decision = read_json(REGISTRATION)
     target = settings.window.targets[0]
     unit = settings.validate_.variables[target].unit
-    made = Table(title=f"Test span, all stations: {', '.join(settings.window.targets)}", title_justify="left")
+    made = Table(title=f"Test span, all stations: {_what(settings)}", title_justify="left")
     made.add_column("candidate", no_wrap=True)
-    for heading in (f"MAE, {unit}", f"RMSE, {unit}", "MASE", "skill", "train time"):
+    columns = OF_ALERTS if settings.window.alert else {key: label.format(unit=unit) for key, label in OF_VALUES.items()}
+    for heading in (*columns.values(), "skill", "train time"):
         made.add_column(heading, justify="right")
     made.add_column("")
     for name in sorted(scores, key=lambda candidate: scores[candidate][settings.evaluate.metric]):
         own = scores[name]
-        figures = [f"{own[key]:.3f}" for key in ("mae", "rmse", "mase")]
+        figures = [_figure(key, own.get(key)) for key in columns]
         made.add_row(name, *figures, f"{own['skill']:.1%}", _train_time(name), _role(name, decision))
     return made
+
+
+def _what(settings: Settings) -> str:
+    names, alert = ", ".join(settings.window.targets), settings.window.alert
+    if alert is None:
+        return names
+    side, limit = alert.side_and_limit
+    return f"{names} {side} {limit:g} within {settings.window.horizon_steps} steps"
+
+
+def _figure(key: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if key == "coverage" else f"{value:.3f}"
 
 
 def verdict() -> str:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from tidegate.artifacts import WINDOWS, present, read_json, replacing, write_json
+from tidegate.calendar import calendar
 from tidegate.errors import DataError, GateClosed
 from tidegate.frame import STATION, TIME
-from tidegate.panel import Flags, Floats, Panel, Starts, WindowSpec
+from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
 
 SPLITS = ("train", "validation", "test")
 SPEC = "spec.json"
@@ -64,6 +65,16 @@ class Scaler:
         mean, deviation = self.mean[station, None, :targets], self.deviation[station, None, :targets]
         return forecasts.astype(np.float64) * deviation + mean
 
+    def in_units(self, forecasts: Forecasts, spec: WindowSpec, station: npt.NDArray[Any]) -> Forecasts:
+        """Bring a model's forecasts for the given stations (windows,) to their units; alerts have none."""
+        if spec.alert:
+            return forecasts
+        point, quantiles = self.unscale(forecasts.point, station), None
+        if forecasts.quantiles is not None:
+            each = [self.unscale(forecasts.quantiles[..., place], station) for place in range(len(spec.quantiles))]
+            quantiles = np.stack(each, axis=-1)
+        return Forecasts(point, quantiles)
+
     def as_json(self) -> dict[str, Any]:
         """Give what JSON can hold."""
         return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
@@ -103,6 +114,32 @@ def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
     return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate says nothing: it becomes 0
 
 
+def events(grid: Grid, spec: WindowSpec) -> Floats | None:
+    """Say of each step whether a horizon that begins there holds the alert: (stations, steps), None without an alert.
+
+    NaN where the horizon is not wholly measured: a gap may hide an alert, and to count only the alerts that were seen
+    beside gaps would make them look more frequent than they are.
+    """
+    if spec.alert is None:
+        return None
+    side, limit = spec.alert
+    target = grid.values[..., 0]
+    reached = np.where(np.isfinite(target), (target > limit) if side == "above" else (target < limit), np.nan)
+    held = np.full(target.shape, np.nan, np.float32)
+    if target.shape[1] >= spec.horizon:
+        ahead = np.lib.stride_tricks.sliding_window_view(reached, spec.horizon, axis=1)
+        held[:, : ahead.shape[1]] = ahead.max(axis=-1)  # NaN stays NaN
+    return held
+
+
+def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | None = None) -> Panel:
+    """Scale a grid and lay its calendar beside it; `station` (rows,) says which stations of the spec its rows are."""
+    values, observed = scaler.scale(grid.values)
+    return Panel.of(
+        values, observed, spec, calendar(grid.times, spec.calendar, spec.time_zone), station, events(grid, spec)
+    )
+
+
 def spans(steps: int, validation_share: float, test_share: float, gap: int) -> dict[str, tuple[int, int]]:
     """Give each split's span of targets, as a half-open range of steps."""
     test = steps - round(steps * test_share)
@@ -113,7 +150,8 @@ def spans(steps: int, validation_share: float, test_share: float, gap: int) -> d
 def starts_in(grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_share: float) -> Starts:
     """List the windows whose targets lie in the span: (station, first step of the lookback), int32.
 
-    A window counts if enough of its targets' lookback is observed and at least one target after it.
+    A window counts if enough of its targets' lookback is observed and at least one target after it; of an alert, if it
+    is known whether there was one.
     """
     first = max(span[0], spec.lookback)
     origins = np.arange(first, span[1] - spec.horizon + 1)
@@ -124,7 +162,9 @@ def starts_in(grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_
     past: Counts = counted[:, origins] - counted[:, origins - spec.lookback]
     future: Counts = counted[:, origins + spec.horizon] - counted[:, origins]
     enough = max(1.0, min_observed_share * spec.lookback)
-    station, column = np.nonzero(np.logical_and(past >= enough, future > 0))
+    held = events(grid, spec)
+    told = future > 0 if held is None else np.isfinite(held[:, origins])
+    station, column = np.nonzero(np.logical_and(past >= enough, told))
     return np.stack([station, origins[column] - spec.lookback], axis=1).astype(np.int32)
 
 
@@ -179,6 +219,9 @@ def write(panel: Panel, starts: dict[str, Starts], scaler: Scaler, begins: pd.Ti
         folder.mkdir()
         np.save(folder / "values.npy", panel.values)
         np.save(folder / "observed.npy", panel.observed)
+        np.save(folder / "calendar.npy", panel.calendar)
+        if panel.events is not None:
+            np.save(folder / "events.npy", panel.events)
         for split in SPLITS:
             np.save(folder / f"starts_{split}.npy", starts[split])
         write_json(folder / SPEC, {"spec": panel.spec.as_json(), "scaler": scaler.as_json(), "begins": str(begins)})
@@ -188,9 +231,11 @@ def write(panel: Panel, starts: dict[str, Starts], scaler: Scaler, begins: pd.Ti
 def read() -> tuple[Panel, dict[str, Starts]]:
     """Read the panel and each split's starts."""
     present(WINDOWS)
-    values, observed = (np.load(WINDOWS / f"{name}.npy", allow_pickle=False) for name in ("values", "observed"))
-    starts = {split: np.load(WINDOWS / f"starts_{split}.npy", allow_pickle=False) for split in SPLITS}
-    return Panel(values, observed, read_spec(WINDOWS / SPEC)[0]), starts
+    stored = {path.stem: np.load(path, allow_pickle=False) for path in sorted(WINDOWS.glob("*.npy"))}
+    starts = {split: stored[f"starts_{split}"] for split in SPLITS}
+    spec = read_spec(WINDOWS / SPEC)[0]
+    panel = Panel.of(stored["values"], stored["observed"], spec, stored["calendar"], events=stored.get("events"))
+    return panel, starts
 
 
 def read_spec(path: Path = WINDOWS / SPEC) -> tuple[WindowSpec, Scaler]:

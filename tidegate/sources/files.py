@@ -4,7 +4,6 @@ Every refusal names the file and, in a CSV, the line.
 """
 
 import hashlib
-import zoneinfo
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from pydantic import Field, field_validator
 from tidegate.errors import SourceError
 from tidegate.frame import STATION, TIME, conform
 from tidegate.parsing import Section
+from tidegate.settings import Zone
 from tidegate.tables import column_of, numbers, opened, read_table, refuse
 
 TIME_PARTS = ("year", "month", "day", "hour", "minute")
@@ -30,16 +30,9 @@ class Options(Section):
     station: str | None = None  # the column that names the station; without one, the file's name does
     time: str | Names  # one column, or those of year, month, day and, if there, hour and minute
     time_format: str | None = None
-    time_zone: str = "UTC"  # of times that carry none
+    time_zone: Zone = "UTC"  # of times that carry none
     missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
     columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        if name not in zoneinfo.available_timezones():
-            raise ValueError("there is no such time zone; give a name such as Europe/Berlin or UTC")
-        return name
 
     @field_validator("time")
     @classmethod

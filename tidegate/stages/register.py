@@ -1,7 +1,7 @@
 """Register: let the best candidate into the registry, and make it champion if it has earned it.
 
 Reads artifacts/evaluation, artifacts/models, artifacts/windows and artifacts/clean.parquet, and the registry. Writes
-artifacts/registration.json: what was decided, and why. A candidate must beat seasonal naive to be registered
+artifacts/registration.json: what was decided, and why. A candidate must beat the baseline to be registered
 (@challenger), and the present champion, on the same origins, to be promoted (@champion). A tie does not promote;
 without evidence nothing is promoted. A model that stays out is no error: the champion stays.
 """
@@ -48,7 +48,7 @@ def run(settings: Settings, report: Report) -> str:
     if found is not None:
         decision = _decision_of(found)  # this identity has been before the gate
     else:
-        report(1, 3, f"{name} against seasonal naive and the champion")
+        report(1, 3, f"{name} against the baseline and the champion")
         decision = decide(settings, name, scores)
         if decision.registered:
             report(2, 3, f"registering {name}")
@@ -62,19 +62,21 @@ def run(settings: Settings, report: Report) -> str:
 
 
 def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -> Decision:
-    """Compare the best candidate with seasonal naive, then with the present champion."""
+    """Compare the best candidate with the baseline, then with the present champion."""
     metric = settings.evaluate.metric
-    own, baseline = scores[name][metric], scores[models.baseline_of(settings.models)][metric]
+    baseline_name = models.baseline_of(settings.models, settings.window)
+    against = baseline_name.replace("_", " ")
+    own, baseline = scores[name][metric], scores[baseline_name][metric]
     if not own < baseline:
         return Decision(
             name,
             False,
             False,
-            f"no candidate beats seasonal naive ({metric} {baseline:.4g}); none is registered",
+            f"no candidate beats {against} ({metric} {baseline:.4g}); none is registered",
         )
     present = tracking.champion(settings.register_.name)
     if present is None:
-        reason = f"{name} beats seasonal naive ({metric} {own:.4g} against {baseline:.4g}), and there was no champion"
+        reason = f"{name} beats {against} ({metric} {own:.4g} against {baseline:.4g}), and there was no champion"
         return Decision(name, True, True, reason)
     try:
         reigning = champion_score(settings, Forecaster.load(*tracking.parts_of(present)))
@@ -98,10 +100,13 @@ def champion_score(settings: Settings, reigning: Forecaster) -> float:
     for what, mine, theirs in (
         ("targets", own.targets, its.targets),
         ("horizon", own.horizon, its.horizon),
+        ("alert", own.alert, its.alert),
         ("frequency", own.frequency, its.frequency),
     ):
         if mine != theirs:
             raise Incomparable(f"its {what} is {theirs}, not {mine}: give register.name a new name for the new kind")
+    if settings.evaluate.metric == "crps" and own.quantiles != its.quantiles:
+        raise Incomparable(f"its quantiles are {its.quantiles}, not {own.quantiles}")
     clean = long_frame.read(CLEAN)
     absent = [feature for feature in its.features if feature not in clean.columns]
     if absent:
@@ -111,7 +116,7 @@ def champion_score(settings: Settings, reigning: Forecaster) -> float:
     if (starts[:, 1] < 0).any():
         raise Incomparable("its lookback is longer than the data before the first test origin")
     forecasts = reigning.forecasts_at(windows.to_grid(clean, its.features), starts)
-    return METRICS[settings.evaluate.metric](forecasts - test.measured, test.scale)
+    return METRICS[settings.evaluate.metric](test.compare(forecasts))
 
 
 class Incomparable(TidegateError):

@@ -22,13 +22,13 @@ def run(settings: Settings, report: Report, name: str) -> str:
     """Train the candidate `name`; give one line of what it learnt."""
     choose(name, settings.models, "the candidate")
     panel, starts = windows.read()
-    model = models.make(name, settings.models[name], panel.spec)
+    section = settings.models[name]
     began = time.perf_counter()
-    history = model.fit(panel, starts["train"], starts["validation"], settings.train, report)
+    model, history = models.fit(name, section, panel, starts["train"], starts["validation"], settings.train, report)
     seconds = time.perf_counter() - began
     with replacing(MODELS / name) as folder:
         folder.mkdir()
-        models.save(model, settings.models[name], panel.spec, folder)
+        models.save(model, section, panel.spec, folder)
         pd.DataFrame(history, columns=COLUMNS).to_csv(folder / HISTORY, index=False)
     tracking.record_training(
         identity.of_candidate(settings, name),

@@ -5,11 +5,15 @@ features, scaled), the starts of each split's windows, the spec with the scaler,
 Stops when there are too few steps, a target cannot be learnt, or the proof fails.
 """
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
 from tidegate import frame as long_frame
 from tidegate import windows
 from tidegate.artifacts import CLEAN
-from tidegate.errors import DataError
-from tidegate.panel import Panel, WindowSpec
+from tidegate.errors import DataError, SettingsError
+from tidegate.panel import Panel, Starts, WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
 from tidegate.windows import SPLITS
@@ -28,6 +32,12 @@ def run(settings: Settings, report: Report) -> str:
         lookback=chosen.lookback_steps,
         horizon=chosen.horizon_steps,
         season=chosen.season_steps,
+        known=chosen.known,
+        calendar=chosen.calendar,
+        time_zone=chosen.time_zone,
+        static=_static(chosen.static, grid.stations),
+        quantiles=chosen.quantiles,
+        alert=chosen.alert.side_and_limit if chosen.alert else None,
         lowest=tuple(limits[name].min for name in chosen.features),
         highest=tuple(limits[name].max for name in chosen.features),
         sentinels=settings.validate_.sentinels,
@@ -35,13 +45,42 @@ def run(settings: Settings, report: Report) -> str:
     spans = windows.spans(len(grid.times), chosen.validation_share, chosen.test_share, chosen.gap)
     _check_length(spans, spec, len(grid.times))
     scaler = windows.fit_scaler(grid, spans["train"][1], spec)
-    values, observed = scaler.scale(grid.values)
+    panel = windows.to_panel(grid, scaler, spec)
     report(2, 4, "scaled")
     starts = {split: windows.starts_in(grid, spec, spans[split], chosen.min_observed_share) for split in SPLITS}
     proof = windows.prove(starts, spec, spans["train"][1], chosen.gap, grid.times)
-    windows.write(Panel(values, observed, spec), starts, scaler, grid.times[0], proof)
+    if spec.alert:
+        _check_classes(panel, starts["train"])
+    windows.write(panel, starts, scaler, grid.times[0], proof)
     counts = ", ".join(f"{len(starts[split]):,} {split}" for split in SPLITS)
     return f"{counts} windows of {spec.lookback} → {spec.horizon} steps"
+
+
+def _static(attributes: Mapping[str, Mapping[str, float]], stations: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """Lay out the attributes of each station, standardised over the stations: (stations, attributes)."""
+    columns = []
+    for name, of in attributes.items():
+        for station in stations:
+            if station not in of:
+                raise SettingsError(f"params.yaml: window.static.{name} has no value for station {station}: add it.")
+        values = np.array([of[station] for station in stations])
+        columns.append((values - values.mean()) / (values.std() or 1.0))
+    return tuple(tuple(float(value) for value in row) for row in np.transpose(columns)) if columns else ()
+
+
+def _check_classes(panel: Panel, starts: Starts) -> None:
+    """Refuse an alert that training has never seen, or has always seen.
+
+    Raises:
+        DataError: there is nothing to tell apart.
+    """
+    share = float(panel.future(starts)[0].mean())
+    if share in (0.0, 1.0):
+        side, limit = panel.spec.alert or ("", 0.0)
+        raise DataError(
+            f"{panel.spec.targets[0]} gets {side} {limit:g} in {'all' if share else 'none'} of the {len(starts):,} "
+            "training windows: there is nothing to tell apart; set another limit in window.alert, or bring more data."
+        )
 
 
 def _check_length(spans: dict[str, tuple[int, int]], spec: WindowSpec, steps: int) -> None:

@@ -1,0 +1,35 @@
+"""What every family keeps to, and what the sections of all families have in common."""
+
+from pathlib import Path
+from typing import Protocol
+
+from tidegate.panel import Forecasts, Panel, Starts
+from tidegate.parsing import Section
+from tidegate.report import Report
+from tidegate.settings import Train, Window
+
+History = list[dict[str, float]]  # one row an epoch
+
+
+class Model(Protocol):
+    """A forecaster of scaled windows. Made as `Family(options, spec)`."""
+
+    def fit(self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report) -> History:
+        """Learn from the training windows; give the learning curve, empty if there is none."""
+
+    def predict(self, panel: Panel, starts: Starts) -> Forecasts:
+        """Forecast each window: (windows, horizon, targets), scaled; of alerts the probability, (windows, 1, 1)."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was learnt into an existing folder, the same bytes for the same state."""
+
+    def restore(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+
+
+class ModelOptions(Section):
+    """A section of params.yaml under models, without its `family` and `train`."""
+
+    def refusal(self, window: Window) -> tuple[str, str] | None:
+        """Say which key does not go with the windows, and why; None if all do."""
+        return None

@@ -1,0 +1,11 @@
+"""The parts of nets that learn by gradient, one idea a file; only here is Keras imported.
+
+windowed        windows gathered on the device, and the loss over what was observed
+normalisation   a window in its own units, and back
+tokens          the lookback as steps or as segments, channels together or apart
+cells           layers of recurrent cells
+heads           from the last state to the horizon: direct, queries, recursive
+outputs         what a head's numbers mean: a point, quantiles, a normal distribution
+training        the recipe: batches, optimiser, clipping, schedule, early stopping
+files           nets written to the byte, and read in safe mode
+"""

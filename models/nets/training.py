@@ -1,0 +1,142 @@
+"""The recipe: how nets learn, whatever they are made of.
+
+Adam or AdamW (Kingma and Ba, arXiv:1412.6980; Loshchilov and Hutter, arXiv:1711.05101), clipping by the gradient's
+global norm or by value (Pascanu et al., arXiv:1211.5063), a learning rate that holds and then decays, early stopping
+on the validation windows, and, if asked for, the weights' moving average. One seed decides everything.
+"""
+
+import itertools
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever a user's own Keras configuration says
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.nets.outputs import Cost
+from models.nets.windowed import Windowed
+from tidegate.panel import Floats, Panel, Starts
+from tidegate.report import Report
+from tidegate.settings import Train
+
+VALIDATION_WINDOWS = 8192  # at most, evenly spread: enough to see when to stop
+PREDICT_BATCH = 512
+
+
+def begin(seed: int) -> None:
+    """Start from a clean slate: the same seed gives the same bits, whatever ran before in this process."""
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+
+
+def drawn(starts: Starts, batches: int, batch: int, seed: int) -> Iterator[tuple[Starts]]:
+    """Give batches of starts for ever: each epoch's `batches` are a new draw, without repetition within it.
+
+    A generator, whose order nothing else can touch: Keras shuffles batches with Python's global random state, which
+    other threads of the process use too.
+    """
+    for epoch in itertools.count():
+        order = np.random.default_rng([seed, epoch]).permutation(len(starts))
+        for first in range(0, batches * batch, batch):
+            yield (starts[order[first : first + batch]],)
+
+
+def spread(starts: Starts, windows: int, batch: int) -> Starts:
+    """Take evenly spread windows, as many whole batches as `windows` holds."""
+    count = min(windows, len(starts)) // batch * batch
+    return starts[np.linspace(0, len(starts) - 1, count).astype(int)]
+
+
+class Progress(keras.callbacks.Callback):
+    """Reports epochs and the newest validation loss."""
+
+    def __init__(self, report: Report, epochs: int, batches: int) -> None:
+        """Report to `report`."""
+        super().__init__()
+        self.report, self.epochs, self.batches = report, epochs, batches
+        self.epoch, self.note = 0, ""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Remember the epoch."""
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Move the bar."""
+        note = f"epoch {self.epoch + 1}/{self.epochs}{self.note}"
+        self.report(self.epoch + (batch + 1) / self.batches, self.epochs, note)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note the validation loss."""
+        self.note = f" · validation loss {logs['val_loss']:.4f}" if logs else ""
+
+
+def learning_rate(recipe: Train, epoch: int) -> float:
+    """Give the learning rate of an epoch, counted from 0: constant at first, then less by a factor each epoch."""
+    return recipe.learning_rate * recipe.learning_rate_decay ** max(0, epoch - recipe.learning_rate_hold_epochs)
+
+
+def optimizer_of(recipe: Train) -> keras.optimizers.Optimizer:
+    """Make the optimiser."""
+    return keras.optimizers.Adam(
+        recipe.learning_rate,
+        weight_decay=recipe.weight_decay or None,
+        global_clipnorm=recipe.clip_norm,
+        clipvalue=recipe.clip_value,
+        use_ema=recipe.averaging > 0,
+        ema_momentum=recipe.averaging or None,
+    )
+
+
+def fit(
+    net: keras.Model, panel: Panel, train: Starts, validation: Starts, recipe: Train, cost: Cost, report: Report
+) -> list[dict[str, float]]:
+    """Train the net in place; give its learning curve, one row an epoch; the best epoch's weights stand."""
+    model = Windowed(net, panel, cost)
+    batch = min(recipe.batch_windows, len(train), len(validation))
+    batches = max(1, min(recipe.epoch_windows, len(train)) // batch)
+    callbacks = [
+        keras.callbacks.LearningRateScheduler(lambda epoch: learning_rate(recipe, epoch)),
+        keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience_epochs, restore_best_weights=True),
+        Progress(report, recipe.epochs, batches),
+    ]
+    if recipe.averaging:  # before the others: what is validated and kept is the average
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    # No XLA: Keras turns it off where operations are deterministic.
+    model.compile(optimizer_of(recipe), jit_compile=False)
+    curve = model.fit(
+        drawn(train, batches, batch, recipe.seed),
+        steps_per_epoch=batches,
+        shuffle=False,
+        epochs=recipe.epochs,
+        validation_data=(spread(validation, VALIDATION_WINDOWS, batch),),
+        validation_batch_size=batch,
+        verbose=0,
+        callbacks=callbacks,
+    ).history
+    return [
+        {
+            "epoch": epoch,
+            "train_loss": float(curve["loss"][epoch]),
+            "validation_loss": float(curve["val_loss"][epoch]),
+            "learning_rate": float(curve["learning_rate"][epoch]),
+        }
+        for epoch in range(len(curve["loss"]))
+    ]
+
+
+def predict(net: keras.Model, panel: Panel, starts: Starts) -> Floats:
+    """Give the net's output for the windows: (windows, horizon, targets, numbers)."""
+    if not len(starts):
+        return np.empty((0, *net.output.shape[1:]), np.float32)
+    model = Windowed(net, panel)
+    batch = min(PREDICT_BATCH, len(starts))
+    # Whole batches alone: a shorter last one would be traced for itself.
+    padded = np.resize(starts, (math.ceil(len(starts) / batch) * batch, 2))
+    model.compile(jit_compile=False)
+    output = model.predict(padded, batch_size=batch, verbose=0)
+    return np.asarray(output[: len(starts)], np.float32)
