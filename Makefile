@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run up repro check test test-fast bench lock clean
+.PHONY: help install run up repro check test test-fast bench bench-accuracy lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,10 @@ test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
 
 bench: $(INSTALLED) ## measure the drivers' overhead
 	@$(BIN)/python bench/overhead.py
+
+bench-accuracy: $(INSTALLED) ## measure accuracy on published protocols (hours)
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@$(BIN)/python bench/accuracy.py
 
 lock: $(INSTALLED) ## resolve the pins anew
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \

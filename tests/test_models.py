@@ -172,10 +172,10 @@ def test_the_first_layer_gathers_what_the_panel_holds() -> None:
 
 @pytest.mark.parametrize("squared", [False, True])
 def test_the_loss_leaves_out_targets_that_were_not_measured(squared: bool) -> None:
-    from models.recurrent import Options, build_net
     from models.nets.outputs import cost_of
     from models.nets.training import begin
     from models.nets.windowed import Windowed
+    from models.recurrent import Options, build_net
 
     panel = noise(spec_of(2, 2, lookback=5, horizon=3), missing=0.4)
     begin(0)
@@ -190,10 +190,9 @@ def test_the_loss_leaves_out_targets_that_were_not_measured(squared: bool) -> No
 
 
 def test_missing_values_reach_a_net_only_with_their_flags() -> None:
-    from models.recurrent import Options, build_net
-    from models.nets.outputs import cost_of
     from models.nets.training import begin
     from models.nets.windowed import Windowed
+    from models.recurrent import Options, build_net
 
     panel = noise(spec_of(1, 2, lookback=5, horizon=3), missing=0.4)
     begin(0)
@@ -220,10 +219,10 @@ def test_each_epoch_draws_other_windows_and_none_twice() -> None:
 def test_clipping_bounds_the_first_update(name: str) -> None:
     import keras
 
-    from models.recurrent import Options, build_net
     from models.nets.outputs import cost_of
     from models.nets.training import begin
     from models.nets.windowed import Windowed
+    from models.recurrent import Options, build_net
 
     panel = noise(spec_of(1, 1, lookback=6, horizon=2), missing=0)
     wild = Panel.of(panel.values * 1e4, panel.observed, panel.spec)
