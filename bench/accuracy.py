@@ -185,9 +185,9 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# Accuracy",
         "",
-        "Made by `make bench-accuracy` (`bench/accuracy.py`), which holds the protocols and every setting. MSE / MAE on",
-        "standardised data, every test origin, none dropped; the mean of the seeds, ± half their range. Settings were",
-        "chosen on the validation span alone. Published figures are those of the papers' own tables.",
+        "Made by `make bench-accuracy` (`bench/accuracy.py`), which holds the protocols and every setting. MSE / MAE",
+        "on standardised data, every test origin, none dropped; the mean of the seeds, ± half their range. Settings",
+        "were chosen on the validation span alone. Published figures are those of the papers' own tables.",
         "",
         "| cell | lookback | ours, MSE / MAE | seeds | published | below? | seasonal naive | 90 % covers | training |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -203,8 +203,8 @@ def page(results: dict[str, Any]) -> str:
         below = "yes" if rows["mse"].mean() < cell.bar else "**no**"
         naive = found["seasonal_naive"]
         lines.append(
-            f"| {cell.data}, {cell.horizon} ahead | {found['settings']['lookback']} | {ours} | {len(rows)} | {published} "
-            f"| {below} | {naive['mse']:.3f} / {naive['mae']:.3f} | {rows['coverage'].mean():.1%} "
+            f"| {cell.data}, {cell.horizon} ahead | {found['settings']['lookback']} | {ours} | {len(rows)} "
+            f"| {published} | {below} | {naive['mse']:.3f} / {naive['mae']:.3f} | {rows['coverage'].mean():.1%} "
             f"| {rows['seconds'].mean():.0f} s |"
         )
     return "\n".join(lines) + "\n"

@@ -21,6 +21,7 @@ from tidegate.settings import Train, Window
 
 FAMILIES = {  # dvc.yaml takes the file of a family to bear its name
     "autoregressive": "models.autoregressive",
+    "lecture": "models.lecture",
     "naive": "models.naive",
     "recurrent": "models.recurrent",
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import keras
 
     from models.nets import heads
+    from models.nets.gradients import GradientFlow
 
 # Keras takes seconds to import: it is loaded where a net is first built, read or run, not where options are checked.
 
@@ -83,6 +84,13 @@ class Family:
 
         output = training.predict(self.net, panel, starts)
         return outputs.forecasts(_kind(self.options, self.spec), self.spec.quantiles, output)
+
+    def gradient_flow(self, panel: Panel, starts: Starts, recipe: Train) -> "GradientFlow":
+        """Measure how much of the loss's gradient reaches each token of the lookback."""
+        from models.nets import gradients, outputs
+
+        cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
+        return gradients.gradient_flow(self.net, panel, starts, cost)
 
     def save(self, folder: Path) -> None:
         """Write the net as a .keras file."""

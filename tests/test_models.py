@@ -1,5 +1,6 @@
 """What learns: every family keeps the interface's promises."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,15 @@ RECIPE = settings.load(ROOT / "params.yaml").train.model_copy(
 SECTIONS = {
     "seasonal": {"family": "naive", "method": "seasonal"},
     "last": {"family": "naive", "method": "last"},
+    "drift": {"family": "naive", "method": "drift"},
     "linear": {"family": "autoregressive", "ridge": 1e-6},
+    "short": {"family": "autoregressive", "order": 4, "normalise": "last"},
+    "lecture": {"family": "lecture", "units": 6, "epochs": 2},
     "rnn": {"family": "recurrent", "cell": "rnn", "units": 8},
     "lstm": {"family": "recurrent", "cell": "lstm", "units": 8},
     "gru": {"family": "recurrent", "cell": "gru", "units": 8, "layers": 2, "dropout": 0.1},
 }
-LEARN = ["linear", "rnn", "lstm", "gru"]
+LEARN = ["linear", "short", "lecture", "rnn", "lstm", "gru"]
 NETS = ["rnn", "lstm", "gru"]
 every = pytest.mark.parametrize("name", SECTIONS)
 
@@ -124,7 +128,7 @@ def test_every_step_of_a_forecast_depends_on_the_newest_observation(name: str) -
     assert (np.abs(moved) > 1e-6).all()
 
 
-@pytest.mark.parametrize("name", LEARN)
+@pytest.mark.parametrize("name", [name for name in LEARN if name not in ("short", "lecture")])
 def test_a_planted_cycle_is_found(name: str) -> None:
     panel = cycle(spec_of(2, 1, lookback=12, horizon=6, season=12))
     recipe = RECIPE.model_copy(update={"epochs": 30, "learning_rate_decay": 1.0, "patience_epochs": 30})
@@ -141,6 +145,68 @@ def test_seasonal_naive_repeats_the_newest_observed_value_at_each_place_of_the_s
     panel = Panel.of(np.where(observed, values, 0), observed, spec)
     model = models.make("naive", SECTIONS["seasonal"], spec)
     assert model.predict(panel, np.array([[0, 0]], np.int32)).point[0, :, 0].tolist() == [5, 2, 2, 8, 5, 2]
+
+
+def test_drift_goes_on_along_the_line_through_what_was_observed() -> None:
+    spec = spec_of(1, 1, lookback=6, horizon=3)
+    values = np.array([0, 2, 9, 6, 8, 0], np.float32).reshape(1, 6, 1)
+    observed = np.array([0, 1, 1, 1, 1, 0], bool).reshape(1, 6, 1)
+    model = models.make("x", SECTIONS["drift"], spec)
+    found = model.predict(Panel.of(values, observed, spec), np.array([[0, 0]], np.int32)).point
+    assert found[0, :, 0].tolist() == [12, 14, 16]  # from 2 to 8 in three steps, and two steps more to the first
+
+
+def test_linear_autoregression_of_one_series_is_the_autoregression_of_statsmodels() -> None:
+    from statsmodels.tsa.ar_model import AutoReg
+
+    rng, series = np.random.default_rng(0), [0.0, 0.0, 0.0]
+    for _ in range(400):
+        series.append(0.5 * series[-1] - 0.3 * series[-2] + 0.2 * series[-3] + rng.standard_normal())
+    spec = spec_of(1, 1, lookback=3, horizon=1)
+    values = np.array(series, np.float32).reshape(1, -1, 1)
+    panel = Panel.of(values, np.ones(values.shape, bool), spec)
+    model = models.make("x", {"family": "autoregressive", "ridge": 1e-12}, spec)
+    starts = all_starts(panel)
+    model.fit(panel, starts, starts, RECIPE, silent)
+    twin = AutoReg(values[0, :, 0].astype(np.float64), lags=3).fit()
+    weights = model.weights[:, 0]  # type: ignore[attr-defined]
+    assert np.allclose(weights[::-1], twin.params[1:], atol=1e-4)
+    assert float(model.bias[0]) == pytest.approx(twin.params[0], abs=1e-4)  # type: ignore[attr-defined]
+
+
+def test_linear_autoregression_uses_what_is_known_ahead() -> None:
+    spec = dataclasses.replace(spec_of(2, 2, lookback=4, horizon=3), known=("f1",))
+    panel = noise(spec, steps=300, missing=0)
+    panel.values[:, 1:, 0] = 2 * panel.values[:, 1:, 1]  # the target is twice what is known of its own step
+    starts = all_starts(panel, first=1)
+    model = models.make("x", {"family": "autoregressive", "ridge": 1e-9}, spec)
+    model.fit(panel, starts, starts, RECIPE, silent)
+    assert np.allclose(model.predict(panel, starts).point, panel.future(starts)[0], atol=1e-3)
+
+
+def test_the_lecture_learns_from_one_station_the_next_value_at_every_step() -> None:
+    panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
+    model = models.make("x", {**SECTIONS["lecture"], "station": "S1"}, panel.spec)
+    x, y, weight = model._sequences(panel, all_starts(panel, end=120))  # type: ignore[attr-defined]
+    assert x.shape == y.shape == (len(x), 8, 1)
+    assert np.array_equal(x.ravel(), panel.values[1, : 8 * len(x), 0])
+    assert np.array_equal(y.ravel(), panel.values[1, 1 : 8 * len(x) + 1, 0])
+    assert np.array_equal(weight.ravel(), panel.observed[1, 1 : 8 * len(x) + 1, 0])
+    assert 8 * len(x) + 1 <= 120  # nothing beyond the training span
+    with pytest.raises(SettingsError, match="'S9', which is unknown"):
+        models.make("x", {**SECTIONS["lecture"], "station": "S9"}, panel.spec)
+
+
+def test_the_lecture_walks_the_horizon_on_its_own_forecasts() -> None:
+    panel = noise(spec_of(1, 1, lookback=8, horizon=3), steps=200, missing=0)
+    model = fitted("lecture", panel).model
+    past = panel.values[:, 20:28]
+    expected = []
+    for _ in range(3):
+        expected.append(float(np.asarray(model.net(past))[0, -1, 0]))  # type: ignore[attr-defined]
+        past = np.concatenate([past, np.full((1, 1, 1), expected[-1], np.float32)], axis=1)
+    found = model.predict(panel, np.array([[0, 20]], np.int32)).point[0, :, 0]
+    assert found == pytest.approx(expected, abs=1e-5)
 
 
 def test_linear_autoregression_is_ridge_regression_on_the_flattened_lookback() -> None:

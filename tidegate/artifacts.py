@@ -27,6 +27,7 @@ DATA_DOCS = ARTIFACTS / "data_docs"
 WINDOWS = ARTIFACTS / "windows"
 MODELS = ARTIFACTS / "models"
 HISTORY = "history.csv"  # within a model's folder: its learning curve
+DIAGNOSIS = ARTIFACTS / "diagnosis"
 EVALUATION = ARTIFACTS / "evaluation"
 REGISTRATION = ARTIFACTS / "registration.json"
 

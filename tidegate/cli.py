@@ -111,6 +111,17 @@ def train(
 
 
 @app.command()
+def diagnose() -> None:
+    """Measure how much of the gradient reaches each step of the lookback, in every recurrent candidate.
+
+    \b
+    Example:
+      tidegate diagnose && cat artifacts/diagnosis/gradient_flow.csv
+    """
+    _stage("diagnose")
+
+
+@app.command()
 def evaluate() -> None:
     """Forecast every test origin with every candidate, and compare them.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.figure import Figure
 
 Array = npt.NDArray[np.float64]
@@ -19,6 +20,21 @@ def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
         axes.plot(epochs, [row[key] for row in history], marker="o", label=label)
     best = int(np.argmin([row["validation_loss"] for row in history]))
     axes.axvline(epochs[best], color="grey", linestyle=":", label=f"kept: epoch {best + 1}")
+    axes.legend()
+    return figure
+
+
+def gradient_flow(flows: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw the norm of the loss's gradient at each step of the lookback, and what clipping leaves of it, dashed."""
+    figure, axes = _axes("Gradient flow", "steps before the forecast", "norm of ∂loss/∂h, mean over windows")
+    for name, flow in flows.items():
+        (line,) = axes.plot(flow["steps_back"], flow["gradient_norm"], label=name)
+        if (flow["clipped_norm"] < flow["gradient_norm"]).any():
+            kept = flow["clipped_norm"].iloc[-1] / flow["gradient_norm"].iloc[-1]
+            label = f"{name}, clipped × {kept:.2g}"
+            axes.plot(flow["steps_back"], flow["clipped_norm"], color=line.get_color(), linestyle="--", label=label)
+    axes.set_yscale("log")
+    axes.invert_xaxis()
     axes.legend()
     return figure
 

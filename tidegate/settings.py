@@ -166,6 +166,12 @@ class Train(Section):
         return self
 
 
+class Diagnose(Section):
+    """How gradient flow is measured."""
+
+    windows: Steps = 256
+
+
 class Evaluate(Section):
     """By which figure candidates are ranked; of all of these, less is better."""
 
@@ -186,6 +192,7 @@ class Settings(Section):
     validate_: Validate = Field(alias="validate")
     window: Window
     train: Train
+    diagnose: Diagnose = Diagnose()
     evaluate: Evaluate
     register_: Register = Field(alias="register")
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]

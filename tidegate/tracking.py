@@ -116,6 +116,12 @@ def record_evaluation(run_id: str, scores: Mapping[str, float], figures: "Mappin
     for name, value in scores.items():
         if known.get(f"test_{name}") != value:
             client.log_metric(run_id, f"test_{name}", value)
+    record_figures(run_id, figures)
+
+
+def record_figures(run_id: str, figures: "Mapping[str, Figure]") -> None:
+    """Add figures to a model's run."""
+    client = prepare()
     for name, figure in figures.items():
         client.log_figure(run_id, figure, f"figures/{name}.png")
 

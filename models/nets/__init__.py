@@ -7,5 +7,7 @@ cells           layers of recurrent cells
 heads           from the last state to the horizon: direct, queries, recursive
 outputs         what a head's numbers mean: a point, quantiles, a normal distribution
 training        the recipe: batches, optimiser, clipping, schedule, early stopping
+gradients       how much of the gradient reaches each step of the lookback
+walk            forecasts fed back, step by step
 files           nets written to the byte, and read in safe mode
 """

@@ -1,0 +1,126 @@
+"""The lecture's recipe: an LSTM that says the next value after each step, trained for long on one station.
+
+    LSTM(50, activation="sigmoid", return_sequences=True) → Dense(1)        mean squared error, Adam, batches of 4
+
+x_1 … x_L → x_2 … x_{L+1}: at every step the target is the next one. The training span is cut into consecutive
+sequences as long as the lookback, which are not shuffled. A horizon is walked by feeding each forecast back. Kept as
+it was taught, to see what each of today's habits brings: compare it with the other candidates in accuracy and time.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.interface import ModelOptions
+from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
+from tidegate.report import Report
+from tidegate.settings import Steps, Train, Window
+
+if TYPE_CHECKING:
+    import keras
+
+NET = "net.keras"
+BATCH = 4
+CHUNK = 2048  # windows forecast at a time
+
+
+class Options(ModelOptions):
+    """The section of the lecture's recipe."""
+
+    units: Steps = 50
+    epochs: Steps = 1000
+    station: str | None = None  # the one that it learns from; the first by default
+
+    def refusal(self, window: Window) -> tuple[str, str] | None:
+        """It forecasts values."""
+        return ("family", "is lecture, which forecasts values: leave window.alert out") if window.alert else None
+
+
+class Family:
+    """The recipe."""
+
+    def __init__(self, options: Options, spec: WindowSpec) -> None:
+        """Find the station.
+
+        Raises:
+            SettingsError: there is no such station.
+        """
+        from tidegate.parsing import choose
+
+        self.options, self.spec = options, spec
+        name = options.station or spec.stations[0]
+        choose(name, spec.stations, "models: station")
+        self.row = spec.stations.index(name)
+        self.net: Any = None
+
+    def fit(
+        self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
+    ) -> list[dict[str, float]]:
+        """Train as taught; of the shared recipe only the seed and the learning rate are used."""
+        import keras
+
+        from models.nets import training
+
+        training.begin(recipe.seed)
+        self.net = build_net(self.options, len(self.spec.targets), recipe.seed)
+        self.net.compile(keras.optimizers.Adam(recipe.learning_rate), loss="mse", jit_compile=False)
+        x, y, weight = self._sequences(panel, train)
+        curve = self.net.fit(
+            x, y, BATCH, self.options.epochs, sample_weight=weight, shuffle=False, verbose=0,
+            validation_data=self._sequences(panel, validation), validation_batch_size=BATCH,
+            callbacks=[training.Progress(report, self.options.epochs, -(-len(x) // BATCH))],
+        ).history  # fmt: skip
+        return [
+            {"epoch": epoch, "train_loss": loss, "validation_loss": seen, "learning_rate": recipe.learning_rate}
+            for epoch, (loss, seen) in enumerate(zip(curve["loss"], curve["val_loss"], strict=True))
+        ]
+
+    def predict(self, panel: Panel, starts: Starts) -> Forecasts:
+        """Forecast each window by feeding forecasts back: (windows, horizon, targets)."""
+        from models.nets.walk import walk
+
+        targets = len(self.spec.targets)
+        said = np.empty((len(starts), self.spec.horizon, targets), np.float32)
+        for first in range(0, len(starts), CHUNK):
+            past = panel.past(starts[first : first + CHUNK])[0][..., :targets]
+            said[first : first + CHUNK] = walk(self.net, past, self.spec.horizon)
+        return Forecasts(said)
+
+    def save(self, folder: Path) -> None:
+        """Write the net as a .keras file."""
+        from models.nets import files
+
+        files.save_net(self.net, folder / NET)
+
+    def restore(self, folder: Path) -> None:
+        """Read the net, in Keras' safe mode."""
+        from models.nets import files
+
+        self.net = files.load_net(folder / NET)
+
+    def _sequences(self, panel: Panel, starts: Starts) -> tuple[Floats, Floats, Flags]:
+        """Cut the steps that the station's windows touch: values, next values (sequences, steps, targets), weights."""
+        own = starts[starts[:, 0] == self.row]
+        own = own if len(own) else starts  # a station without windows in this span
+        lookback, targets = self.spec.lookback, len(self.spec.targets)
+        first, end = int(own[:, 1].min()), int(own[:, 1].max()) + lookback + self.spec.horizon
+        begins = np.arange(first, max(end - lookback, first + 1), lookback)
+        steps = begins[:, None] + np.arange(lookback + 1)
+        row = int(own[0, 0])
+        values, observed = panel.values[row, steps][..., :targets], panel.observed[row, steps][..., :targets]
+        return values[:, :-1], values[:, 1:], observed[:, 1:].all(axis=-1)
+
+
+def build_net(options: Options, targets: int, seed: int) -> "keras.Model":
+    """Build the net: values (batch, steps, targets) → the next values (batch, steps, targets)."""
+    import keras
+    from keras.initializers import GlorotUniform, Orthogonal
+
+    series = keras.Input((None, targets), name="series")
+    states = keras.layers.LSTM(
+        options.units, activation="sigmoid", return_sequences=True, name="lstm", seed=seed,
+        kernel_initializer=GlorotUniform(1000 * seed), recurrent_initializer=Orthogonal(seed=1000 * seed + 1),
+    )(series)  # fmt: skip
+    following = keras.layers.Dense(targets, kernel_initializer=GlorotUniform(1000 * seed + 2), name="next")(states)
+    return keras.Model(series, following, name="lecture")

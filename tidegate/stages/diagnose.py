@@ -1,0 +1,54 @@
+"""Diagnose: how much of the loss's gradient reaches each step of the lookback, in every recurrent candidate.
+
+Reads artifacts/windows and artifacts/models. Writes artifacts/diagnosis/gradient_flow.csv, and adds the figure to each
+candidate's MLflow run. It judges nothing and stops nothing: a gradient that vanishes is something to look at.
+"""
+
+import numpy as np
+import pandas as pd
+
+import models
+from tidegate import plots, tracking, windows
+from tidegate.artifacts import DIAGNOSIS, MODELS, replacing
+from tidegate.report import Report
+from tidegate.settings import Settings
+
+COLUMNS = ["model", "steps_back", "gradient_norm", "clipped_norm"]
+
+
+def run(settings: Settings, report: Report) -> str:
+    """Measure gradient flow on training windows; give one line of how much reaches the oldest step."""
+    panel, starts = windows.read()
+    chosen = starts["train"]
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(settings.diagnose.windows, len(chosen))).astype(int)]
+    flows: dict[str, pd.DataFrame] = {}
+    for done, (name, section) in enumerate(settings.models.items()):
+        report(done, len(settings.models), name)
+        model = models.load(MODELS / name)[0].model
+        if not hasattr(model, "gradient_flow"):
+            continue
+        recipe = models.recipe(name, section, settings.train)
+        flow = model.gradient_flow(panel, chosen, recipe)
+        tokens = len(flow.norms)
+        back = (tokens - np.arange(tokens)) * (panel.spec.lookback // tokens)
+        share = min(1.0, recipe.clip_norm / flow.weights_norm) if recipe.clip_norm else 1.0
+        flows[name] = pd.DataFrame(
+            {"model": name, "steps_back": back, "gradient_norm": flow.norms, "clipped_norm": flow.norms * share}
+        )
+    with replacing(DIAGNOSIS) as folder:
+        folder.mkdir()
+        table = pd.concat(flows.values(), ignore_index=True) if flows else pd.DataFrame(columns=COLUMNS)
+        table.to_csv(folder / "gradient_flow.csv", index=False, float_format="%.6g")
+    if not flows:
+        return "no recurrent candidate"
+    figure = plots.gradient_flow(flows)
+    for name in flows:
+        tracking.record_figures(tracking.run_of(settings, name), {"gradient_flow": figure})
+    return "of the newest step's gradient the oldest has " + ", ".join(
+        _kept(name, flow) for name, flow in flows.items()
+    )
+
+
+def _kept(name: str, flow: pd.DataFrame) -> str:
+    norms = flow["gradient_norm"]
+    return f"{norms.iloc[0] / max(norms.iloc[-1], 1e-30):.1g} ({name})"
