@@ -180,7 +180,9 @@ def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, mo
     data = run.inputs.dataset_inputs[0].dataset
     assert (data.name, data.digest) == ("data", whose.data)
     figures = {item.path for item in client.list_artifacts(run_id, "figures")}
-    assert figures == {f"figures/{name}.png" for name in ("error_by_horizon", "forecast", "learning_curve")}
+    assert figures == {
+        f"figures/{name}.png" for name in ("error_by_horizon", "forecast", "gradient_flow", "learning_curve")
+    }
 
 
 def test_a_change_of_a_tracked_file_makes_the_identity_dirty(here: Path) -> None:
