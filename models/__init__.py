@@ -69,6 +69,12 @@ def fit(
     return model, history
 
 
+def space_of(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is worth searching in a candidate's section: choices in a list, or the two ends of a range."""
+    module, _ = _checked(name, section)
+    return dict(getattr(module, "SPACE", {}))
+
+
 def check(sections: Mapping[str, Mapping[str, Any]], window: Window, train: Train) -> None:
     """Check every candidate's section before any training starts.
 

@@ -26,6 +26,7 @@ from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Real, Steps, Train, Window
 
+SPACE = {"ridge": (1e-6, 1.0), "normalise": ["none", "last"]}  # what tuning searches, unless told otherwise
 CHUNK = 8192  # windows read from the panel at a time
 SURE = 1e-3  # a probability is held this far from 0 and 1
 

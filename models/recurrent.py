@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 # Keras takes seconds to import: it is loaded where a net is first built, read or run, not where options are checked.
 
 NET = "net.keras"
+SPACE = {  # what tuning searches, unless told otherwise
+    "units": [32, 64, 128],
+    "layers": [1, 2],
+    "dropout": (0.0, 0.5),
+    "normalise": ["none", "last", "standard"],
+    "train.learning_rate": (0.0003, 0.01),
+}
 
 
 class Options(ModelOptions):

@@ -111,6 +111,24 @@ def train(
 
 
 @app.command()
+def tune(
+    name: Annotated[str, typer.Argument(help="A candidate: a section under models in params.yaml.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls included.")] = 30,
+    vary: Annotated[list[str] | None, typer.Option(help="key=choice,choice or key=lowest..highest.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the best values into params.yaml.")] = False,
+) -> None:
+    """Search a candidate's settings by their error on the validation windows; a second call goes on.
+
+    \b
+    Examples:
+      tidegate tune gru --trials 30
+      tidegate tune gru --vary units=64,128,256 --vary train.learning_rate=0.0003..0.01
+      tidegate tune gru --write
+    """
+    _guarded(f"tune-{name}", lambda: _tune(name, trials, vary or [], write))
+
+
+@app.command()
 def diagnose() -> None:
     """Measure how much of the gradient reaches each step of the lookback, in every recurrent candidate.
 
@@ -153,6 +171,25 @@ def _ingest(anew: bool) -> None:
     from tidegate import pipeline
 
     pipeline.ingest(anew)
+
+
+def _tune(name: str, trials: int, vary: list[str], write: bool) -> None:
+    from tidegate import pipeline, tuning
+    from tidegate.parsing import choose
+
+    settings = pipeline.load_settings()
+    choose(name, settings.models, "the candidate")
+    space = tuning.parse_space(vary)
+    found = tuning.search(
+        settings, name, trials, space, lambda number, outcome: console.say(f"trial {number:<4} {outcome}")
+    )
+    console.say(f"{len(found.trials)} trials came to their end, {found.pruned} were stopped early. The best:")
+    console.say(f"validation error {found.trials[0].value:.5f}  {found.best}")
+    if write:
+        tuning.write_back(name, found.best)
+        console.say(f"Written into {PARAMS}: tidegate run trains with it.")
+    else:
+        console.say("To use it, give the same command with --write.")
 
 
 def _run() -> None:

@@ -85,7 +85,7 @@ class Line:
         self._progress = progress
         self._task = progress.add_task(name, total=None, note="")
 
-    def __call__(self, done: float, total: float, note: str = "") -> None:
+    def __call__(self, done: float, total: float, note: str = "", loss: float | None = None) -> None:
         """Move the bar; a `Report`."""
         self._progress.update(self._task, completed=done, total=total, note=note)
 

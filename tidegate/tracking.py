@@ -22,6 +22,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.time import get_current_time_millis
 
 from tidegate import identity
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXPERIMENT = "tidegate"
+STUDY = "tidegate.study"
 DIGEST, SECONDS = "tidegate.digest", "train_seconds"
 CHAMPION, CHALLENGER = "champion", "challenger"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
@@ -124,6 +126,36 @@ def record_figures(run_id: str, figures: "Mapping[str, Figure]") -> None:
     client = prepare()
     for name, figure in figures.items():
         client.log_figure(run_id, figure, f"figures/{name}.png")
+
+
+def begin_search(whose: Identity, study: str) -> str:
+    """Find the run of a search, or make it; its trials are its children."""
+    client = prepare()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    found = client.search_runs([experiment.experiment_id], f"tags.`{STUDY}` = '{study}'", max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {f"tidegate.search.{key}": str(value) for key, value in vars(whose).items()}
+    with mlflow.start_run(run_name=f"tune {whose.candidate}", tags={**tags, STUDY: study}) as run:
+        return str(run.info.run_id)
+
+
+def record_trial(
+    parent: str,
+    number: int,
+    params: Mapping[str, Any],
+    value: float | None,
+    curve: Mapping[int, float],
+    outcome: str,
+) -> None:
+    """Record a trial as a child of its search: its values, validation losses and error."""
+    client, now = prepare(), get_current_time_millis()
+    seen = [Metric("validation_loss", loss, now, epoch) for epoch, loss in curve.items()]
+    seen += [Metric("validation_error", value, now, 0)] if value is not None else []
+    tags = {MLFLOW_PARENT_RUN_ID: parent, "tidegate.outcome": outcome}
+    with mlflow.start_run(run_name=f"trial {number + 1}", tags=tags) as run:
+        mlflow.log_params(dict(params))
+        client.log_batch(run.info.run_id, metrics=seen)
 
 
 def train_seconds(run_id: str) -> float | None:

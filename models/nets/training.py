@@ -72,7 +72,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note the validation loss."""
-        self.note = f" · validation loss {logs['val_loss']:.4f}" if logs else ""
+        loss = float((logs or {})["val_loss"])
+        self.note = f" · validation loss {loss:.4f}"
+        self.report(epoch + 1, self.epochs, f"epoch {epoch + 1}/{self.epochs}{self.note}", loss)
 
 
 def learning_rate(recipe: Train, epoch: int) -> float:

@@ -1,0 +1,175 @@
+"""Tuning: search a candidate's settings by their error on the validation windows; the only file that imports Optuna.
+
+A search is named by what it searches (data, windows, recipe, section, space), kept in .tidegate/tuning.db, and goes on
+where it was left. The test windows are not looked at. Each trial is an MLflow run, a child of the search's own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from ruamel.yaml import YAML
+
+import models
+from tidegate import identity, tracking, windows
+from tidegate.artifacts import INGEST_STATE, PARAMS, replacing
+from tidegate.errors import SettingsError, TidegateError
+from tidegate.panel import Panel, Starts
+from tidegate.parsing import digest
+from tidegate.settings import Settings
+
+STORE = INGEST_STATE.parent / "tuning.db"
+VALIDATION_WINDOWS = 8192  # at most, evenly spread
+UNPRUNED_TRIALS, UNPRUNED_EPOCHS = 5, 2  # before the median of others says anything
+LOG_RATIO = 10  # a range whose ends are this far apart is searched by its logarithm
+
+Space = Mapping[str, Any]  # by dotted key: a list of choices, or the two ends of a range
+Told = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search came to: trials, best first, and the best values by dotted key."""
+
+    trials: list[FrozenTrial]
+    best: dict[str, Any]
+    pruned: int
+
+
+def parse_space(words: list[str]) -> dict[str, Any]:
+    """Read `units=32,64,128` as choices and `train.learning_rate=0.0003..0.01` as a range.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    yaml, space = YAML(typ="safe"), {}
+    for word in words:
+        key, _, values = word.partition("=")
+        low, dots, high = values.partition("..")
+        try:
+            space[key] = (float(low), float(high)) if dots else [yaml.load(value) for value in values.split(",")]
+        except ValueError:
+            space[key] = []
+        if not key or not values or not space[key] or (dots and not space[key][0] < space[key][1]):
+            raise SettingsError(f"{word!r} says no space: give key=choice,choice or key=lowest..highest.")
+    return space
+
+
+def search(settings: Settings, name: str, trials: int, space: Space, told: Told) -> Search:
+    """Search until there are so many finished trials; `told` is given each one's number and outcome.
+
+    Raises:
+        SettingsError: the candidate has nothing to tune, or the space holds a value that its section refuses.
+    """
+    section = settings.models[name]
+    space = space or models.space_of(name, section)
+    if not space:
+        raise SettingsError(f"{PARAMS}: models.{name} has nothing to tune: its family learns no settings.")
+    panel, starts = windows.read()
+    study = _study(settings, name, space)
+    parent = tracking.begin_search(identity.of_candidate(settings, name), study.study_name)
+
+    def objective(trial: optuna.Trial) -> float:
+        values = {key: _suggest(trial, key, choices) for key, choices in space.items()}
+        return _error(trial, settings, name, with_values(section, values), panel, starts)
+
+    def record(study: optuna.Study, trial: FrozenTrial) -> None:
+        outcome = f"{trial.value:.5f}" if trial.state is TrialState.COMPLETE else trial.state.name.lower()
+        tracking.record_trial(parent, trial.number, trial.params, trial.value, trial.intermediate_values, outcome)
+        told(trial.number + 1, f"{outcome}  {_words(trial.params)}")
+
+    left = trials - len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    if left > 0:
+        study.optimize(objective, n_trials=left, callbacks=[record])
+    done = sorted(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda trial: float(trial.value or 0.0))
+    if not done:
+        raise TidegateError("No trial came to its end: see the log.")
+    best = {key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in done[0].params.items()}
+    return Search(done, best, len(study.get_trials(states=(TrialState.PRUNED,))))
+
+
+def with_values(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a section with other values, by dotted key."""
+    changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in section.items()}
+    for key, value in values.items():
+        *path, last = key.split(".")
+        part = changed
+        for step in path:
+            part = part.setdefault(step, {})
+        part[last] = value
+    return changed
+
+
+def write_back(name: str, values: Mapping[str, Any]) -> None:
+    """Write values into a candidate's section of params.yaml; comments and order stay."""
+    yaml = YAML()
+    yaml.width = 4096
+    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
+    part = content["models"][name]
+    for key, value in values.items():
+        *path, last = key.split(".")
+        inner = part
+        for step in path:
+            inner = inner.setdefault(step, {})
+        inner[last] = value
+    with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
+        yaml.dump(content, out)
+
+
+def _study(settings: Settings, name: str, space: Space) -> optuna.Study:
+    """Open the search, or begin it."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    STORE.parent.mkdir(exist_ok=True)
+    what = digest([identity.parameters(settings, name), identity.data_hash(), dict(space), settings.train.seed])
+    study = optuna.create_study(
+        storage=f"sqlite:///{STORE}",
+        study_name=f"{name}-{what}",
+        load_if_exists=True,
+        direction="minimize",
+        pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS),
+    )
+    # Where a search goes on, its sampler must not draw the first values again.
+    study.sampler = optuna.samplers.TPESampler(seed=settings.train.seed + len(study.trials))
+    return study
+
+
+def _suggest(trial: optuna.Trial, key: str, choices: Any) -> Any:
+    if isinstance(choices, list):
+        return trial.suggest_categorical(key, choices)
+    low, high = choices
+    return trial.suggest_float(key, low, high, log=low > 0 and high / low >= LOG_RATIO)
+
+
+def _error(
+    trial: optuna.Trial,
+    settings: Settings,
+    name: str,
+    section: Mapping[str, Any],
+    panel: Panel,
+    starts: dict[str, Starts],
+) -> float:
+    """Train with these values; give the mean absolute error, of alerts the Brier score, on validation windows."""
+
+    def watch(done: float, total: float, note: str = "", loss: float | None = None) -> None:
+        if loss is not None:
+            trial.report(loss, round(done))
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+    models.check({name: section}, settings.window, settings.train)
+    model = models.make(name, section, panel.spec)
+    recipe = models.recipe(name, section, settings.train)
+    model.fit(panel, starts["train"], starts["validation"], recipe, watch)
+    seen = starts["validation"]
+    seen = seen[np.linspace(0, len(seen) - 1, min(VALIDATION_WINDOWS, len(seen))).astype(int)]
+    truth, observed = panel.future(seen)
+    error = np.where(observed, model.predict(panel, seen).point - truth, np.nan)
+    return float(np.nanmean(error**2 if panel.spec.alert else np.abs(error)))
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())
