@@ -40,7 +40,7 @@ def test_import_mlflow_is_the_installed_package() -> None:
     assert not (ROOT / "mlflow" / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("stage", ["validate", "window", "evaluate", "register"])
+@pytest.mark.parametrize("stage", ["validate", "window", "diagnose", "evaluate", "register"])
 def test_dvc_yaml_lists_every_module_that_a_stage_imports(stage: str) -> None:
     needed = modules_behind(f"tidegate.stages.{stage}") - NO_LOGIC
     if "models" in needed:  # and what it reaches by its table of families

@@ -83,7 +83,7 @@ def test_after_either_driver_the_other_finds_nothing_to_do(trained: Path, reprod
 def test_the_run_prints_a_line_a_stage_and_a_table_and_nothing_else(trained: Path) -> None:
     lines = (trained / "transcript.txt").read_text().splitlines()
     names = ["seasonal_naive", "linear", "rnn", "lstm", "gru"]
-    stages = ["ingest", "validate", "window", *(f"train@{name}" for name in names), "evaluate", "register"]
+    stages = ["ingest", "validate", "window", *(f"train@{name}" for name in names), "diagnose", "evaluate", "register"]
     assert [line.split()[0] for line in lines[: len(stages)]] == stages
     table = [line for line in lines[len(stages) :] if line.startswith("│")]
     assert sorted(row.split()[1] for row in table) == sorted(names)
@@ -97,8 +97,14 @@ def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(cop
         add_shell_stage(workspace)
     flow = ran(run_in(copied, "tidegate", "run").stdout)
     repro = run_in(reproduced, "dvc", "repro").stdout
-    assert sorted(flow) == ["count", "evaluate", "ingest", "register", "train@gru"]
-    assert sorted(re.findall(r"Running stage '(\S+)'", repro)) == ["count", "evaluate", "register", "train@gru"]
+    assert sorted(flow) == ["count", "diagnose", "evaluate", "ingest", "register", "train@gru"]
+    assert sorted(re.findall(r"Running stage '(\S+)'", repro)) == [
+        "count",
+        "diagnose",
+        "evaluate",
+        "register",
+        "train@gru",
+    ]
     for workspace in (copied, reproduced):
         assert (workspace / "artifacts" / "count.txt").read_text().strip() == "31"
     same = {path for path in artifacts(copied) if "registration" not in path}

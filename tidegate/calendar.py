@@ -87,8 +87,8 @@ def jump(values: pd.Series, stretch: pd.Series) -> pd.Series:
 
 CYCLES = {  # how far through the cycle a local time is, from 0 to 1
     "hour": lambda local: (local.hour + local.minute / 60) / 24,
-    "weekday": lambda local: (local.dayofweek + local.hour / 24) / 7,
-    "day_of_year": lambda local: (local.dayofyear - 1 + local.hour / 24) / 365.25,
+    "weekday": lambda local: (local.day_of_week + local.hour / 24) / 7,
+    "day_of_year": lambda local: (local.day_of_year - 1 + local.hour / 24) / 365.25,
 }
 HOLIDAYS = "holidays"  # followed by a country: holidays:DE, or a country and its part: holidays:DE-BY
 
