@@ -120,7 +120,7 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
     """
     import keras
 
-    from models.nets import cells, heads, outputs, windowed
+    from models.nets import cells, heads, outputs, recursive, windowed
     from models.nets.normalisation import Normalise
     from models.nets.tokens import Newest
 
@@ -148,7 +148,7 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
         middle = spec.quantiles.index(0.5) if kind == "quantiles" else 0
         newest = Newest(shape.segment, shape.independent, name="newest")(normal)
         taught = _taught(options, inputs, shape, shift, scale, next(seeds))
-        raw = heads.recursive(state, newest, ahead, taught, shape, options.cell, middle, seeds)
+        raw = recursive.recursive(state, newest, ahead, taught, shape, options.cell, middle, seeds)
     forecast = outputs.Meaning(kind, spec.quantiles, name="forecast")(raw, shift, scale)
     return keras.Model(inputs, forecast, name=options.cell)
 
@@ -190,7 +190,7 @@ def _tokens(options: Options, spec: WindowSpec, inputs: dict[str, Any], normal: 
 
 def _taught(options: Options, inputs: dict[str, Any], shape: "heads.Shape", shift: Any, scale: Any, seed: int) -> Any:
     """Give the truth with its flags, for a recursive head that is taught, or None."""
-    from models.nets.heads import Teacher
+    from models.nets.recursive import Teacher
 
     if not options.teacher_forcing:
         return None

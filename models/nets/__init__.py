@@ -4,7 +4,8 @@ windowed        windows gathered on the device, and the loss over what was obser
 normalisation   a window in its own units, and back
 tokens          the lookback as steps or as segments, channels together or apart
 cells           layers of recurrent cells
-heads           from the last state to the horizon: direct, queries, recursive
+heads           from the last state to the horizon: direct, queries
+recursive       and by walking it, fed back
 outputs         what a head's numbers mean: a point, quantiles, a normal distribution
 training        the recipe: batches, optimiser, clipping, schedule, early stopping
 gradients       how much of the gradient reaches each step of the lookback
