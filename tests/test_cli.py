@@ -146,7 +146,8 @@ def test_a_mistake_in_a_scheduled_run_is_the_flow_s_message(workspace: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "up", "ingest", "validate", "window", "train", "tune", "diagnose", "evaluate", "register"]
+    "command",
+    ["run", "up", "ingest", "validate", "window", "train", "tune", "backtest", "diagnose", "evaluate", "register"],
 )
 def test_help_shows_an_example_in_no_time(workspace: Path, command: str) -> None:
     assert f"  tidegate {command}" in run_in(workspace, "tidegate", command, "--help").stdout

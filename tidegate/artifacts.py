@@ -29,6 +29,7 @@ MODELS = ARTIFACTS / "models"
 HISTORY = "history.csv"  # within a model's folder: its learning curve
 DIAGNOSIS = ARTIFACTS / "diagnosis"
 EVALUATION = ARTIFACTS / "evaluation"
+BACKTEST = ARTIFACTS / "backtest.csv"
 REGISTRATION = ARTIFACTS / "registration.json"
 
 LOGS = Path("logs")

@@ -129,6 +129,22 @@ def tune(
 
 
 @app.command()
+def backtest(
+    names: Annotated[list[str] | None, typer.Argument(help="Candidates; all of them by default.")] = None,
+    refit_every: Annotated[int, typer.Option(min=1, help="Origins after which each is trained anew.")] = 720,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that work side by side.")] = 1,
+) -> None:
+    """Forecast the test span from rolling origins, every candidate trained anew every so many.
+
+    \b
+    Examples:
+      tidegate backtest linear gru --refit-every 720
+      tidegate backtest --refit-every 168 --workers 4
+    """
+    _guarded("backtest", lambda: _backtest(names or [], refit_every, workers))
+
+
+@app.command()
 def diagnose() -> None:
     """Measure how much of the gradient reaches each step of the lookback, in every recurrent candidate.
 
@@ -190,6 +206,30 @@ def _tune(name: str, trials: int, vary: list[str], write: bool) -> None:
         console.say(f"Written into {PARAMS}: tidegate run trains with it.")
     else:
         console.say("To use it, give the same command with --write.")
+
+
+def _backtest(names: list[str], refit_every: int, workers: int) -> None:
+    from tidegate import pipeline, servers
+    from tidegate.parsing import choose
+
+    settings = pipeline.load_settings()
+    for name in names:
+        choose(name, settings.models, "the candidate")
+    with servers.prefect_api() as wait:
+        from flows.backtesting import side_by_side
+        from flows.tasks import drain
+
+        wait()
+        try:
+            with console.stage_line("backtest") as line:
+                rows = side_by_side(workers)(names, refit_every)
+                line.result = f"{len(rows)} trainings, a fold and a candidate each"
+        finally:
+            drain()
+
+    from tidegate import backtest, summary
+
+    console.show(summary.by_fold(backtest.write(rows), settings))
 
 
 def _run() -> None:

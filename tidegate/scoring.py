@@ -34,7 +34,15 @@ class TestSet:
 def read_test() -> TestSet:
     """Read the test origins and what was measured after them."""
     panel, starts = windows.read()
-    scaler = windows.read_spec()[1]
+    return test_set(panel, starts, windows.read_spec()[1])
+
+
+def test_set(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> TestSet:
+    """Lay out the test origins of a panel, and what scales their errors, from the training span.
+
+    Raises:
+        DataError: a target repeats its season exactly.
+    """
     spec, station = panel.spec, starts["test"][:, 0]
     future, observed = panel.future(starts["test"])
     outcome = future.astype(np.float64) if spec.alert else scaler.unscale(future, station)

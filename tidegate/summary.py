@@ -1,5 +1,7 @@
 """What a run came to, as a table."""
 
+import numpy as np
+import pandas as pd
 from rich.table import Table
 
 from tidegate import identity, tracking
@@ -34,6 +36,26 @@ def table(settings: Settings) -> Table:
         own = scores[name]
         figures = [_figure(key, own.get(key)) for key in columns]
         made.add_row(name, *figures, f"{own['skill']:.1%}", _train_time(name), _role(name, decision))
+    return made
+
+
+def by_fold(rows: pd.DataFrame, settings: Settings) -> Table:
+    """Lay out a backtest: the ranking metric of each candidate in each fold, and its mean over all origins."""
+    metric = settings.evaluate.metric
+    made = Table(title=f"Backtest, {metric}: {_what(settings)}", title_justify="left")
+    made.add_column("from")
+    made.add_column("to")
+    made.add_column("origins", justify="right")
+    names = list(dict.fromkeys(rows["model"]))
+    for name in names:
+        made.add_column(name, justify="right")
+    for _, fold in rows.groupby("fold"):
+        own, one = fold.set_index("model")[metric], fold.iloc[0]
+        span = f"{one['from']:%Y-%m-%d %H:%M}", f"{one['to']:%Y-%m-%d %H:%M}"
+        made.add_row(*span, f"{one['origins']:,}", *(f"{own[name]:.3f}" for name in names))
+    made.add_section()
+    means = (np.average(own[metric], weights=own["origins"]) for own in (rows[rows["model"] == name] for name in names))
+    made.add_row("all", "", f"{rows.drop_duplicates('fold')['origins'].sum():,}", *(f"{mean:.3f}" for mean in means))
     return made
 
 

@@ -9,6 +9,7 @@ A split's targets lie in its own span. With the gap as long as the lookback (the
 windows is shared with another's targets or inputs.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ import pandas as pd
 
 from tidegate.artifacts import WINDOWS, present, read_json, replacing, write_json
 from tidegate.calendar import calendar
-from tidegate.errors import DataError, GateClosed
+from tidegate.errors import DataError, GateClosed, SettingsError
 from tidegate.frame import STATION, TIME
 from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
+from tidegate.settings import Settings
 
 SPLITS = ("train", "validation", "test")
 SPEC = "spec.json"
@@ -138,6 +140,45 @@ def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | Non
     return Panel.of(
         values, observed, spec, calendar(grid.times, spec.calendar, spec.time_zone), station, events(grid, spec)
     )
+
+
+def spec_of(settings: Settings, grid: Grid) -> WindowSpec:
+    """Say what a model must know of the windows that these settings cut from a grid.
+
+    Raises:
+        SettingsError: a station lacks a static attribute.
+    """
+    chosen, limits = settings.window, settings.validate_.variables
+    return WindowSpec(
+        stations=grid.stations,
+        features=chosen.features,
+        targets=chosen.targets,
+        frequency=settings.validate_.frequency,
+        lookback=chosen.lookback_steps,
+        horizon=chosen.horizon_steps,
+        season=chosen.season_steps,
+        known=chosen.known,
+        calendar=chosen.calendar,
+        time_zone=chosen.time_zone,
+        static=_static(chosen.static, grid.stations),
+        quantiles=chosen.quantiles,
+        alert=chosen.alert.side_and_limit if chosen.alert else None,
+        lowest=tuple(limits[name].min for name in chosen.features),
+        highest=tuple(limits[name].max for name in chosen.features),
+        sentinels=settings.validate_.sentinels,
+    )
+
+
+def _static(attributes: Mapping[str, Mapping[str, float]], stations: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """Lay out the attributes of each station, standardised over the stations: (stations, attributes)."""
+    columns = []
+    for name, of in attributes.items():
+        for station in stations:
+            if station not in of:
+                raise SettingsError(f"params.yaml: window.static.{name} has no value for station {station}: add it.")
+        values = np.array([of[station] for station in stations])
+        columns.append((values - values.mean()) / (values.std() or 1.0))
+    return tuple(tuple(float(value) for value in row) for row in np.transpose(columns)) if columns else ()
 
 
 def spans(steps: int, validation_share: float, test_share: float, gap: int) -> dict[str, tuple[int, int]]:

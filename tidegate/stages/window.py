@@ -5,14 +5,10 @@ features, scaled), the starts of each split's windows, the spec with the scaler,
 Stops when there are too few steps, a target cannot be learnt, or the proof fails.
 """
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-
 from tidegate import frame as long_frame
 from tidegate import windows
 from tidegate.artifacts import CLEAN
-from tidegate.errors import DataError, SettingsError
+from tidegate.errors import DataError
 from tidegate.panel import Panel, Starts, WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
@@ -21,27 +17,10 @@ from tidegate.windows import SPLITS
 
 def run(settings: Settings, report: Report) -> str:
     """Window the clean data; give one line of how many windows each split holds."""
-    chosen, limits = settings.window, settings.validate_.variables
+    chosen = settings.window
     grid = windows.to_grid(long_frame.read(CLEAN), chosen.features)
     report(1, 4, "grid")
-    spec = WindowSpec(
-        stations=grid.stations,
-        features=chosen.features,
-        targets=chosen.targets,
-        frequency=settings.validate_.frequency,
-        lookback=chosen.lookback_steps,
-        horizon=chosen.horizon_steps,
-        season=chosen.season_steps,
-        known=chosen.known,
-        calendar=chosen.calendar,
-        time_zone=chosen.time_zone,
-        static=_static(chosen.static, grid.stations),
-        quantiles=chosen.quantiles,
-        alert=chosen.alert.side_and_limit if chosen.alert else None,
-        lowest=tuple(limits[name].min for name in chosen.features),
-        highest=tuple(limits[name].max for name in chosen.features),
-        sentinels=settings.validate_.sentinels,
-    )
+    spec = windows.spec_of(settings, grid)
     spans = windows.spans(len(grid.times), chosen.validation_share, chosen.test_share, chosen.gap)
     _check_length(spans, spec, len(grid.times))
     scaler = windows.fit_scaler(grid, spans["train"][1], spec)
@@ -54,18 +33,6 @@ def run(settings: Settings, report: Report) -> str:
     windows.write(panel, starts, scaler, grid.times[0], proof)
     counts = ", ".join(f"{len(starts[split]):,} {split}" for split in SPLITS)
     return f"{counts} windows of {spec.lookback} → {spec.horizon} steps"
-
-
-def _static(attributes: Mapping[str, Mapping[str, float]], stations: Sequence[str]) -> tuple[tuple[float, ...], ...]:
-    """Lay out the attributes of each station, standardised over the stations: (stations, attributes)."""
-    columns = []
-    for name, of in attributes.items():
-        for station in stations:
-            if station not in of:
-                raise SettingsError(f"params.yaml: window.static.{name} has no value for station {station}: add it.")
-        values = np.array([of[station] for station in stations])
-        columns.append((values - values.mean()) / (values.std() or 1.0))
-    return tuple(tuple(float(value) for value in row) for row in np.transpose(columns)) if columns else ()
 
 
 def _check_classes(panel: Panel, starts: Starts) -> None:

@@ -1,0 +1,96 @@
+"""Backtest: rolling origins, every model trained anew every so many origins, on what was known by then.
+
+    fold 1   |<------ train ------>| gap |<- validation ->| gap |<- origins ->|
+    fold 2   |<---------- train ---------->| gap |<- validation ->| gap |<- origins ->|
+
+The folds cover the test span of params.yaml. In each, scaler, model and calibration see nothing after the fold's first
+origin; the same proof as the window stage's holds it to that. A fold needs nothing of another, so they may run side by
+side.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+import models
+from tidegate import frame as long_frame
+from tidegate import scoring, windows
+from tidegate.artifacts import BACKTEST, CLEAN, present, replacing
+from tidegate.errors import SettingsError
+from tidegate.report import silent
+from tidegate.settings import Settings
+from tidegate.windows import SPLITS, Grid
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Origins from `first` up to `end`, as steps of the grid."""
+
+    number: int
+    first: int
+    end: int
+
+
+def folds(settings: Settings, refit_every: int) -> list[Fold]:
+    """Cut the test span into folds of `refit_every` origins; the last may be shorter.
+
+    Raises:
+        SettingsError: the first would have too little before it to train on.
+    """
+    chosen, steps = settings.window, len(_grid(settings).times)
+    first, end = windows.spans(steps, chosen.validation_share, chosen.test_share, chosen.gap)["test"]
+    last = end - chosen.horizon_steps + 1
+    before = _spans(settings, Fold(1, first, last), steps)["train"][1]
+    if before < chosen.lookback_steps + chosen.horizon_steps:
+        raise SettingsError(
+            f"The first fold would have {max(0, before)} steps to train on, fewer than one window of "
+            f"{chosen.lookback_steps} + {chosen.horizon_steps}: bring more data, or lower window.test_share."
+        )
+    begins = range(first, last, refit_every)
+    return [Fold(number, begin, min(begin + refit_every, last)) for number, begin in enumerate(begins, 1)]
+
+
+def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
+    """Train a candidate for a fold and score it on the fold's origins: one row."""
+    grid = _grid(settings)
+    spec, spans = windows.spec_of(settings, grid), _spans(settings, fold, len(grid.times))
+    scaler = windows.fit_scaler(grid, spans["train"][1], spec)
+    panel = windows.to_panel(grid, scaler, spec)
+    starts = {
+        split: windows.starts_in(grid, spec, spans[split], settings.window.min_observed_share) for split in SPLITS
+    }
+    windows.prove(starts, spec, spans["train"][1], settings.window.gap, grid.times)
+    section = settings.models[name]
+    model, _ = models.fit(name, section, panel, starts["train"], starts["validation"], settings.train, silent)
+    test = scoring.test_set(panel, starts, scaler)
+    forecasts = scaler.in_units(model.predict(panel, test.starts), spec, test.starts[:, 0])
+    figures = {key: metric(test.compare(forecasts)) for key, metric in test.metrics.items()}
+    return {
+        "model": name, "fold": fold.number, "from": grid.times[fold.first], "to": grid.times[fold.end - 1],
+        "origins": len(test.starts), **figures,
+    }  # fmt: skip
+
+
+def write(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Write the rows into artifacts/backtest.csv, and give them as a table."""
+    table = pd.DataFrame(rows)
+    with replacing(BACKTEST) as aside:
+        table.to_csv(aside, index=False, float_format="%.6g")
+    return table
+
+
+def _spans(settings: Settings, fold: Fold, steps: int) -> dict[str, tuple[int, int]]:
+    """Give the spans of targets: all that a fold trains on ends a gap before its first origin."""
+    chosen = settings.window
+    validation = fold.first - round(steps * chosen.validation_share)
+    end = min(fold.end + chosen.horizon_steps - 1, steps)
+    return {
+        "train": (0, validation - chosen.gap),
+        "validation": (validation, fold.first - chosen.gap),
+        "test": (fold.first, end),
+    }
+
+
+def _grid(settings: Settings) -> Grid:
+    return windows.to_grid(long_frame.read(present(CLEAN)), settings.window.features)
