@@ -1,6 +1,7 @@
 """Recurrent nets: every way to build one keeps the promises, and each part does what it says."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,11 @@ def rich(steps: int = 160, seed: int = 0, missing: float = 0.1) -> Panel:
     return replace(plain, calendar=np.stack([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32))
 
 
+@cache
+def trained(name: str) -> Calibrated:
+    return fitted(name, rich())
+
+
 def fitted(name: str, panel: Panel) -> Calibrated:
     section = {"family": "recurrent", "units": 6, **VARIANTS[name]}
     return models.fit(name, section, panel, all_starts(panel, end=100), all_starts(panel, 100), RECIPE, silent)[0]
@@ -58,7 +64,7 @@ def changed(panel: Panel, station: int, steps: slice, by: float = 1.0, features:
 @every
 def test_it_forecasts_all_targets_in_order_and_is_the_same_when_read_back(name: str, tmp_path: Path) -> None:
     panel = rich()
-    model, starts = fitted(name, panel), all_starts(panel)[:40]
+    model, starts = trained(name), all_starts(panel)[:40]
     found = model.predict(panel, starts)
     assert found.point.shape == (40, 6, 2) and np.isfinite(found.point).all()
     assert found.quantiles is not None and found.quantiles.shape == (40, 6, 2, 3)
@@ -71,7 +77,7 @@ def test_it_forecasts_all_targets_in_order_and_is_the_same_when_read_back(name: 
 @every
 def test_no_future_value_changes_a_forecast_but_what_is_known_ahead(name: str) -> None:
     panel = rich()
-    model, starts = fitted(name, panel), np.array([[0, 20], [2, 20]], np.int32)
+    model, starts = trained(name), np.array([[0, 20], [2, 20]], np.int32)
     before = model.predict(panel, starts).point
     unknown = changed(panel, slice(None), slice(28, None), 50.0, slice(0, 3))  # type: ignore[arg-type]
     assert np.array_equal(model.predict(unknown, starts).point, before)
@@ -82,7 +88,7 @@ def test_no_future_value_changes_a_forecast_but_what_is_known_ahead(name: str) -
 @every
 def test_every_step_depends_on_the_newest_observation(name: str) -> None:
     panel = rich(missing=0)
-    model, starts = fitted(name, panel), np.array([[0, 20]], np.int32)
+    model, starts = trained(name), np.array([[0, 20]], np.int32)
     moved = model.predict(changed(panel, 0, slice(27, 28)), starts).point - model.predict(panel, starts).point
     assert (np.abs(moved) > 1e-6).all()
 
