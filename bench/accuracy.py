@@ -4,7 +4,7 @@
     python bench/accuracy.py ETTh1-96-lookback-96     one cell (minutes), by the beginning of its name
 
 What is measured, for each cell: MSE and MAE on standardised data over every test origin at stride 1, none dropped;
-coverage of the calibrated 90 % interval; seconds of training. Each cell's settings stand in SETTINGS below. They were
+coverage of the calibrated 90 % interval; seconds of training. Each cell's settings stand in `cells` below. They were
 chosen on the validation span alone (MSE there, a dozen runs on ETTh1 and ETTm1), before any test figure was seen.
 Results are kept in bench/results/accuracy.json, and docs/accuracy.md is made from them.
 """

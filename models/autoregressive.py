@@ -22,7 +22,7 @@ from pydantic import Field
 from models.interface import ModelOptions
 from tidegate.calendar import columns
 from tidegate.errors import DataError
-from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec
+from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec, newest_step
 from tidegate.report import Report
 from tidegate.settings import Real, Steps, Train, Window
 
@@ -116,8 +116,7 @@ class Family:
         targets = len(self.spec.targets)
         level = np.zeros_like(values[:, :1, :targets])
         if self.options.normalise == "last":
-            newest = self.spec.lookback - 1 - observed[:, ::-1, :targets].argmax(axis=1)[:, None]
-            level = np.take_along_axis(values[..., :targets], newest, 1)
+            level = np.take_along_axis(values[..., :targets], newest_step(observed[..., :targets]), 1)
             values[..., :targets] = np.where(observed[..., :targets], values[..., :targets] - level, 0)
         parts = [values[:, -self.order :], panel.ahead(starts)]
         return np.concatenate([part.reshape(len(part), part.shape[1] * part.shape[2]) for part in parts], axis=1), level

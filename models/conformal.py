@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from models.interface import Model
-from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec
+from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec, spread
 
 WINDOWS = 8192  # at most, evenly spread over the validation span
 CHUNK = 4096
@@ -36,7 +36,7 @@ class Calibrated:
         """Measure the corrections (horizon, targets, levels) on the validation windows."""
         if self.spec.alert:
             return
-        chosen = validation[np.linspace(0, len(validation) - 1, min(WINDOWS, len(validation))).astype(int)]
+        chosen = spread(validation, WINDOWS)
         own, scale = self._own(panel, chosen, self.model.predict(panel, chosen))
         future, observed = panel.future(chosen)
         truth = np.where(observed, future, np.nan)[..., None]

@@ -14,6 +14,7 @@ import numpy as np
 
 from models.interface import ModelOptions
 from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
+from tidegate.parsing import choose
 from tidegate.report import Report
 from tidegate.settings import Steps, Train, Window
 
@@ -46,8 +47,6 @@ class Family:
         Raises:
             SettingsError: there is no such station.
         """
-        from tidegate.parsing import choose
-
         self.options, self.spec = options, spec
         name = options.station or spec.stations[0]
         choose(name, spec.stations, "models: station")

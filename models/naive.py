@@ -19,7 +19,7 @@ import numpy as np
 
 from models.interface import ModelOptions
 from tidegate.artifacts import read_json, write_json
-from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
+from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec, newest_step
 from tidegate.report import Report
 from tidegate.settings import Train, Window
 
@@ -113,7 +113,7 @@ def _drift(values: Floats, observed: Flags, horizon: int) -> Floats:
     """Go on along the line from the first to the newest observed value: (windows, horizon, targets)."""
     steps = values.shape[1]
     first = observed.argmax(axis=1)[:, None]
-    newest = steps - 1 - observed[:, ::-1].argmax(axis=1)[:, None]
+    newest = newest_step(observed)
     start, end = np.take_along_axis(values, first, 1), np.take_along_axis(values, newest, 1)
     slope = (end - start) / np.maximum(newest - first, 1)
     ahead = steps - newest + np.arange(horizon)[None, :, None]

@@ -12,7 +12,7 @@ import models
 from models.conformal import Calibrated
 from tidegate import settings
 from tidegate.errors import DataError, SettingsError
-from tidegate.panel import Panel
+from tidegate.panel import Panel, spread
 from tidegate.report import silent
 from tidegate.settings import Train
 
@@ -316,9 +316,7 @@ def test_the_weights_of_the_best_epoch_stand() -> None:
     best = min(row["validation_loss"] for row in history)
     whole = len(validation) // 32 * 32
     assert len(history) <= 8
-    from models.nets.training import spread
-
-    chosen = spread(validation, whole, 32)
+    chosen = spread(validation, whole)
     reached = float(np.abs(model.predict(panel, chosen).point - panel.future(chosen)[0]).mean())
     assert reached == pytest.approx(best, rel=1e-4)
 

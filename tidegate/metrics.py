@@ -64,11 +64,7 @@ def mase(compared: Comparison) -> float:
 
 def pinball(compared: Comparison) -> float:
     """Mean pinball loss over the levels: max(τ (y − q), (τ − 1)(y − q)), in the target's unit."""
-    total = 0.0
-    for place, level in enumerate(compared.levels):
-        error = compared.measured - _quantiles(compared)[..., place]
-        total += float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
-    return total / len(compared.levels)
+    return sum(_pinball_by_level(compared)) / len(compared.levels)
 
 
 def crps(compared: Comparison) -> float:
@@ -79,11 +75,7 @@ def crps(compared: Comparison) -> float:
     """
     levels = np.asarray(compared.levels)
     edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
-    total = 0.0
-    for place, (level, weight) in enumerate(zip(levels, np.diff(edges), strict=True)):
-        error = compared.measured - _quantiles(compared)[..., place]
-        total += weight * float(np.nanmean(np.maximum(level * error, (level - 1) * error)))
-    return 2 * total
+    return 2 * float(np.dot(np.diff(edges), _pinball_by_level(compared)))
 
 
 def coverage(compared: Comparison) -> float:
@@ -163,6 +155,14 @@ def _quantiles(compared: Comparison) -> npt.NDArray[Any]:
     if compared.quantiles is None:
         raise TypeError("these forecasts have no quantiles")
     return compared.quantiles
+
+
+def _pinball_by_level(compared: Comparison) -> list[float]:
+    losses = []
+    for place, level in enumerate(compared.levels):
+        error = compared.measured - _quantiles(compared)[..., place]
+        losses.append(float(np.nanmean(np.maximum(level * error, (level - 1) * error))))
+    return losses
 
 
 def _alerts(compared: Comparison) -> tuple[npt.NDArray[np.int64], Array]:

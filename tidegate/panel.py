@@ -15,6 +15,16 @@ Flags = npt.NDArray[np.bool_]
 Starts = npt.NDArray[np.int32]
 
 
+def spread(starts: Starts, windows: int) -> Starts:
+    """Take so many windows, or all if there are fewer, evenly spread."""
+    return starts[np.linspace(0, len(starts) - 1, min(windows, len(starts))).astype(int)]
+
+
+def newest_step(observed: Flags) -> npt.NDArray[np.intp]:
+    """Find the newest observed step of each window's channels (windows, steps, channels): (windows, 1, channels)."""
+    return observed.shape[1] - 1 - observed[:, ::-1].argmax(axis=1)[:, None]
+
+
 @dataclass(frozen=True)
 class Forecasts:
     """What a model says of windows: `point` (windows, horizon, targets), `quantiles` (…, levels) if it has an idea."""

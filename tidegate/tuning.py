@@ -17,7 +17,7 @@ import models
 from tidegate import identity, tracking, windows
 from tidegate.artifacts import INGEST_STATE, PARAMS, replacing
 from tidegate.errors import SettingsError, TidegateError
-from tidegate.panel import Panel, Starts
+from tidegate.panel import Panel, Starts, spread
 from tidegate.parsing import digest
 from tidegate.settings import Settings
 
@@ -94,12 +94,7 @@ def search(settings: Settings, name: str, trials: int, space: Space, told: Told)
 def with_values(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Give a section with other values, by dotted key."""
     changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in section.items()}
-    for key, value in values.items():
-        *path, last = key.split(".")
-        part = changed
-        for step in path:
-            part = part.setdefault(step, {})
-        part[last] = value
+    _put(changed, values)
     return changed
 
 
@@ -108,15 +103,19 @@ def write_back(name: str, values: Mapping[str, Any]) -> None:
     yaml = YAML()
     yaml.width = 4096
     content = yaml.load(PARAMS.read_text(encoding="utf-8"))
-    part = content["models"][name]
-    for key, value in values.items():
-        *path, last = key.split(".")
-        inner = part
-        for step in path:
-            inner = inner.setdefault(step, {})
-        inner[last] = value
+    _put(content["models"][name], values)
     with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
         yaml.dump(content, out)
+
+
+def _put(section: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Set values by dotted key, within."""
+    for key, value in values.items():
+        *path, last = key.split(".")
+        part = section
+        for step in path:
+            part = part.setdefault(step, {})
+        part[last] = value
 
 
 def _study(settings: Settings, name: str, space: Space) -> optuna.Study:
@@ -163,8 +162,7 @@ def _error(
     model = models.make(name, section, panel.spec)
     recipe = models.recipe(name, section, settings.train)
     model.fit(panel, starts["train"], starts["validation"], recipe, watch)
-    seen = starts["validation"]
-    seen = seen[np.linspace(0, len(seen) - 1, min(VALIDATION_WINDOWS, len(seen))).astype(int)]
+    seen = spread(starts["validation"], VALIDATION_WINDOWS)
     truth, observed = panel.future(seen)
     error = np.where(observed, model.predict(panel, seen).point - truth, np.nan)
     return float(np.nanmean(error**2 if panel.spec.alert else np.abs(error)))

@@ -5,7 +5,7 @@ state after token t, and all that happens later is counted. In a vanilla RNN the
 (Bengio, Simard and Frasconi, IEEE Trans. Neural Networks 5, 1994); gates are there to let it live. Clipping shortens
 the gradient of the weights as a whole, and with it every step's share by the same factor.
 
-It is measured by adding a zero to each state, a tap, and asking for the gradient there.
+It is measured by walking the layer token by token, with a tap at each state, and asking for the gradient there.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def gradient_flow(net: keras.Model, panel: Panel, starts: Starts, cost: Cost) ->
         truth, weight = ops.split(model.truth(starts), [model.targets], axis=-1)
         spent = ops.sum(cost(output, truth) * weight, axis=(1, 2))
         windows = ops.sum(spent / ops.maximum(ops.sum(weight, axis=(1, 2)), 1.0))
-        batch = ops.sum(spent) / ops.maximum(ops.sum(weight), 1.0)
+        batch = model.compute_loss(x=starts, y_pred=output)
     states = tape.gradient(windows, taps)
     weights = tape.gradient(batch, net.trainable_variables)
     norms = [float(ops.mean(ops.sqrt(ops.sum(ops.square(state), axis=-1)))) for state in states]

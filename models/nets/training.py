@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from models.nets.outputs import Cost
 from models.nets.windowed import Windowed
-from tidegate.panel import Floats, Panel, Starts
+from tidegate.panel import Floats, Panel, Starts, spread
 from tidegate.report import Report
 from tidegate.settings import Train
 
@@ -44,12 +44,6 @@ def drawn(starts: Starts, batches: int, batch: int, seed: int) -> Iterator[tuple
         order = np.random.default_rng([seed, epoch]).permutation(len(starts))
         for first in range(0, batches * batch, batch):
             yield (starts[order[first : first + batch]],)
-
-
-def spread(starts: Starts, windows: int, batch: int) -> Starts:
-    """Take evenly spread windows, as many whole batches as `windows` holds."""
-    count = min(windows, len(starts)) // batch * batch
-    return starts[np.linspace(0, len(starts) - 1, count).astype(int)]
 
 
 class Progress(keras.callbacks.Callback):
@@ -115,7 +109,7 @@ def fit(
         steps_per_epoch=batches,
         shuffle=False,
         epochs=recipe.epochs,
-        validation_data=(spread(validation, VALIDATION_WINDOWS, batch),),
+        validation_data=(spread(validation, min(VALIDATION_WINDOWS, len(validation)) // batch * batch),),
         validation_batch_size=batch,
         verbose=0,
         callbacks=callbacks,

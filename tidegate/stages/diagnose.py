@@ -10,6 +10,7 @@ import pandas as pd
 import models
 from tidegate import plots, tracking, windows
 from tidegate.artifacts import DIAGNOSIS, MODELS, replacing
+from tidegate.panel import spread
 from tidegate.report import Report
 from tidegate.settings import Settings
 
@@ -19,8 +20,7 @@ COLUMNS = ["model", "steps_back", "gradient_norm", "clipped_norm"]
 def run(settings: Settings, report: Report) -> str:
     """Measure gradient flow on training windows; give one line of how much reaches the oldest step."""
     panel, starts = windows.read()
-    chosen = starts["train"]
-    chosen = chosen[np.linspace(0, len(chosen) - 1, min(settings.diagnose.windows, len(chosen))).astype(int)]
+    chosen = spread(starts["train"], settings.diagnose.windows)
     flows: dict[str, pd.DataFrame] = {}
     for done, (name, section) in enumerate(settings.models.items()):
         report(done, len(settings.models), name)
