@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from tidegate.artifacts import read_json, write_json
 from tidegate.errors import DataError
 from tidegate.panel import Floats, Starts
 from tidegate.parsing import Section
 from tidegate.report import Report, silent
 from tidegate.settings import Real, Steps, Whole
+
+ABOUT = "classifier.json"
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,36 @@ class Classifier:
     def predict(self, sequences: Sequences) -> list[str]:
         """Give the most likely class of each."""
         return [self.classes[place] for place in self.probabilities(sequences).argmax(axis=1)]
+
+    def save(self, folder: Path) -> None:
+        """Write what was learnt into an existing folder."""
+        from models.nets import files
+
+        about = {
+            "options": self.options.model_dump(),
+            "classes": self.classes,
+            "mean": self.mean.tolist(),
+            "deviation": self.deviation.tolist(),
+        }
+        write_json(folder / ABOUT, about)
+        for member, net in enumerate(self.nets):
+            files.save_net(net, folder / f"net_{member + 1}.keras")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Classifier":
+        """Read what `save` wrote, in Keras' safe mode.
+
+        Raises:
+            DataError: it is not there.
+        """
+        from models.nets import files
+
+        about = read_json(folder / ABOUT)
+        made = cls(Options(**about["options"]))
+        made.classes = tuple(about["classes"])
+        made.mean, made.deviation = (np.array(about[key], np.float32) for key in ("mean", "deviation"))
+        made.nets = [files.load_net(folder / f"net_{member + 1}.keras") for member in range(made.options.members)]
+        return made
 
     def _inputs(self, sequences: Sequences) -> Floats:
         """Standardise, and lay the mask beside the values: (sequences, steps, channels + 1)."""

@@ -96,3 +96,10 @@ def test_a_line_that_is_no_sequence_is_named(tmp_path: Path) -> None:
     path.write_text("@data\n")
     with pytest.raises(DataError, match="holds no sequences"):
         read_ts(path)
+
+
+def test_a_classifier_is_written_and_read_again(classifier: Classifier, tmp_path: Path) -> None:
+    classifier.save(tmp_path)
+    again, test = Classifier.load(tmp_path), waves(20, 3)
+    assert again.classes == classifier.classes and again.options == OPTIONS
+    assert np.array_equal(again.probabilities(test), classifier.probabilities(test))

@@ -30,6 +30,7 @@ HISTORY = "history.csv"  # within a model's folder: its learning curve
 DIAGNOSIS = ARTIFACTS / "diagnosis"
 EVALUATION = ARTIFACTS / "evaluation"
 BACKTEST = ARTIFACTS / "backtest.csv"
+CLASSIFIER = ARTIFACTS / "classifier"
 REGISTRATION = ARTIFACTS / "registration.json"
 
 LOGS = Path("logs")

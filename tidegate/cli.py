@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -145,6 +146,20 @@ def backtest(
 
 
 @app.command()
+def classify(
+    train: Annotated[Path, typer.Argument(help="Sequences to learn from, in the .ts format, one label each.")],
+    test: Annotated[Path, typer.Argument(help="Sequences to score on.")],
+) -> None:
+    """Tell whole sequences apart, of any length, and compare with the nearest neighbour and the class prior.
+
+    \b
+    Example:
+      tidegate classify Vowels_TRAIN.ts Vowels_TEST.ts
+    """
+    _guarded("classify", lambda: _classify(train, test))
+
+
+@app.command()
 def diagnose() -> None:
     """Measure how much of the gradient reaches each step of the lookback, in every recurrent candidate.
 
@@ -230,6 +245,18 @@ def _backtest(names: list[str], refit_every: int, workers: int) -> None:
     from tidegate import backtest, summary
 
     console.show(summary.by_fold(backtest.write(rows), settings))
+
+
+def _classify(train: Path, test: Path) -> None:
+    from tidegate import classification, pipeline, summary
+    from tidegate.artifacts import CLASSIFIER
+
+    settings = pipeline.load_settings()
+    with console.stage_line("classify") as line:
+        rows = classification.run(settings, train, test, line)
+        line.result = f"{test}: accuracy {rows['accuracy'].iloc[0]:.3f}"
+    console.show(summary.of_classes(rows))
+    console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")
 
 
 def _run() -> None:

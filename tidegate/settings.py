@@ -195,6 +195,7 @@ class Settings(Section):
     diagnose: Diagnose = Diagnose()
     evaluate: Evaluate
     register_: Register = Field(alias="register")
+    classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]
 
     @model_validator(mode="after")

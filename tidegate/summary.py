@@ -59,6 +59,18 @@ def by_fold(rows: pd.DataFrame, settings: Settings) -> Table:
     return made
 
 
+def of_classes(rows: pd.DataFrame) -> Table:
+    """Lay out the scores of classifiers of whole sequences, best first."""
+    columns = {"accuracy": "accuracy", "macro_f1": "macro F1", **OF_ALERTS}
+    made = Table()
+    made.add_column("classifier", no_wrap=True)
+    for heading in columns.values():
+        made.add_column(heading, justify="right")
+    for name, own in rows.sort_values("accuracy", ascending=False).iterrows():
+        made.add_row(str(name), *(f"{own[key]:.3f}" for key in columns))
+    return made
+
+
 def _what(settings: Settings) -> str:
     names, alert = ", ".join(settings.window.targets), settings.window.alert
     if alert is None:

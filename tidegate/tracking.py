@@ -4,6 +4,7 @@ Runs are found again by tags: the candidate, the data and the digest of what was
 of the pipeline.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -156,6 +157,14 @@ def record_trial(
     with mlflow.start_run(run_name=f"trial {number + 1}", tags=tags) as run:
         mlflow.log_params(dict(params))
         client.log_batch(run.info.run_id, metrics=seen)
+
+
+def record_classification(params: Mapping[str, Any], scores: Mapping[str, float]) -> None:
+    """Record a classifier of whole sequences as a run: its options and files, and its test scores."""
+    prepare()
+    with mlflow.start_run(run_name=f"classify {params['train']}"):
+        mlflow.log_params(dict(params))
+        mlflow.log_metrics({f"test_{name}": value for name, value in scores.items() if math.isfinite(value)})
 
 
 def train_seconds(run_id: str) -> float | None:
