@@ -5,10 +5,11 @@ uncertainty) and s a scale that is known at the origin:
 
     δ_τ = the τ-quantile of (y − q̂_τ) / s over the validation windows        q_τ = q̂_τ + δ_τ · s
 
-s is the distance between the model's outermost quantiles, or the deviation of the target over the lookback: intervals
-are wide where the model, or the recent past, is restless. What results is sorted, so quantiles never cross. After
-Romano et al., Conformalized Quantile Regression, arXiv:1905.03222, each level for itself. The promise holds as far as
-the time after resembles the validation span.
+s is the distance between the model's outermost quantiles, or how restless the target was over the lookback: its
+deviation there times the size of its differences from one season to the next, and the root of that. The first alone
+takes a strong, regular cycle for unrest; the second alone misses a slow turn. What results is sorted, so
+quantiles never cross. After Romano et al., Conformalized Quantile Regression, arXiv:1905.03222, each level for itself.
+The promise holds as far as the time after resembles the validation span.
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from models.interface import Model
-from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec, spread
+from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec, spread
 
 WINDOWS = 8192  # at most, evenly spread over the validation span
 CHUNK = 4096
@@ -70,7 +71,7 @@ class Calibrated:
         """Give the model's own quantiles and their scale: (windows, horizon, targets, levels) and (…, 1)."""
         if forecasts.quantiles is None:
             restless = np.concatenate(
-                [_deviation(panel, starts[first : first + CHUNK]) for first in range(0, len(starts), CHUNK)]
+                [_unrest(panel, starts[first : first + CHUNK]) for first in range(0, len(starts), CHUNK)]
                 or [np.zeros((0, 1, len(self.spec.targets)), np.float32)]
             )
             own = np.repeat(forecasts.point[..., None], len(self.spec.quantiles), axis=-1)
@@ -79,13 +80,26 @@ class Calibrated:
         return own, own[..., -1:] - own[..., :1] + FLOOR
 
 
-def _deviation(panel: Panel, starts: Starts) -> Floats:
-    """Give the standard deviation of each target over the lookback, of what was observed: (windows, 1, targets)."""
+def _unrest(panel: Panel, starts: Starts) -> Floats:
+    """Give how restless each target was over the lookback, of what was observed: (windows, 1, targets)."""
     values, observed = panel.past(starts)
-    targets = len(panel.spec.targets)
+    targets, season = len(panel.spec.targets), panel.spec.season
     values, flags = values[..., :targets], observed[..., :targets]
-    count = np.maximum(flags.sum(axis=1, keepdims=True), 1)
-    mean = np.where(flags, values, 0).sum(axis=1, keepdims=True) / count
-    square = np.where(flags, (values - mean) ** 2, 0).sum(axis=1, keepdims=True) / count
-    deviation: Floats = np.sqrt(square).astype(np.float32)
-    return deviation
+    whole = _root_mean_square(values - _mean(values, flags), flags)
+    if season == panel.spec.lookback:
+        return whole
+    between = _root_mean_square(values[:, season:] - values[:, :-season], flags[:, season:] & flags[:, :-season])
+    return np.sqrt(whole * between)
+
+
+def _mean(values: Floats, flags: Flags) -> Floats:
+    """Average what was observed, over the steps; 0 where nothing was."""
+    mean: Floats = np.where(flags, values, 0).sum(axis=1, keepdims=True) / np.maximum(
+        flags.sum(axis=1, keepdims=True), 1
+    ).astype(np.float32)
+    return mean
+
+
+def _root_mean_square(values: Floats, flags: Flags) -> Floats:
+    """Give the size of what was observed: (windows, 1, targets)."""
+    return np.sqrt(_mean(values**2, flags))

@@ -63,7 +63,7 @@ def test_intervals_of_a_point_forecast_are_wide_where_the_past_is_restless() -> 
     past, observed = panel.past(starts)
     deviation = np.where(observed, past, np.nan)[..., 0]
     width = (quantiles[..., -1] - quantiles[..., 0])[:, 0, 0]
-    assert np.corrcoef(width, np.nanstd(deviation, axis=1))[0, 1] > 0.99
+    assert np.corrcoef(width, np.nanstd(deviation, axis=1))[0, 1] > 0.97
 
 
 def test_a_step_that_was_never_measured_is_left_as_it_is() -> None:
@@ -84,3 +84,28 @@ def test_every_family_is_calibrated_and_its_point_stays_its_own() -> None:
     model, _ = models.fit("x", section, panel, train, validation, RECIPE, silent)
     assert np.array_equal(model.predict(panel, validation).point, model.model.predict(panel, validation).point)
     assert coverage(model, panel, validation) == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_strong_regular_cycle_is_not_taken_for_unrest() -> None:
+    """Half the time a strong cycle with little noise, half the time no cycle and much noise."""
+    spec = dataclasses.replace(spec_of(1, 1, lookback=72, horizon=4), quantiles=LEVELS, season=24)
+    rng, steps = np.random.default_rng(0), np.arange(12000)
+    calm = (steps // 1000) % 2 == 0
+    noise = rng.standard_normal(len(steps)) * np.where(calm, 0.3, 1.0)
+    values = (noise + np.where(calm, 2 * np.sin(2 * np.pi * steps / 24), 0)).astype(np.float32)[None, :, None]
+    panel = Panel.of(values, np.ones(values.shape, bool), spec)
+
+    class SeasonalNaive(Stub):
+        def predict(self, panel: Panel, starts: Starts) -> Forecasts:
+            return Forecasts(panel.past(starts)[0][:, -24:-20])
+
+    model = Calibrated(SeasonalNaive(spec, False), spec)  # type: ignore[arg-type]
+    starts = all_starts(panel)
+    model.calibrate(panel, starts[::2])
+    widths = {}
+    for kind in (True, False):
+        own = starts[1::2][[bool((calm[first : first + 76] == kind).all()) for first in starts[1::2, 1]]]
+        quantiles = model.predict(panel, own).quantiles
+        assert quantiles is not None
+        widths[kind] = float((quantiles[..., -1] - quantiles[..., 0]).mean())
+    assert widths[True] < 0.7 * widths[False]
