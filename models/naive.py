@@ -55,12 +55,16 @@ class Family:
     ) -> list[dict[str, float]]:
         """Count alerts; of values there is nothing to learn."""
         if self.method in OF_ALERTS:
-            (happened, known), before = panel.future(train), self._before(panel, train)
-            told = known[:, 0, 0]
-            own, before = happened[told, 0, 0], before[told]
-            # One of each is added, so that no frequency is 0 or 1 (Laplace's rule of succession).
-            self.frequencies = [float((own[part].sum() + 1) / (part.sum() + 2)) for part in (~before, before)]
+            self.count(panel, train)
         return []
+
+    def count(self, panel: Panel, train: Starts) -> None:
+        """Count how often there was an alert after a horizon with, or without, one."""
+        (happened, known), before = panel.future(train), self._before(panel, train)
+        told = known[:, 0, 0]
+        own, before = happened[told, 0, 0], before[told]
+        # One of each is added, so that no frequency is 0 or 1 (Laplace's rule of succession).
+        self.frequencies = [float((own[part].sum() + 1) / (part.sum() + 2)) for part in (~before, before)]
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""

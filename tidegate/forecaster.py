@@ -6,21 +6,24 @@ registered model is one of these.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import models
+from models import naive
 from models.conformal import Calibrated
 from tidegate import windows
 from tidegate.artifacts import WINDOWS
 from tidegate.calendar import plausible, regular, step_of
 from tidegate.errors import DataError
 from tidegate.frame import KEYS, STATION, TIME, conform
-from tidegate.panel import Forecasts, Starts, WindowSpec
+from tidegate.panel import Forecasts, Panel, Starts, WindowSpec
 from tidegate.windows import Grid, Scaler
 
 ORIGIN, VARIABLE, FORECAST = "origin", "variable", "forecast"
+METHOD, MODEL, BASELINE = "method", "model", "baseline"
 
 
 class Forecaster:
@@ -51,45 +54,99 @@ class Forecaster:
         Raises:
             DataError: a station is unknown, or has no target measured within the lookback.
         """
-        rows = self._grid_of(recent)
-        station = self._rows_of(rows.stations)
-        scaler = Scaler(self.scaler.mean[station], self.scaler.deviation[station])
-        panel = windows.to_panel(rows, scaler, self.spec, station)
+        frame = self.checked(recent)
+        newest = self._newest(frame)
+        grid = self._laid(frame, pd.DatetimeIndex([newest]), sorted(frame[STATION].unique()))
+        panel, scaler = self._panel(grid)
         silent = ~panel.observed[:, : self.spec.lookback, : len(self.spec.targets)].any(axis=(1, 2))
         if silent.any():
             raise DataError(
-                f"Station {rows.stations[int(silent.argmax())]} has no {self.spec.targets[0]} in the last "
+                f"Station {grid.stations[int(silent.argmax())]} has no {self.spec.targets[0]} in the last "
                 f"{self.spec.lookback} steps: give newer measurements, or leave the station out."
             )
-        starts = np.stack([np.arange(len(station)), np.zeros(len(station))], axis=1).astype(np.int32)
-        forecasts = self.model.predict(panel, starts)
-        return self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), rows)
+        starts = np.stack([np.arange(len(grid.stations)), np.zeros(len(grid.stations))], axis=1).astype(np.int32)
+        forecasts = scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
+        return self._long(forecasts, grid, starts)
+
+    def forecast_all(self, frame: pd.DataFrame, origins: pd.DatetimeIndex, enough: float) -> pd.DataFrame:
+        """Forecast every station that the model knows, from each of the origins.
+
+        Args:
+            frame: a frame that `checked` gave, of stations that the model knows.
+            origins: newest times of the lookbacks, on the regular grid, ascending.
+            enough: the share of a target's lookback that must have been measured.
+
+        Returns:
+            A long frame as of `forecast`, with a column `method`: "model", or "baseline" where too little was measured.
+            A baseline has no quantiles: its forecast is the last season's values, of an alert how often there was one.
+        """
+        grid = self._laid(frame, origins, list(self.spec.stations))
+        panel, scaler = self._panel(grid)
+        first = grid.times.get_indexer(origins) - self.spec.lookback + 1
+        station, start = np.meshgrid(np.arange(len(grid.stations)), first, indexing="ij")
+        starts = np.stack([station.ravel(), start.ravel()], axis=1).astype(np.int32)
+        observed = panel.past(starts)[1][..., : len(self.spec.targets)].mean(axis=1).min(axis=-1)
+        poor = observed < max(enough, 1 / self.spec.lookback)
+        said = self.model.predict(panel, starts)
+        if poor.any():
+            said.point[poor] = self._baseline(frame, origins[0]).predict(panel, starts[poor]).point
+        if said.quantiles is not None:
+            said.quantiles[poor] = np.nan
+        made = self._long(scaler.in_units(said, self.spec, starts[:, 0]), grid, starts)
+        each = len(made) // len(starts)
+        return made.assign(**{METHOD: np.repeat(np.where(poor, BASELINE, MODEL), each)})
 
     def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
         """Forecast windows of a grid in its own units: (windows, horizon, targets).
 
         `starts` are (station's row in the grid, first step of this forecaster's lookback).
         """
-        station = self._rows_of(grid.stations)
-        scaler = Scaler(self.scaler.mean[station], self.scaler.deviation[station])
-        panel = windows.to_panel(grid, scaler, self.spec, station)
+        panel, scaler = self._panel(grid)
         return scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
 
-    def _grid_of(self, recent: pd.DataFrame) -> Grid:
-        step = step_of(self.spec.frequency)
-        frame = self._plausible(conform(recent, self.spec.features))
+    def checked(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Bring rows to the long frame's contract, and make missing what the data gate would have.
+
+        Raises:
+            DataError: a column is absent, there is no row, or two of one station at one time.
+        """
+        frame = conform(rows, self.spec.features)
+        for feature, low, high in zip(self.spec.features, self.spec.lowest, self.spec.highest, strict=False):
+            frame[feature] = plausible(frame[feature], low, high, self.spec.sentinels)
         if frame.empty:
             raise DataError(f"There are no measurements to forecast from: give the last {self.spec.lookback} steps.")
         if frame.duplicated(KEYS).any():
             row = frame[frame.duplicated(KEYS)].iloc[0]
             raise DataError(f"Station {row[STATION]} has two rows at {row[TIME]}: leave one.")
-        newest = self._newest(frame)
-        first, last = newest - (self.spec.lookback - 1) * step, newest + self.spec.horizon * step
+        return frame
+
+    def _laid(self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str]) -> Grid:
+        """Lay rows on the regular grid from the first lookback's first step to the last horizon's last."""
+        step = step_of(self.spec.frequency)
+        first, last = origins[0] - (self.spec.lookback - 1) * step, origins[-1] + self.spec.horizon * step
         frame = frame[frame[TIME].between(first, last)]
-        # Rows at both ends, for each station, make the grid reach from the lookback's first step to the horizon's last.
-        edges = pd.MultiIndex.from_product([frame[STATION].unique(), [first, last]], names=KEYS).to_frame(index=False)
+        # Rows at both ends, for each station, make the grid reach from the one to the other.
+        edges = pd.MultiIndex.from_product([stations, [first, last]], names=KEYS).to_frame(index=False)
         frame = pd.concat([frame, edges]).drop_duplicates(KEYS).sort_values(KEYS)
         return windows.to_grid(regular(frame, step), self.spec.features)
+
+    def _panel(self, grid: Grid) -> tuple[Panel, Scaler]:
+        """Scale a grid as in training; give the scaler of its stations too."""
+        station = self._rows_of(grid.stations)
+        scaler = Scaler(self.scaler.mean[station], self.scaler.deviation[station])
+        return windows.to_panel(grid, scaler, self.spec, station), scaler
+
+    def _baseline(self, frame: pd.DataFrame, before: pd.Timestamp) -> naive.Family:
+        """Give what forecasts where the model should not; how often there were alerts is counted before a time."""
+        kind = "alerts" if self.spec.alert else "values"
+        baseline = naive.Family(naive.Options(method=models.BASELINES[kind]["method"]), self.spec)
+        if self.spec.alert:
+            step, past = step_of(self.spec.frequency), frame[frame[TIME] <= before]
+            ends = past[TIME].min() + (self.spec.lookback - 1) * step, before - self.spec.horizon * step
+            history = self._laid(past, pd.DatetimeIndex(ends), list(self.spec.stations))
+            seen = windows.starts_in(history, self.spec, (0, len(history.times)), 0.0)
+            baseline.count(self._panel(history)[0], seen)
+        return baseline
 
     def _newest(self, frame: pd.DataFrame) -> pd.Timestamp:
         """Find the origin: the newest row, or, where covariates are known ahead, the newest with anything else.
@@ -110,12 +167,6 @@ class Forecaster:
             )
         return newest
 
-    def _plausible(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Make missing what the data gate would have: sentinels, and values beyond the physical limits."""
-        for feature, low, high in zip(self.spec.features, self.spec.lowest, self.spec.highest, strict=False):
-            frame[feature] = plausible(frame[feature], low, high, self.spec.sentinels)
-        return frame
-
     def _rows_of(self, stations: Sequence[str]) -> Starts:
         known = {name: row for row, name in enumerate(self.spec.stations)}
         unknown = [name for name in stations if name not in known]
@@ -126,17 +177,22 @@ class Forecaster:
             )
         return np.array([known[name] for name in stations], np.int32)
 
-    def _long(self, forecasts: Forecasts, rows: Grid) -> pd.DataFrame:
-        origin, horizon = rows.times[self.spec.lookback - 1], rows.times[self.spec.lookback :]
-        times, variables = horizon, list(self.spec.targets)
+    def _long(self, forecasts: Forecasts, grid: Grid, starts: Starts) -> pd.DataFrame:
+        """Unfold forecasts of windows into rows: by window, then time, then variable."""
+        variables, ahead = list(self.spec.targets), np.arange(self.spec.horizon)
         if self.spec.alert:
             side, limit = self.spec.alert
-            times, variables = horizon[-1:], [f"{variables[0]} {side} {limit:g}"]
-        index = pd.MultiIndex.from_product([rows.stations, times, variables], names=[STATION, TIME, VARIABLE])
-        columns = {FORECAST: forecasts.point.reshape(-1)}
+            variables, ahead = [f"{variables[0]} {side} {limit:g}"], ahead[-1:]
+        row, origin = starts[:, 0], starts[:, 1] + self.spec.lookback - 1
+        each, times = len(ahead) * len(variables), origin[:, None] + 1 + ahead
+        columns: dict[str, Any] = {
+            STATION: np.asarray(grid.stations)[row].repeat(each),
+            ORIGIN: grid.times[origin].repeat(each),
+            TIME: grid.times[times.ravel()].repeat(len(variables)),
+            VARIABLE: np.tile(variables, times.size),
+            FORECAST: forecasts.point.reshape(-1),
+        }
         if forecasts.quantiles is not None:
             for place, level in enumerate(self.spec.quantiles):
                 columns[f"q{level:g}"] = forecasts.quantiles[..., place].reshape(-1)
-        frame = pd.DataFrame(columns, index=index).reset_index()
-        frame.insert(1, ORIGIN, origin)
-        return frame
+        return pd.DataFrame(columns)
