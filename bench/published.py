@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 import models
+from tidegate.calendar import calendar
 from tidegate.panel import Panel, Starts, WindowSpec
 from tidegate.report import silent
 from tidegate.settings import Train
@@ -37,6 +38,8 @@ RECIPE = {
 FAR = {"learning_rate": 0.0002, "epochs": 12}  # 720 steps ahead, the validation loss is best after few, small steps
 MINUTES = {"epochs": 15}  # four times the windows
 LONG = {"segment": 48}
+CLOCK = ("hour", "weekday")
+PLAIN = {("ETTh1", 96, 96), ("ETTh1", 96, 720), ("ETTm1", 96, 96)}  # where validation does not prefer the calendar
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Cell:
     recipe: dict[str, Any]
     seeds: tuple[int, ...] = (1,)
     mode: str = ""
+    calendar: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +78,7 @@ def cells() -> Iterator[Cell]:
         ("ETTm1", 96): ("SegRNN, lookback 96", ".330/.369", {}, MINUTES, three),
     }
     for (data, horizon), (who, figure, net, recipe, seeds) in short.items():
-        yield Cell(data, 96, horizon, {who: figure}, net, recipe, seeds, "lookback-96")
+        yield Cell(data, 96, horizon, {who: figure}, net, recipe, seeds, "lookback-96", clock(data, horizon, 96))
     free = {
         ("ETTh1", 96): (720, "SegRNN, lookback 720", ".351/.392", LONG, {}, three),
         ("ETTh1", 192): (720, "SegRNN, lookback 720", ".392/.414", LONG, {}, (1,)),
@@ -86,21 +90,29 @@ def cells() -> Iterator[Cell]:
         ("ETTm1", 720): (720, "SegRNN, lookback 720", ".410/.430", LONG, MINUTES, (1,)),
     }
     for (data, horizon), (lookback, who, figure, net, recipe, seeds) in free.items():
-        yield Cell(data, lookback, horizon, {who: figure}, net, recipe, seeds, "lookback-free")
+        yield Cell(
+            data, lookback, horizon, {who: figure}, net, recipe, seeds, "lookback-free", clock(data, horizon, lookback)
+        )
     shunyi = {96: (".651/.492", ".646/.478"), 192: (".691/.512", ".688/.498")}
     for horizon, (dlinear, patch) in shunyi.items():
         rivals = {"DLinear": dlinear, "PatchTST": patch}
-        yield Cell("Shunyi", 336, horizon, rivals, {}, {}, (1,), "lookback-free")
+        yield Cell("Shunyi", 336, horizon, rivals, {}, {}, (1,), "lookback-free", CLOCK)
+
+
+def clock(data: str, horizon: int, lookback: int) -> tuple[str, ...]:
+    """Give the calendar that a cell's net reads."""
+    return () if (data, horizon, lookback) in PLAIN else CLOCK
 
 
 def read(data: str) -> tuple[pd.DataFrame, tuple[int, int, int], int]:
-    """Read a data set: its channels, the ends of the training, validation and test rows, and its season."""
+    """Read a data set: its channels by time, the ends of the training, validation and test rows, and its season."""
     if data == "Shunyi":
         raw = pd.read_csv(DATA / "beijing" / "PRSA_Data_Shunyi_20130301-20170228.csv")
         channels = raw[["PM2.5", "PM10", "SO2", "NO2", "CO", "O3", "TEMP", "PRES", "DEWP", "RAIN", "WSPM"]]
         rows = len(channels)
+        channels.index = pd.to_datetime(raw[["year", "month", "day", "hour"]])
         return channels.ffill().bfill(), (int(rows * 0.6), rows - int(rows * 0.2), rows), 24
-    raw = pd.read_csv(DATA / "ett" / f"{data}.csv").drop(columns="date")
+    raw = pd.read_csv(DATA / "ett" / f"{data}.csv", index_col="date", parse_dates=True)
     month = 30 * 24 * (4 if data.startswith("ETTm") else 1)
     return raw, (12 * month, 16 * month, 20 * month), 24 * (4 if data.startswith("ETTm") else 1)
 
@@ -121,8 +133,11 @@ def panel_of(cell: Cell) -> tuple[Panel, dict[str, Starts]]:
         cell.horizon,
         min(season, cell.lookback),
         quantiles=COVERED,
+        calendar=cell.calendar,
     )
-    panel = Panel.of(values[None].astype(np.float32), np.ones((1, *values.shape), bool), spec)
+    times = pd.DatetimeIndex(channels.index[:test]).tz_localize("UTC")  # the files' own clock
+    known = calendar(times, cell.calendar, "UTC")
+    panel = Panel.of(values[None].astype(np.float32), np.ones((1, *values.shape), bool), spec, known)
     spans = {"train": (cell.lookback, train), "validation": (train, validation), "test": (validation, test)}
     return panel, {name: starts(spec, *span) for name, span in spans.items()}
 
@@ -169,7 +184,7 @@ def measure(name: str) -> dict[str, Any]:
         print(f"  {cell.name} seed {seed}: {json.dumps(rows[-1])}", flush=True)
     section = {"family": "naive", "method": "seasonal"}
     naive, _ = models.fit("naive", section, panel, windows["train"], windows["validation"], Train(**RECIPE), silent)
-    settings = {"lookback": cell.lookback, **cell.net, **cell.recipe}
+    settings = {"lookback": cell.lookback, "calendar": cell.calendar, **cell.net, **cell.recipe}
     baseline = {key: round(value, 5) for key, value in score(naive, panel, windows["test"]).items()}
     return {"seeds": rows, "seasonal_naive": baseline, "settings": settings}
 

@@ -33,6 +33,7 @@ BACKTEST = ARTIFACTS / "backtest.csv"
 CLASSIFIER = ARTIFACTS / "classifier"
 REGISTRATION = ARTIFACTS / "registration.json"
 
+FORECASTS = Path("forecasts")
 LOGS = Path("logs")
 MLFLOW = Path("mlflow")
 PREFECT_HOME = Path(".prefect")

@@ -146,6 +146,22 @@ def backtest(
 
 
 @app.command()
+def forecast(
+    as_of: Annotated[str | None, typer.Option(help="Forecast as then, with nothing measured later.")] = None,
+    backfill: Annotated[tuple[str, str] | None, typer.Option(help="Forecast from every step of a span.")] = None,
+) -> None:
+    """Forecast every station with the champion, from what data/ holds; what was issued before stands.
+
+    \b
+    Examples:
+      tidegate ingest && tidegate forecast
+      tidegate forecast --as-of 2025-12-24T18:00
+      tidegate forecast --backfill 2025-12-01 2025-12-31
+    """
+    _guarded("forecast", lambda: _forecast(as_of, backfill))
+
+
+@app.command()
 def classify(
     train: Annotated[Path, typer.Argument(help="Sequences to learn from, in the .ts format, one label each.")],
     test: Annotated[Path, typer.Argument(help="Sequences to score on.")],
@@ -245,6 +261,15 @@ def _backtest(names: list[str], refit_every: int, workers: int) -> None:
     from tidegate import backtest, summary
 
     console.show(summary.by_fold(backtest.write(rows), settings))
+
+
+def _forecast(as_of: str | None, span: tuple[str, str] | None) -> None:
+    from tidegate import pipeline
+
+    if as_of and span:
+        raise UserError("--as-of and --backfill are both given: leave one out.")
+    folder = pipeline.forecast(as_of, span)
+    console.say(f"They are kept in {folder}/.")
 
 
 def _classify(train: Path, test: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -49,6 +50,16 @@ def ingest(anew: bool = False) -> None:
 
     dag.track_data(lambda: perform(["ingest"], anew=anew))
     note_data()
+
+
+def forecast(as_of: str | None = None, span: tuple[str, str] | None = None) -> Path:
+    """Issue forecasts, with their line; give the folder that keeps them."""
+    from tidegate import forecasts
+
+    with console.stage_line("forecast") as line:
+        issued = forecasts.issue(load_settings(), line, as_of, span)
+        line.result = issued.sentence
+    return issued.folder
 
 
 def is_current() -> bool:

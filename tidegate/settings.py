@@ -185,6 +185,13 @@ class Register(Section):
     margin: Annotated[Real, Field(ge=0, lt=1)] = 0.0
 
 
+class Forecast(Section):
+    """From when, and into which table, forecasts are issued."""
+
+    complete_share: Annotated[Real, Field(gt=0, le=1)] = 0.5  # of the stations that a step must have been heard of
+    table: Annotated[str, Field(pattern=r"^\w+$")] = "forecasts"  # of the database that TIDEGATE_FORECASTS_URL names
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -195,6 +202,7 @@ class Settings(Section):
     diagnose: Diagnose = Diagnose()
     evaluate: Evaluate
     register_: Register = Field(alias="register")
+    forecast: Forecast = Forecast()
     classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]
 

@@ -1,0 +1,212 @@
+"""Forecasts, issued by the champion and kept.
+
+    forecasts/<model>-v<version>/<month of the origin>.parquet
+
+A row is named by its version, station, origin, time and variable. One that has been issued stands: a second run, or a
+later revision of the measurements, changes nothing, so what was said can be held against what came. Each row bears the
+identity of the model (version, the data and commit it was trained on) and of the data that it was forecast from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tidegate import frame as long_frame
+from tidegate import identity, tracking
+from tidegate.artifacts import DATA, FORECASTS, MEASUREMENTS
+from tidegate.calendar import off_grid, step_of
+from tidegate.errors import DataError, UserError
+from tidegate.forecaster import BASELINE, METHOD, ORIGIN, VARIABLE, Forecaster
+from tidegate.frame import STATION, TIME
+from tidegate.panel import WindowSpec
+from tidegate.report import Report
+from tidegate.settings import Settings
+
+KEYS = [STATION, ORIGIN, TIME, VARIABLE]
+COUNTED = pd.Timedelta(days=365)  # of the past, for how often there are alerts
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What came of it."""
+
+    rows: pd.DataFrame  # the new ones
+    origins: pd.DatetimeIndex
+    version: str
+    candidate: str
+    folder: Path
+    strangers: tuple[str, ...]  # stations that the model was not trained on
+
+    @property
+    def sentence(self) -> str:
+        """Say it in a line."""
+        last = f"{self.origins[-1]:%Y-%m-%d %H:%M} UTC"
+        span = f"from {last}" if len(self.origins) == 1 else f"from {len(self.origins):,} origins up to {last}"
+        text = f"{len(self.rows):,} new rows {span}, by version {self.version} ({self.candidate})"
+        poor = sorted(self.rows.loc[self.rows[METHOD] == BASELINE, STATION].unique())
+        text += f"; by the baseline, too little measured: {_some(poor)}" if poor else ""
+        return text + (f"; left out, unknown to the model: {_some(self.strangers)}" if self.strangers else "")
+
+
+def issue(settings: Settings, report: Report, as_of: str | None, span: tuple[str, str] | None) -> Issued:
+    """Forecast with the champion, and keep what is new.
+
+    Args:
+        settings: of the workspace.
+        report: hears of each month of origins.
+        as_of: forecast from the latest complete step up to then, with nothing measured later; the newest by default.
+        span: instead, from every step of a span, both ends included.
+
+    Raises:
+        UserError: a time cannot be read; or there is no champion.
+        DataError: there is nothing measured to forecast from.
+    """
+    forecaster, champion = _champion(settings)
+    spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
+    history = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
+    first, until = (_time(span[0]), _time(span[1])) if span else (None, _time(as_of) if as_of else None)
+    rows, strangers = _measured(forecaster, until, history + (until - first if first is not None else pd.Timedelta(0)))
+    if first is None:
+        origins = pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
+    else:
+        origins = _steps(rows, spec, first, step)
+    whose = _identity(champion)
+    folder = FORECASTS / f"{champion.name}-v{champion.version}"
+    made = []
+    for done, (month, own) in enumerate(months := _by_month(origins), start=1):
+        made.append(_keep(folder / f"{month}.parquet", forecaster, rows, own, settings, whose))
+        report(done, len(months), month)
+    candidate = champion.tags.get("tidegate.candidate", "?")
+    return Issued(pd.concat(made), origins, str(champion.version), candidate, folder, strangers)
+
+
+def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Timestamp:
+    """Find the newest step at which at least this share of the stations, of those heard of lately, has a target.
+
+    Raises:
+        DataError: there is none.
+    """
+    measured = rows.loc[rows[list(spec.targets)].notna().any(axis=1), [STATION, TIME]]
+    heard = measured.groupby(TIME)[STATION].nunique()
+    complete = heard.index[heard >= share * measured[STATION].nunique()]
+    if complete.empty:
+        raise DataError(f"No target was measured up to {rows[TIME].max()}: ingest newer rows, or give another --as-of.")
+    newest: pd.Timestamp = complete.max()
+    return newest
+
+
+def _champion(settings: Settings) -> tuple[Forecaster, tracking.ModelVersion]:
+    name = settings.register_.name
+    champion = tracking.champion(name)
+    if champion is None:
+        raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
+    return Forecaster.load(*tracking.parts_of(champion)), champion
+
+
+def _identity(champion: tracking.ModelVersion) -> dict[str, str]:
+    return {
+        "model": champion.name,
+        "version": str(champion.version),
+        "model_data": champion.tags.get("tidegate.data", ""),
+        "model_commit": champion.tags.get("tidegate.commit", ""),
+        "data": identity.data_hash(),
+    }
+
+
+def _measured(
+    forecaster: Forecaster, until: pd.Timestamp | None, length: pd.Timedelta
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read what was measured up to then, so long back, and what is known ahead of it; and name unknown stations.
+
+    Raises:
+        DataError: that is nothing.
+    """
+    spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
+    ahead = until + spec.horizon * step if until is not None and spec.known else until
+    rows = _read(ahead, length + spec.horizon * step)
+    rows = rows[~off_grid(rows[TIME], step)]
+    if until is not None:
+        measured = [name for name in spec.features if name not in spec.known]
+        rows.loc[rows[TIME] > until, measured] = float("nan")
+    known = rows[STATION].isin(spec.stations)
+    return forecaster.checked(rows[known]), tuple(sorted(rows.loc[~known, STATION].unique()))
+
+
+def _read(until: pd.Timestamp | None, length: pd.Timedelta) -> pd.DataFrame:
+    """Read the rows of data/ of so much time up to then, or up to the newest; whole months, from the newest back."""
+    files = sorted((DATA / MEASUREMENTS).glob("*.parquet"), reverse=True)
+    months: list[pd.DataFrame] = []
+    newest = pd.NaT if until is None else until
+    for path in files:
+        if months and path.stem < f"{newest - length:%Y-%m}":
+            break
+        month = long_frame.read(path)
+        month = month if until is None else month[month[TIME] <= until]
+        if len(month):
+            newest = newest if months else month[TIME].max()
+            months.insert(0, month)
+    if not months:
+        when = f" up to {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+        raise DataError(f"{DATA}/ holds no measurements{when}: tidegate ingest brings them in.")
+    frame = pd.concat(months, ignore_index=True)
+    return frame[frame[TIME] > newest - length]
+
+
+def _steps(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:
+    """List the steps of the data's own grid from `first` to the newest measurement.
+
+    Raises:
+        DataError: there are none.
+    """
+    measured = rows.loc[rows[list(spec.targets)].notna().any(axis=1), TIME]
+    steps = pd.date_range(rows[TIME].min(), measured.max(), freq=step, unit="us")
+    steps = steps[steps >= first]
+    if steps.empty:
+        raise DataError(
+            f"Nothing was measured in that span: the newest measurement before its end is of {measured.max()}."
+        )
+    return steps
+
+
+def _by_month(origins: pd.DatetimeIndex) -> list[tuple[str, pd.DatetimeIndex]]:
+    months = origins.strftime("%Y-%m")
+    return [(month, origins[months == month]) for month in months.unique()]
+
+
+def _keep(
+    path: Path,
+    forecaster: Forecaster,
+    rows: pd.DataFrame,
+    origins: pd.DatetimeIndex,
+    settings: Settings,
+    whose: dict[str, str],
+) -> pd.DataFrame:
+    """Forecast what a month's file does not hold yet, and add it; give the new rows."""
+    kept = long_frame.read(path) if path.exists() else None
+    if kept is not None:
+        stations = kept.groupby(ORIGIN)[STATION].nunique()
+        origins = origins[~origins.isin(stations.index[stations == len(forecaster.spec.stations)])]
+    if origins.empty:
+        return pd.DataFrame(columns=[*KEYS, METHOD])
+    made = forecaster.forecast_all(rows, origins, settings.window.min_observed_share).assign(**whose)
+    if kept is not None:
+        made = made[~pd.MultiIndex.from_frame(made[KEYS]).isin(pd.MultiIndex.from_frame(kept[KEYS]))]
+    if len(made):
+        every = made if kept is None else pd.concat([kept, made], ignore_index=True)
+        long_frame.write(path, every.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
+    return made
+
+
+def _time(text: str) -> pd.Timestamp:
+    try:
+        time = pd.Timestamp(text)
+    except ValueError:
+        raise UserError(f"{text!r} is not a time: give it as 2025-12-31T18:00, in UTC unless it has a zone.") from None
+    return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+
+
+def _some(names: Sequence[str], shown: int = 3) -> str:
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest
