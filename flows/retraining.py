@@ -14,8 +14,9 @@ from tidegate import pipeline
 def retraining() -> None:
     """Train, evaluate and register on the newest data; what is up to date is left alone."""
     pipeline.load_settings()
-    as_task(INGEST, pipeline.ingest)
-    pipeline.reproduce(as_task)
+    with pipeline.alone("the flow retraining"):
+        as_task(INGEST, pipeline.ingest)
+        pipeline.reproduce(as_task)
 
 
 if __name__ == "__main__":

@@ -180,19 +180,45 @@ def test_data_and_artifacts_come_back_from_the_remote(copied: Path) -> None:
     assert all(before[path] == digest for path, digest in after.items())
 
 
-def test_a_second_run_of_one_workspace_says_that_the_first_is_at_work(copied: Path) -> None:
+def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
     holder = (
         "import sys, time\nfrom dvc.repo import Repo\nrepo = Repo()\n"
-        "with repo.lock:\n    print('held', flush=True)\n    time.sleep(120)\n"
+        "with repo.lock:\n    print('held', flush=True)\n    time.sleep(8)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", holder], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
     )
-    try:
-        assert process.stdout is not None and process.stdout.readline() == "held\n"
-        done = run_in(copied, "tidegate", "run", check=False)
-    finally:
-        process.kill()
-        process.wait()
-    assert done.returncode == 1
-    assert "Another DVC command or run is at work" in done.stderr and "Traceback" not in done.stderr
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    said = run_in(copied, "tidegate", "run").stdout.splitlines()
+    assert process.poll() == 0
+    assert f"(process {process.pid}) to end …" in said[0] and said[0].startswith("Waiting for ")
+    assert said[1].startswith("Everything is up to date")
+
+
+def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Path) -> None:
+    set_params(copied, {"models.linear.ridge": 0.5})
+    (copied / ".tidegate" / "holder.json").unlink()  # of the run that trained this workspace
+    words = [sys.executable, "-m", "tidegate", "run"]
+    first = subprocess.Popen(words, cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (copied / ".tidegate" / "holder.json").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    second = run_in(copied, "tidegate", "run").stdout.splitlines()
+    assert "train@linear" in ran(first.communicate()[0]) and first.returncode == 0
+    assert second[0].startswith(f"Waiting for tidegate run (process {first.pid}, since ")
+    assert second[1].startswith("Everything is up to date")
+
+
+def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
+    set_params(copied, {"train.epochs": 3})
+    repro = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro"], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    assert repro.stdout is not None
+    for line in repro.stdout:
+        if line.startswith("Running stage 'train@"):
+            break
+    said = run_in(copied, "tidegate", "run").stdout.splitlines()
+    assert repro.wait() == 0
+    assert f"Waiting for dvc repro (process {repro.pid}) to end …" == said[0]
+    assert said[-1].startswith("Everything is up to date")

@@ -288,18 +288,19 @@ def _run() -> None:
     from tidegate import pipeline, servers
 
     settings = pipeline.load_settings()
-    if pipeline.is_current():
-        console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
-        return
-    with servers.prefect_api() as wait:
-        from flows.retraining import retraining  # imported while the server starts
-        from flows.tasks import drain
+    with pipeline.alone("tidegate run"):
+        if pipeline.is_current():
+            console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
+            return
+        with servers.prefect_api() as wait:
+            from flows.retraining import retraining  # imported while the server starts
+            from flows.tasks import drain
 
-        wait()
-        try:
-            retraining()
-        finally:
-            drain()
+            wait()
+            try:
+                retraining()
+            finally:
+                drain()
 
     from tidegate import summary
 

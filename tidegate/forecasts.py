@@ -66,11 +66,12 @@ def issue(settings: Settings, report: Report, as_of: str | None, span: tuple[str
     forecaster, champion = _champion(settings)
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
     history = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
-    first, until = (_time(span[0]), _time(span[1])) if span else (None, _time(as_of) if as_of else None)
-    rows, strangers = _measured(forecaster, until, history + (until - first if first is not None else pd.Timedelta(0)))
-    if first is None:
+    if span is None:
+        rows, strangers = _measured(forecaster, _time(as_of) if as_of else None, history)
         origins = pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
     else:
+        first, last = _time(span[0]), _time(span[1])
+        rows, strangers = _measured(forecaster, last, history + (last - first))
         origins = _steps(rows, spec, first, step)
     whose = _identity(champion)
     folder = FORECASTS / f"{champion.name}-v{champion.version}"

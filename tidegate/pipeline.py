@@ -1,6 +1,7 @@
 """The pipeline as a whole: what both the command and the flows ask of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import pandas as pd
 
 import models
 from models import baseline_of
-from tidegate import console, settings
+from tidegate import console, settings, waiting
 from tidegate.calendar import calendar, step_of
 from tidegate.settings import Settings
 from tidegate.sources import open_source
@@ -48,15 +49,26 @@ def ingest(anew: bool = False) -> None:
     from tidegate import dag
     from tidegate.stages.ingest import note_data
 
-    dag.track_data(lambda: perform(["ingest"], anew=anew))
-    note_data()
+    with alone("tidegate ingest"):
+        dag.track_data(lambda: perform(["ingest"], anew=anew))
+        note_data()
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Hold the workspace against other runs and DVC commands, after waiting for those at work."""
+    from tidegate import dag
+
+    with waiting.alone(what):
+        dag.wait_for_others()
+        yield
 
 
 def forecast(as_of: str | None = None, span: tuple[str, str] | None = None) -> Path:
     """Issue forecasts, with their line; give the folder that keeps them."""
     from tidegate import forecasts
 
-    with console.stage_line("forecast") as line:
+    with waiting.alone("tidegate forecast"), console.stage_line("forecast") as line:
         issued = forecasts.issue(load_settings(), line, as_of, span)
         line.result = issued.sentence
     return issued.folder

@@ -1,0 +1,139 @@
+"""Issued forecasts: each once, from what was known, every station, with the identity of model and data."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import refused
+from workspaces import run_in
+
+from tidegate import forecasts, settings
+from tidegate import frame as long_frame
+from tidegate.artifacts import DATA, MEASUREMENTS
+from tidegate.errors import DataError, UserError
+from tidegate.report import silent
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the trained workspace, to stand in; its registry is that of the original."""
+    copy = tmp_path / "workspace"
+    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("logs", "cache"))
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def issue(as_of: str | None = None, span: tuple[str, str] | None = None) -> forecasts.Issued:
+    return forecasts.issue(settings.load(), silent, as_of, span)
+
+
+def kept() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path("forecasts").rglob("*.parquet")}
+
+
+def silence(station: str, since: str) -> None:
+    """Take a station's rows out of data/, from a time on."""
+    for path in (DATA / MEASUREMENTS).glob("*.parquet"):
+        rows = long_frame.read(path)
+        gone = (rows["station"] == station) & (rows["time"] >= pd.Timestamp(since))
+        path.unlink()  # DVC's cache holds the same file
+        long_frame.write(path, rows[~gone])
+
+
+def test_the_newest_step_is_forecast_once(here: Path) -> None:
+    first = issue()
+    assert len(first.rows) == 3 * 6 and set(first.rows["method"]) == {"model"}
+    assert (first.rows["origin"] == pd.Timestamp("2024-03-31T23:00Z")).all()
+    assert (first.rows["time"] > first.rows["origin"]).all()
+    before = kept()
+    assert issue().rows.empty and kept() == before
+
+
+def test_each_row_leads_to_its_model_and_its_data(here: Path) -> None:
+    row = issue().rows.iloc[0]
+    assert (row["model"], row["version"]) == ("tidegate", "1")
+    assert f"md5: {row['data']}" in Path("data.dvc").read_text() and row["model_data"] == row["data"]
+    assert len(row["model_commit"]) == 40
+
+
+def test_as_of_a_past_moment_nothing_later_is_seen(here: Path) -> None:
+    past = issue("2024-03-10T07:30").rows
+    assert (past["origin"] == pd.Timestamp("2024-03-10T07:00Z")).all()
+    shutil.rmtree("forecasts")
+    for station in ("S01", "S02", "S03"):
+        silence(station, "2024-03-10T07:30Z")
+    again = issue("2024-03-10T07:30").rows
+    pd.testing.assert_frame_equal(past, again)
+
+
+def test_a_span_is_forecast_from_every_step_as_each_would_be_alone(here: Path) -> None:
+    alone = issue("2024-03-01T00:00").rows
+    both = issue(span=("2024-02-29T12:00", "2024-03-01T06:00"))
+    assert len(both.origins) == 19 and len(both.rows) == 18 * 18  # one of them was there
+    assert sorted(kept()) == ["2024-02.parquet", "2024-03.parquet"]
+    shutil.rmtree("forecasts")
+    whole = issue(span=("2024-02-29T12:00", "2024-03-01T06:00")).rows
+    own = whole[whole["origin"] == alone["origin"].iloc[0]].reset_index(drop=True)
+    assert np.allclose(own["forecast"], alone["forecast"], atol=1e-5)
+    assert issue(span=("2024-02-29T12:00", "2024-03-01T06:00")).rows.empty
+
+
+def test_what_was_issued_stands_when_measurements_are_revised(here: Path) -> None:
+    issue()
+    before = kept()
+    silence("S02", "2024-03-31T00:00Z")
+    assert issue().rows.empty and kept() == before
+
+
+def test_a_station_with_too_few_values_gets_a_marked_baseline(here: Path) -> None:
+    silence("S02", "2024-03-31T05:00Z")  # 5 of its last 24 hours are left, fewer than half
+    issued = issue()
+    methods = issued.rows.groupby("station")["method"].unique().map(list).to_dict()
+    assert methods == {"S01": ["model"], "S02": ["baseline"], "S03": ["model"]}
+    assert "by the baseline, too little measured: S02" in issued.sentence
+    poor = issued.rows[issued.rows["station"] == "S02"]
+    assert poor["forecast"].notna().all() and poor["q0.5"].isna().all()
+    rows = pd.concat([long_frame.read(path) for path in (DATA / MEASUREMENTS).glob("*.parquet")])
+    day_before = rows[(rows["station"] == "S02") & rows["time"].isin(poor["time"] - pd.Timedelta("24h"))]
+    assert np.allclose(poor["forecast"].iloc[:5], day_before.sort_values("time")["temperature"].iloc[:5], atol=1e-3)
+
+
+def test_the_origin_is_the_newest_step_that_enough_stations_have_reported(here: Path) -> None:
+    silence("S01", "2024-03-31T22:00Z")
+    silence("S03", "2024-03-31T22:00Z")
+    assert issue().origins[0] == pd.Timestamp("2024-03-31T21:00Z")  # S02 alone is later
+    loaded = settings.load()
+    eager = loaded.model_copy(update={"forecast": loaded.forecast.model_copy(update={"complete_share": 0.3})})
+    assert forecasts.issue(eager, silent, None, None).origins[0] == pd.Timestamp("2024-03-31T23:00Z")
+
+
+def test_a_station_that_the_model_does_not_know_is_named(here: Path) -> None:
+    path = max((DATA / MEASUREMENTS).glob("*.parquet"))
+    rows = long_frame.read(path)
+    path.unlink()
+    long_frame.write(path, pd.concat([rows, rows[rows["station"] == "S01"].assign(station="new")]))
+    assert issue().sentence.endswith("left out, unknown to the model: new")
+
+
+def test_without_a_champion_or_measurements_there_is_one_sentence(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="'noon' is not a time"):
+        issue("noon")
+    with pytest.raises(DataError, match=r"holds no measurements up to 2020-01-01"):
+        issue("2020-01-01")
+    with pytest.raises(DataError, match="Nothing was measured in that span"):
+        issue(span=("2031-01-01", "2031-01-02"))
+    loaded = settings.load()
+    other = loaded.model_copy(update={"register_": loaded.register_.model_copy(update={"name": "other"})})
+    with pytest.raises(UserError, match="other has no champion yet"):
+        forecasts.issue(other, silent, None, None)
+
+
+def test_the_command_prints_a_line_and_refuses_in_one(here: Path) -> None:
+    said = run_in(here, "tidegate", "forecast", "--as-of", "2024-03-20").stdout.splitlines()
+    assert said[0].startswith("forecast               18 new rows from 2024-03-20 00:00 UTC, by version 1 (")
+    assert said[1:] == ["They are kept in forecasts/tidegate-v1/."]
+    assert "leave one out" in refused(here, "tidegate", "forecast", "--as-of", "2024", "--backfill", "2024", "2025")
