@@ -18,7 +18,7 @@ SEEDS = (1, 2, 3)
 BARS = {"JapaneseVowels": 0.97, "ECG200": 0.88, "ItalyPowerDemand": 0.96}
 SETTINGS: dict[str, dict[str, Any]] = {
     "JapaneseVowels": {"units": 64, "noise": 0.3, "epochs": 60},
-    "ECG200": {"units": 64, "noise": 0.3, "epochs": 120},
+    "ECG200": {"units": 64, "layers": 2, "dropout": 0.5, "noise": 0.3, "epochs": 120},
     "ItalyPowerDemand": {"units": 64, "noise": 0.2, "epochs": 200, "learning_rate": 0.001},
 }
 

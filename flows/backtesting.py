@@ -15,19 +15,27 @@ def measured(fold: Fold, name: str) -> dict[str, Any]:
     return backtest.measure(pipeline.load_settings(), fold, name)
 
 
-@flow(name="backtesting", validate_parameters=False)
-def backtesting(names: list[str], refit_every: int) -> list[dict[str, Any]]:
-    """Measure the candidates in every fold."""
+def _processes(workers: int) -> Any:
+    return ProcessPoolTaskRunner(max_workers=workers)
+
+
+@flow(name="backtesting", validate_parameters=False, task_runner=_processes(1))
+def backtesting(names: list[str] | None = None, refit_every: int = 720) -> None:
+    """Measure the candidates in every fold, and write artifacts/backtest.csv.
+
+    Args:
+        names: Candidates of params.yaml; all of them by default.
+        refit_every: Origins after which each is trained anew.
+    """
     settings = pipeline.load_settings()
     futures = [
         measured.submit(fold, name)
         for fold in backtest.folds(settings, refit_every)
         for name in names or settings.models
     ]
-    return [future.result() for future in futures]
+    backtest.write([future.result() for future in futures])
 
 
 def side_by_side(workers: int) -> Any:
     """Give the flow with so many processes."""
-    runner: Any = ProcessPoolTaskRunner(max_workers=workers)
-    return backtesting.with_options(task_runner=runner)
+    return backtesting.with_options(task_runner=_processes(workers))

@@ -6,6 +6,7 @@ The stages, their order and what is stale come from DVC: there is no list of sta
 from prefect import flow
 
 from flows.ingestion import INGEST
+from flows.missed import stand_for_missed
 from flows.tasks import as_task
 from tidegate import pipeline
 
@@ -13,6 +14,7 @@ from tidegate import pipeline
 @flow(name="retraining", validate_parameters=False)
 def retraining() -> None:
     """Train, evaluate and register on the newest data; what is up to date is left alone."""
+    stand_for_missed()
     pipeline.load_settings()
     with pipeline.alone("the flow retraining"):
         as_task(INGEST, pipeline.ingest)

@@ -61,10 +61,11 @@ def fit(
     validation: Starts,
     shared: Train,
     report: Report,
+    checkpoint: Path | None = None,
 ) -> tuple[Calibrated, History]:
     """Train a candidate, and calibrate it on the validation windows; give it with its learning curve."""
     model = Calibrated(make(name, section, panel.spec), panel.spec)
-    history = model.model.fit(panel, train, validation, recipe(name, section, shared), report)
+    history = model.model.fit(panel, train, validation, recipe(name, section, shared), report, checkpoint)
     model.calibrate(panel, validation)
     return model, history
 

@@ -59,7 +59,13 @@ class Family:
         self.weights, self.bias = np.zeros((inputs, outputs), np.float32), np.zeros(outputs, np.float32)
 
     def fit(
-        self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
+        self,
+        panel: Panel,
+        train: Starts,
+        validation: Starts,
+        recipe: Train,
+        report: Report,
+        checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Solve the normal equations, from windows whose targets are all observed.
 

@@ -14,8 +14,19 @@ History = list[dict[str, float]]  # one row an epoch
 class Model(Protocol):
     """A forecaster of scaled windows. Made as `Family(options, spec)`."""
 
-    def fit(self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report) -> History:
-        """Learn from the training windows; give the learning curve, empty if there is none."""
+    def fit(
+        self,
+        panel: Panel,
+        train: Starts,
+        validation: Starts,
+        recipe: Train,
+        report: Report,
+        checkpoint: Path | None = None,
+    ) -> History:
+        """Learn from the training windows; give the learning curve, empty if there is none.
+
+        What takes long keeps a file at `checkpoint`, if that is given, and goes on from it after a kill.
+        """
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets), scaled; of alerts the probability, (windows, 1, 1)."""

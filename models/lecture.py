@@ -54,26 +54,33 @@ class Family:
         self.net: Any = None
 
     def fit(
-        self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
+        self,
+        panel: Panel,
+        train: Starts,
+        validation: Starts,
+        recipe: Train,
+        report: Report,
+        checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Train as taught; of the shared recipe only the seed and the learning rate are used."""
         import keras
 
         from models.nets import training
+        from models.nets.course import Course
 
         training.begin(recipe.seed)
         self.net = build_net(self.options, len(self.spec.targets), recipe.seed)
         self.net.compile(keras.optimizers.Adam(recipe.learning_rate), loss="mse", jit_compile=False)
         x, y, weight = self._sequences(panel, train)
-        curve = self.net.fit(
-            x, y, BATCH, self.options.epochs, sample_weight=weight, shuffle=False, verbose=0,
-            validation_data=self._sequences(panel, validation), validation_batch_size=BATCH,
-            callbacks=[training.Progress(report, self.options.epochs, -(-len(x) // BATCH))],
-        ).history  # fmt: skip
-        return [
-            {"epoch": epoch, "train_loss": loss, "validation_loss": seen, "learning_rate": recipe.learning_rate}
-            for epoch, (loss, seen) in enumerate(zip(curve["loss"], curve["val_loss"], strict=True))
-        ]
+        course = Course(self.net, None, checkpoint)
+        done, epochs = course.resume(self.net.optimizer), self.options.epochs
+        if done < epochs:
+            self.net.fit(
+                x, y, BATCH, epochs, initial_epoch=done, sample_weight=weight, shuffle=False, verbose=0,
+                validation_data=self._sequences(panel, validation), validation_batch_size=BATCH,
+                callbacks=[training.Progress(report, epochs, -(-len(x) // BATCH)), course],
+            )  # fmt: skip
+        return course.curve
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window by feeding forecasts back: (windows, horizon, targets)."""

@@ -51,7 +51,13 @@ class Family:
         self.frequencies = [0.5, 0.5]  # of alerts: after none, after one
 
     def fit(
-        self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
+        self,
+        panel: Panel,
+        train: Starts,
+        validation: Starts,
+        recipe: Train,
+        report: Report,
+        checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Count alerts; of values there is nothing to learn."""
         if self.method in OF_ALERTS:

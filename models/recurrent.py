@@ -75,7 +75,13 @@ class Family:
         self.net: Any = None
 
     def fit(
-        self, panel: Panel, train: Starts, validation: Starts, recipe: Train, report: Report
+        self,
+        panel: Panel,
+        train: Starts,
+        validation: Starts,
+        recipe: Train,
+        report: Report,
+        checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Train by backpropagation through time; the weights of the best validation epoch stand."""
         from models.nets import outputs, training
@@ -83,7 +89,7 @@ class Family:
         training.begin(recipe.seed)
         self.net = build_net(self.options, self.spec, recipe.seed)
         cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
-        return training.fit(self.net, panel, train, validation, recipe, cost, report)
+        return training.fit(self.net, panel, train, validation, recipe, cost, report, checkpoint)
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""

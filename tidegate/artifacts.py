@@ -18,6 +18,7 @@ MEASUREMENTS = "measurements"  # within DATA: one Parquet file a month
 SUPERSEDED = "superseded"  # within DATA: the values that others replaced, one Parquet file a month
 SERIES = "series.json"  # within DATA: which series its rows are of
 DVC_LOCKS = Path(".dvc") / "tmp"
+CHECKPOINTS = Path(".tidegate") / "checkpoints"  # outside what DVC removes before a stage
 INGEST_STATE = Path(".tidegate") / "ingest.json"  # what the source and data/ looked like after the last ingest
 
 ARTIFACTS = Path("artifacts")

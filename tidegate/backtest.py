@@ -72,12 +72,15 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Write the rows into artifacts/backtest.csv, and give them as a table."""
-    table = pd.DataFrame(rows)
+def write(rows: list[dict[str, Any]]) -> None:
+    """Write the rows into artifacts/backtest.csv."""
     with replacing(BACKTEST) as aside:
-        table.to_csv(aside, index=False, float_format="%.6g")
-    return table
+        pd.DataFrame(rows).to_csv(aside, index=False, float_format="%.6g")
+
+
+def read() -> pd.DataFrame:
+    """Read the rows of the last backtest."""
+    return pd.read_csv(present(BACKTEST), parse_dates=["from", "to"])
 
 
 def _spans(settings: Settings, fold: Fold, steps: int) -> dict[str, tuple[int, int]]:

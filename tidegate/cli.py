@@ -240,7 +240,7 @@ def _tune(name: str, trials: int, vary: list[str], write: bool) -> None:
 
 
 def _backtest(names: list[str], refit_every: int, workers: int) -> None:
-    from tidegate import pipeline, servers
+    from tidegate import backtest, pipeline, servers, summary
     from tidegate.parsing import choose
 
     settings = pipeline.load_settings()
@@ -253,14 +253,13 @@ def _backtest(names: list[str], refit_every: int, workers: int) -> None:
         wait()
         try:
             with console.stage_line("backtest") as line:
-                rows = side_by_side(workers)(names, refit_every)
+                side_by_side(workers)(names, refit_every)
+                rows = backtest.read()
                 line.result = f"{len(rows)} trainings, a fold and a candidate each"
         finally:
             drain()
 
-    from tidegate import backtest, summary
-
-    console.show(summary.by_fold(backtest.write(rows), settings))
+    console.show(summary.by_fold(rows, settings))
 
 
 def _forecast(as_of: str | None, span: tuple[str, str] | None) -> None:

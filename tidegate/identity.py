@@ -78,10 +78,10 @@ def git_state() -> tuple[str, bool]:
     return commit, changes != ""
 
 
-def folder_digest(folder: Path) -> str:
+def folder_digest(folder: Path, pattern: str = "*") -> str:
     """Give a digest of all files in a folder, names and bytes."""
     whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob(pattern) if p.is_file()):
         whole.update(path.relative_to(folder).as_posix().encode() + b"\0")
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()

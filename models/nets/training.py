@@ -9,6 +9,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever a user's own Keras configuration says
@@ -17,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.nets.course import Course
 from models.nets.outputs import Cost
 from models.nets.windowed import Windowed
 from tidegate.panel import Floats, Panel, Starts, spread
@@ -34,13 +36,13 @@ def begin(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def drawn(starts: Starts, batches: int, batch: int, seed: int) -> Iterator[tuple[Starts]]:
-    """Give batches of starts for ever: each epoch's `batches` are a new draw, without repetition within it.
+def drawn(starts: Starts, batches: int, batch: int, seed: int, first: int = 0) -> Iterator[tuple[Starts]]:
+    """Give batches of starts for ever, from the epoch `first` on: each one's are a new draw, none of them twice.
 
     A generator, whose order nothing else can touch: Keras shuffles batches with Python's global random state, which
     other threads of the process use too.
     """
-    for epoch in itertools.count():
+    for epoch in itertools.count(first):
         order = np.random.default_rng([seed, epoch]).permutation(len(starts))
         for first in range(0, batches * batch, batch):
             yield (starts[order[first : first + batch]],)
@@ -89,40 +91,49 @@ def optimizer_of(recipe: Train) -> keras.optimizers.Optimizer:
 
 
 def fit(
-    net: keras.Model, panel: Panel, train: Starts, validation: Starts, recipe: Train, cost: Cost, report: Report
+    net: keras.Model,
+    panel: Panel,
+    train: Starts,
+    validation: Starts,
+    recipe: Train,
+    cost: Cost,
+    report: Report,
+    checkpoint: Path | None = None,
 ) -> list[dict[str, float]]:
-    """Train the net in place; give its learning curve, one row an epoch; the best epoch's weights stand."""
+    """Train the net in place; give its learning curve, one row an epoch; the best epoch's weights stand.
+
+    With a checkpoint, a training that was killed goes on after its last whole epoch.
+    """
     model = Windowed(net, panel, cost)
     batch = min(recipe.batch_windows, len(train), len(validation))
     batches = max(1, min(recipe.epoch_windows, len(train)) // batch)
+    course = Course(net, recipe.patience_epochs, checkpoint)
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch: learning_rate(recipe, epoch)),
-        keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience_epochs, restore_best_weights=True),
         Progress(report, recipe.epochs, batches),
+        course,
     ]
-    if recipe.averaging:  # before the others: what is validated and kept is the average
-        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     # No XLA: Keras turns it off where operations are deterministic.
     model.compile(optimizer_of(recipe), jit_compile=False)
-    curve = model.fit(
-        drawn(train, batches, batch, recipe.seed),
-        steps_per_epoch=batches,
-        shuffle=False,
-        epochs=recipe.epochs,
-        validation_data=(spread(validation, min(VALIDATION_WINDOWS, len(validation)) // batch * batch),),
-        validation_batch_size=batch,
-        verbose=0,
-        callbacks=callbacks,
-    ).history
-    return [
-        {
-            "epoch": epoch,
-            "train_loss": float(curve["loss"][epoch]),
-            "validation_loss": float(curve["val_loss"][epoch]),
-            "learning_rate": float(curve["learning_rate"][epoch]),
-        }
-        for epoch in range(len(curve["loss"]))
-    ]
+    done = course.resume(model.optimizer)
+    if recipe.averaging:  # before the others: what is validated and kept is the average
+        average = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        average._ema_weights_in_model = done > 0  # as it is after an epoch
+        callbacks.insert(0, average)
+    if done < recipe.epochs and not course.over:
+        model.fit(
+            drawn(train, batches, batch, recipe.seed, done),
+            steps_per_epoch=batches,
+            shuffle=False,
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            validation_data=(spread(validation, min(VALIDATION_WINDOWS, len(validation)) // batch * batch),),
+            validation_batch_size=batch,
+            verbose=0,
+            callbacks=callbacks,
+        )
+    course.finish()
+    return course.curve
 
 
 def predict(net: keras.Model, panel: Panel, starts: Starts) -> Floats:

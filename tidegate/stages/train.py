@@ -1,17 +1,19 @@
 """Train: fit one candidate of params.yaml.
 
 Reads artifacts/windows. Writes artifacts/models/<name>: the model, and history.csv, its learning curve. Records the
-run with MLflow. Stops at a section that cannot be built, or windows that it cannot learn from.
+run with MLflow. Stops at a section that cannot be built, or windows that it cannot learn from. A training that was
+killed goes on after its last whole epoch, and ends as if it had not been.
 """
 
 import time
+from pathlib import Path
 
 import pandas as pd
 
 import models
 from tidegate import identity, tracking, windows
-from tidegate.artifacts import HISTORY, MODELS, replacing
-from tidegate.parsing import choose
+from tidegate.artifacts import CHECKPOINTS, HISTORY, MODELS, WINDOWS, replacing
+from tidegate.parsing import choose, digest
 from tidegate.report import Report
 from tidegate.settings import Settings
 
@@ -23,8 +25,11 @@ def run(settings: Settings, report: Report, name: str) -> str:
     choose(name, settings.models, "the candidate")
     panel, starts = windows.read()
     section = settings.models[name]
+    checkpoint = CHECKPOINTS / f"{name}-{_what(settings, name)}.npz"
     began = time.perf_counter()
-    model, history = models.fit(name, section, panel, starts["train"], starts["validation"], settings.train, report)
+    model, history = models.fit(
+        name, section, panel, starts["train"], starts["validation"], settings.train, report, checkpoint
+    )
     seconds = time.perf_counter() - began
     with replacing(MODELS / name) as folder:
         folder.mkdir()
@@ -37,7 +42,15 @@ def run(settings: Settings, report: Report, name: str) -> str:
         history,
         seconds,
     )
+    for left in CHECKPOINTS.glob(f"{name}-*.npz"):
+        left.unlink()
     if not history:
         return "fitted at once"
     best = min(history, key=lambda row: row["validation_loss"])
     return f"{len(history)} epochs, best {best['epoch'] + 1}: validation loss {best['validation_loss']:.4f}"
+
+
+def _what(settings: Settings, name: str) -> str:
+    """Give a digest of all that a training depends on: a checkpoint of another one is not to be gone on from."""
+    code = identity.folder_digest(Path(models.__file__).parent, "*.py")
+    return digest([identity.parameters(settings, name), identity.folder_digest(WINDOWS), code])

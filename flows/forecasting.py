@@ -1,0 +1,35 @@
+"""Forecasting: ingest what is new, then forecast every station with the champion."""
+
+from prefect import flow
+
+from flows.ingestion import INGEST
+from flows.missed import stand_for_missed
+from flows.tasks import as_task
+from tidegate import pipeline
+from tidegate.dag import Step
+
+FORECAST = Step("forecast", retries=3)
+
+
+@flow(name="forecasting", validate_parameters=False)
+def forecasting(as_of: str | None = None, first: str | None = None, last: str | None = None) -> None:
+    """Issue forecasts from the newest complete step; what was issued before stands.
+
+    Args:
+        as_of: Instead, from the latest complete step up to this time, UTC; nothing is ingested then.
+        first: Instead, from every step of a span, of which this is the first; nothing is ingested then.
+        last: The last step of that span.
+    """
+    stand_for_missed()
+    span = (first, last) if first and last else None
+    if not (as_of or span):
+        as_task(INGEST, pipeline.ingest)
+
+    def issue() -> None:
+        pipeline.forecast(as_of, span)
+
+    as_task(FORECAST, issue)
+
+
+if __name__ == "__main__":
+    forecasting()

@@ -1,0 +1,89 @@
+"""A training that was killed goes on, and ends with the bits of one that was not."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from panels import all_starts, noise, spec_of
+from workspaces import ENVIRONMENT, ROOT
+
+import models
+from tidegate import settings
+from tidegate.report import Report, silent
+
+RECIPE = settings.load(ROOT / "params.yaml").train
+CHANGES = {
+    "epochs": 6,
+    "epoch_windows": 128,
+    "batch_windows": 32,
+    "averaging": 0.9,
+    "weight_decay": 0.01,
+    "patience_epochs": 9,
+}
+SECTIONS = {
+    "gru": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
+    "taught": {"family": "recurrent", "cell": "lstm", "units": 5, "head": "recursive", "teacher_forcing": 0.5},
+    "lecture": {"family": "lecture", "units": 4, "epochs": 6},
+}
+
+
+def train(name: str, folder: Path, report: Report, **changes: float) -> None:
+    """Train on noise; write the model and its curve into the folder."""
+    panel = noise(spec_of(2, 2, lookback=8, horizon=3), 200)
+    recipe = RECIPE.model_copy(update={**CHANGES, **changes})
+    folder.mkdir(exist_ok=True)
+    starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
+    model, history = models.fit(
+        name, SECTIONS[name], panel, starts, validation, recipe, report, folder / "checkpoint.npz"
+    )
+    models.save(model, SECTIONS[name], panel.spec, folder)
+    (folder / "history.json").write_text(json.dumps(history))
+
+
+def train_and_die(name: str, folder: str, moment: str) -> None:
+    """Train in this process, which kills itself when so many epochs are done."""
+
+    def report(done: float, total: float, note: str = "", loss: float | None = None) -> None:
+        if done >= float(moment):
+            import os
+
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train(name, Path(folder), report)
+
+
+def bits(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "checkpoint.npz"}
+
+
+@pytest.mark.parametrize(
+    ("name", "moments"), [("gru", ["1.5", "4.25", "5.99"]), ("taught", ["3.5"]), ("lecture", ["2.5"])]
+)
+def test_killed_at_any_epoch_it_ends_bit_identical(name: str, moments: list[str], tmp_path: Path) -> None:
+    train(name, tmp_path / "undisturbed", silent)
+    for moment in moments:  # one after the other, of the same training
+        script = f"import test_course; test_course.train_and_die({name!r}, {str(tmp_path / 'killed')!r}, {moment!r})"
+        env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, check=False)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+        with np.load(tmp_path / "killed" / "checkpoint.npz") as kept:
+            assert len(json.loads(str(kept["about"]))["curve"]) == int(float(moment))
+    epochs: list[float] = []
+    train(name, tmp_path / "killed", lambda done, total, note="", loss=None: epochs.append(done))
+    assert min(epochs) > int(float(moments[-1]))  # it did go on
+    assert bits(tmp_path / "killed") == bits(tmp_path / "undisturbed")
+
+
+def test_a_training_that_had_stopped_early_is_not_gone_on_with(tmp_path: Path) -> None:
+    hasty = {"patience_epochs": 1, "learning_rate": 0.3}
+    train("gru", tmp_path / "once", silent, **hasty)
+    rows = json.loads((tmp_path / "once" / "history.json").read_text())
+    assert len(rows) < 6
+    (tmp_path / "twice").mkdir()
+    (tmp_path / "once" / "checkpoint.npz").rename(tmp_path / "twice" / "checkpoint.npz")
+    train("gru", tmp_path / "twice", silent, **hasty)
+    assert bits(tmp_path / "twice") == bits(tmp_path / "once")
