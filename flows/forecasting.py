@@ -2,8 +2,8 @@
 
 from prefect import flow
 
+from flows import upkeep
 from flows.ingestion import INGEST
-from flows.missed import stand_for_missed
 from flows.tasks import as_task
 from tidegate import pipeline
 from tidegate.dag import Step
@@ -20,7 +20,7 @@ def forecasting(as_of: str | None = None, first: str | None = None, last: str | 
         first: Instead, from every step of a span, of which this is the first; nothing is ingested then.
         last: The last step of that span.
     """
-    stand_for_missed()
+    upkeep.begin()
     span = (first, last) if first and last else None
     if not (as_of or span):
         as_task(INGEST, pipeline.ingest)

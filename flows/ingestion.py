@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.missed import stand_for_missed
+from flows import upkeep
 from flows.tasks import as_task
 from tidegate import pipeline
 from tidegate.dag import Step
@@ -13,7 +13,7 @@ INGEST = Step("ingest", retries=3)
 @flow(name="ingestion", validate_parameters=False)
 def ingestion() -> None:
     """Bring data/ up to date with its source; a second time changes nothing."""
-    stand_for_missed()
+    upkeep.begin()
     as_task(INGEST, pipeline.ingest)
 
 

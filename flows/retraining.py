@@ -5,8 +5,8 @@ The stages, their order and what is stale come from DVC: there is no list of sta
 
 from prefect import flow
 
+from flows import upkeep
 from flows.ingestion import INGEST
-from flows.missed import stand_for_missed
 from flows.tasks import as_task
 from tidegate import pipeline
 
@@ -14,7 +14,7 @@ from tidegate import pipeline
 @flow(name="retraining", validate_parameters=False)
 def retraining() -> None:
     """Train, evaluate and register on the newest data; what is up to date is left alone."""
-    stand_for_missed()
+    upkeep.begin()
     pipeline.load_settings()
     with pipeline.alone("the flow retraining"):
         as_task(INGEST, pipeline.ingest)

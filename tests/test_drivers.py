@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -155,6 +156,11 @@ def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(
     assert "train@rnn" in ran(again) and "train@linear" not in ran(again)
     assert "up to date" in run_in(copied, "dvc", "repro").stdout
     assert not list((copied / "artifacts").rglob(".*.incoming"))
+    with sqlite3.connect(copied / ".prefect" / "prefect.db") as store:
+        states = store.execute("SELECT state_type FROM flow_run ORDER BY created DESC LIMIT 2").fetchall()
+        assert states == [("COMPLETED",), ("CRASHED",)]
+        open_tasks = store.execute("SELECT count(*) FROM task_run WHERE state_type = 'RUNNING'").fetchone()
+    assert open_tasks == (0,)
 
 
 def test_an_experiment_runs_and_shows(copied: Path) -> None:

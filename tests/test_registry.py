@@ -284,3 +284,19 @@ def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
     run_in(trained, "dvc", "plots", "show", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text()
     assert "error by horizon" in page and "validation_loss" in page
+
+
+def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(workspace: Path) -> None:
+    die = (
+        "import os, mlflow\nfrom tidegate import tracking\ntracking.prepare()\n"
+        "mlflow.start_run(tags=tracking._whose())\nmlflow.start_run(nested=True)\nos._exit(9)\n"
+    )
+    assert run_in(workspace, "python", "-c", die, check=False).returncode == 9
+    close = (
+        "from tidegate import tracking\nprint(tracking.close_dead(), tracking.close_dead())\n"
+        "for run in tracking.prepare().search_runs(['1']):\n"
+        "    print(run.info.status, run.data.tags.get('tidegate.crashed', '-').split(' (')[0])\n"
+    )
+    said = run_in(workspace, "python", "-c", close).stdout.splitlines()
+    assert said[0] == "1 0"  # the nested one bears no mark: nothing is known of it
+    assert sorted(said[1:]) == ["FAILED its process is gone", "RUNNING -"]

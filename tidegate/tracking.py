@@ -26,7 +26,7 @@ from mlflow.types.schema import AnyType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.time import get_current_time_millis
 
-from tidegate import identity
+from tidegate import identity, processes
 from tidegate.artifacts import DATA, HISTORY, MLFLOW, MODELS
 from tidegate.errors import DataError
 from tidegate.identity import Identity
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "tidegate"
 STUDY = "tidegate.study"
+PROCESS, CRASHED = "tidegate.process", "tidegate.crashed"
 DIGEST, SECONDS = "tidegate.digest", "train_seconds"
 CHAMPION, CHALLENGER = "champion", "challenger"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
@@ -74,7 +75,7 @@ def record_training(
     ]
     if seconds is not None:
         curve.append(Metric(SECONDS, seconds, now, 0))
-    with mlflow.start_run(run_name=identity.candidate, tags={**identity.tags(), DIGEST: digest}) as run:
+    with mlflow.start_run(run_name=identity.candidate, tags={**identity.tags(), **_whose(), DIGEST: digest}) as run:
         mlflow.log_params(dict(params))
         source = CodeDatasetSource({"dvc": f"{DATA}.dvc", "md5": identity.data})
         mlflow.log_input(MetaDataset(source, name=DATA.name, digest=identity.data), context="training")
@@ -137,7 +138,7 @@ def begin_search(whose: Identity, study: str) -> str:
     if found:
         return str(found[0].info.run_id)
     tags = {f"tidegate.search.{key}": str(value) for key, value in vars(whose).items()}
-    with mlflow.start_run(run_name=f"tune {whose.candidate}", tags={**tags, STUDY: study}) as run:
+    with mlflow.start_run(run_name=f"tune {whose.candidate}", tags={**tags, **_whose(), STUDY: study}) as run:
         return str(run.info.run_id)
 
 
@@ -153,7 +154,7 @@ def record_trial(
     client, now = prepare(), get_current_time_millis()
     seen = [Metric("validation_loss", loss, now, epoch) for epoch, loss in curve.items()]
     seen += [Metric("validation_error", value, now, 0)] if value is not None else []
-    tags = {MLFLOW_PARENT_RUN_ID: parent, "tidegate.outcome": outcome}
+    tags = {MLFLOW_PARENT_RUN_ID: parent, "tidegate.outcome": outcome, **_whose()}
     with mlflow.start_run(run_name=f"trial {number + 1}", tags=tags) as run:
         mlflow.log_params(dict(params))
         client.log_batch(run.info.run_id, metrics=seen)
@@ -162,9 +163,27 @@ def record_trial(
 def record_classification(params: Mapping[str, Any], scores: Mapping[str, float]) -> None:
     """Record a classifier of whole sequences as a run: its options and files, and its test scores."""
     prepare()
-    with mlflow.start_run(run_name=f"classify {params['train']}"):
+    with mlflow.start_run(run_name=f"classify {params['train']}", tags=_whose()):
         mlflow.log_params(dict(params))
         mlflow.log_metrics({f"test_{name}": value for name, value in scores.items() if math.isfinite(value)})
+
+
+def close_dead() -> int:
+    """Close the runs that are said to run in a process of this host that is gone; count them."""
+    client = prepare()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    closed = 0
+    for run in client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'"):
+        whose = run.data.tags.get(PROCESS)
+        if whose and processes.is_dead(whose):
+            client.set_tag(run.info.run_id, CRASHED, f"its process is gone ({whose})")
+            client.set_terminated(run.info.run_id, "FAILED")
+            closed += 1
+    return closed
+
+
+def _whose() -> dict[str, str]:
+    return {PROCESS: processes.mark()}
 
 
 def train_seconds(run_id: str) -> float | None:
@@ -219,6 +238,7 @@ def register(
     recent, forecasts = example
     prepare()
     with mlflow.start_run(run_id=run_id):
+        mlflow.set_tags(_whose())
         logged = mlflow.pyfunc.log_model(
             name="forecaster",
             python_model=str(ROOT / "tidegate" / "served.py"),

@@ -1,0 +1,77 @@
+"""What every flow does first: close what dead processes left open, and stand for runs that were missed."""
+
+import logging
+from typing import Any
+
+from prefect import get_client, runtime
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Cancelled, Crashed, State
+from prefect.types._datetime import now
+
+from tidegate import processes, tracking
+
+logger = logging.getLogger("tidegate")
+MARK = "process:"  # of the tag that names the process of a flow run
+
+
+def begin() -> None:
+    """Mark this flow run as this process's, and put the server and the tracking store in order."""
+    with get_client(sync_client=True) as client:
+        own = runtime.flow_run.id
+        if own:
+            tags = [*runtime.flow_run.tags, MARK + processes.mark()]
+            client.update_flow_run(own, tags=tags)
+        closed = close_dead(client) + tracking.close_dead()
+        missed = stand_for_missed(client, str(own)) if own else 0
+    logger.info("closed %d runs that dead processes had left; stand for %d that were missed", closed, missed)
+
+
+def close_dead(client: SyncPrefectClient) -> int:
+    """Close flow runs, and their tasks, that are said to run in a process of this host that is gone; count them."""
+    closed = 0
+    for run in client.read_flow_runs(flow_run_filter=_in_state(StateType.RUNNING)):
+        marks = [tag.removeprefix(MARK) for tag in run.tags if tag.startswith(MARK)]
+        if not marks or not processes.is_dead(marks[-1]):  # the newest mark: a run may have been tried again
+            continue
+        reason: State[Any] = Crashed(
+            message=f"Its process is gone ({marks[-1]}): it was killed, or its machine was switched off."
+        )
+        for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))):
+            if task.state is None or not task.state.is_final():
+                client.set_task_run_state(task.id, reason, force=True)
+        client.set_flow_run_state(run.id, reason, force=True)
+        closed += 1
+    return closed
+
+
+def stand_for_missed(client: SyncPrefectClient, own: str) -> int:
+    """Cancel the other scheduled runs of this deployment that are due: this one does their work; count them.
+
+    Runs that somebody asked for are left alone.
+    """
+    deployment = runtime.deployment.id
+    if not deployment:
+        return 0
+    due = _in_state(StateType.SCHEDULED)
+    due.expected_start_time = FlowRunFilterExpectedStartTime(before_=now("UTC"))
+    ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+    runs: list[FlowRun] = client.read_flow_runs(flow_run_filter=due, deployment_filter=ours)
+    missed = [run for run in runs if run.auto_scheduled and str(run.id) != own]
+    for run in missed:
+        reason = f"It was missed; flow run {own}, of the same deployment, stands for it."
+        client.set_flow_run_state(run.id, Cancelled(message=reason), force=True)
+    return len(missed)
+
+
+def _in_state(state: StateType) -> FlowRunFilter:
+    return FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[state])))
