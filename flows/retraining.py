@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows import upkeep
 from flows.ingestion import INGEST
+from flows.runners import Runners
 from flows.tasks import as_task
 from tidegate import pipeline
 
@@ -18,7 +19,7 @@ def retraining() -> None:
     pipeline.load_settings()
     with pipeline.alone("the flow retraining"):
         as_task(INGEST, pipeline.ingest)
-        pipeline.reproduce(as_task)
+        pipeline.reproduce(as_task, Runners())
 
 
 if __name__ == "__main__":

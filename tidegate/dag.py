@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +20,19 @@ from unittest.mock import patch
 
 import psutil
 from dvc.exceptions import DvcException, ReproductionError
+from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import _reproduce_stage, get_active_graph, plan_repro
 from dvc.stage import PipelineStage, Stage
+from dvc.stage.decorators import unlocked_repo
 from dvc.stage.exceptions import StageCmdFailedError
 from dvc.stage.run import cmd_run
 
 from tidegate.artifacts import DATA, DVC_LOCKS, PIPELINE
 from tidegate.console import say, stage_line
+from tidegate.elsewhere import Elsewhere, Parcel, pack
+from tidegate.elsewhere import unpacked as elsewhere_files
 from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError
 
 OWN_COMMAND = ["python", "-m", "tidegate"]
@@ -44,6 +48,9 @@ class Step:
 
     name: str
     retries: int  # from the stage's `meta`: how often to try again where the world is touched
+
+
+Around = Callable[[Step, Work], None]
 
 
 def wait_for_others() -> None:
@@ -96,23 +103,32 @@ def track_data(update: Work) -> None:
         repo.add(str(DATA))
 
 
-def reproduce(verb: Verb, around: Callable[[Step, Work], None]) -> None:
+def reproduce(verb: Verb, around: Around, elsewhere: Elsewhere | None = None) -> None:
     """Bring all stages up to date, as `dvc repro` does, each stale one's work through `around`.
+
+    A stage whose `meta.pool` names a pool that `elsewhere` has is sent there, beside all others of that pool whose
+    dependencies are up to date; without such a pool it runs in place, and that is said.
 
     Raises:
         StageFailed: a stage's shell command failed; a verb's own error comes through as it is.
     """
+    sent: set[str] = set()
 
     def each(stage: Stage, **options: Any) -> Stage | None:
         if not stage.changed(upstream=options.get("upstream")):
             return None
-        done: list[Stage] = []
+        pool, done = _pool(stage), list[Stage]()
 
         def work() -> None:
-            with _commands(verb) as ran:
+            if pool and elsewhere and stage.addressing not in sent:
+                sent.update(_send(stage, pool, elsewhere))
+            if stage.addressing in sent:
+                options["pull"] = True
+            with _commands(verb, sent) as ran:
                 done.append(_reproduce_stage(stage, **options))
             if isinstance(stage, PipelineStage) and not ran:
-                say(f"{stage.addressing:<22} restored: DVC's cache holds this very run")
+                how = f"ran in pool {pool}" if stage.addressing in sent else "restored: DVC's cache holds this very run"
+                say(f"{stage.addressing:<22} {how}")
 
         around(Step(stage.addressing, _retries(stage)), work)
         return done[-1]
@@ -121,12 +137,78 @@ def reproduce(verb: Verb, around: Callable[[Step, Work], None]) -> None:
         repo.reproduce(repro_fn=each)
 
 
+def take_over(name: str, parcel: Parcel, verb: Verb, around: Around) -> None:
+    """Run one stage for a run in another clone: pull what it reads, and push what it made.
+
+    Raises:
+        ServiceError: this clone is at another commit.
+        UserError: the remote lacks what it reads.
+    """
+
+    def each(stage: Stage, **options: Any) -> Stage | None:
+        done: list[Stage | None] = []
+
+        def work() -> None:
+            with _commands(verb):
+                done.append(_reproduce_stage(stage, **options))
+
+        around(Step(stage.addressing, _retries(stage)), work)
+        return done[-1]
+
+    with elsewhere_files(parcel), _repository() as repo:
+        (stage,) = repo.stage.collect(name)
+        if needed := _made_upstream(stage):
+            repo.pull(needed, force=True)
+        repo.reproduce(name, single_item=True, repro_fn=each)
+        repo.push(name, run_cache=True)
+
+
+def _send(stage: Stage, pool: str, elsewhere: Elsewhere) -> list[str]:
+    """Have a stage run in a pool, and all others that could; name them. None if the pool is not there."""
+    if not elsewhere.has(pool):
+        say(f"{stage.addressing:<22} asks for pool {pool}, which has no worker here: it runs in place")
+        return []
+    repo = stage.repo
+    graph = get_active_graph(repo.index.graph)
+    ready = [
+        other
+        for other in plan_repro(graph)
+        if _pool(other) == pool
+        and other.changed()
+        and not any(up.changed() for up in plan_repro(graph, [other]) if up is not other)
+    ]
+    if needed := sorted({path for one in ready for path in _made_upstream(one)}):
+        repo.push(needed)
+    names = [one.addressing for one in ready]
+    parcel = pack()
+    # As DVC does around a stage's command: its lock is not held while others work.
+    unlocked_repo(lambda _stage: elsewhere.run(pool, names, parcel))(stage)
+    repo.stage_cache.pull(None)
+    return names
+
+
+def _made_upstream(stage: Stage) -> list[str]:
+    """List what DVC keeps of what a stage reads, as paths."""
+    made = [out for out in stage.repo.index.outs if out.use_cache]
+    read = [dep.fs_path for dep in stage.deps]
+    return sorted({out.def_path for out in made if any(localfs.overlaps(out.fs_path, path) for path in read)})
+
+
 @contextmanager
-def _commands(verb: Verb) -> Iterator[list[str]]:
-    """Have DVC run Tidegate's own verbs in this process; give the stages whose commands have been run."""
+def _commands(verb: Verb, elsewhere: Collection[str] = ()) -> Iterator[list[str]]:
+    """Have DVC run Tidegate's own verbs in this process; give the stages whose commands have been run.
+
+    Raises:
+        StageFailed: the command of a stage that has been run elsewhere is to be run.
+    """
     ran: list[str] = []
 
     def run(stage: Stage, dry: bool = False, run_env: Any = None) -> None:
+        if stage.addressing in elsewhere:
+            raise StageFailed(
+                f"{stage.addressing} has been run in its pool, but from other code or data than stands here: let this "
+                "clone and the worker's have the same commit, and nothing changed since."
+            )
         ran.append(stage.addressing)
         words = _own_words(stage)
         if words is not None:
@@ -148,6 +230,13 @@ def _own_words(stage: Stage) -> list[str] | None:
     words = shlex.split(stage.cmd)
     plain = all(PLAIN_WORD.fullmatch(word) for word in words)
     return words[3:] if plain and words[:3] == OWN_COMMAND else None
+
+
+def _pool(stage: Stage) -> str | None:
+    pool = (getattr(stage, "meta", None) or {}).get("pool")
+    if pool is not None and not isinstance(pool, str):
+        raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
+    return pool
 
 
 def _retries(stage: Stage) -> int:

@@ -1,6 +1,6 @@
 """The pipeline as a whole: what both the command and the flows ask of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,8 @@ from tidegate.settings import Settings
 from tidegate.sources import open_source
 
 if TYPE_CHECKING:
-    from tidegate.dag import Step, Work
+    from tidegate.dag import Around
+    from tidegate.elsewhere import Elsewhere, Parcel
 
 # DVC is imported where the graph is asked for: a stage that runs as a process of its own has no use for it.
 
@@ -82,8 +83,15 @@ def is_current() -> bool:
     return stage.is_current(load_settings()) and not dag.stale()
 
 
-def reproduce(around: "Callable[[Step, Work], None]") -> None:
-    """Bring every stage of dvc.yaml up to date, each stale one's work through `around`."""
+def reproduce(around: "Around", elsewhere: "Elsewhere | None" = None) -> None:
+    """Bring every stage of dvc.yaml up to date, each stale one's work through `around`, or `elsewhere`."""
     from tidegate import dag
 
-    dag.reproduce(perform, around)
+    dag.reproduce(perform, around, elsewhere)
+
+
+def take_over(stage: str, parcel: "Parcel", around: "Around") -> None:
+    """Run one stage for a run in another clone."""
+    from tidegate import dag
+
+    dag.take_over(stage, parcel, perform, around)

@@ -19,7 +19,7 @@ from tidegate.console import terminal
 from tidegate.errors import ServiceError, UserError
 
 HOST = "127.0.0.1"
-POOL = "tidegate"
+POOL, RUNNERS = "tidegate", "gpu"  # of prefect.yaml
 STATE = PREFECT_HOME / "server.json"  # where the workspace's server answers, while it runs
 PATIENCE_SECONDS = 120
 POLITE_SECONDS = 15
@@ -82,6 +82,7 @@ def everything(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]
         _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         # One run at a time: a workspace has one data/ and one dvc.lock.
         _prefect("work-pool", "set-concurrency-limit", POOL, "1")
+        _prefect("work-pool", "create", RUNNERS, "--type", "process", "--overwrite")
         _prefect("--no-prompt", "deploy", "--all")
         worker = stack.enter_context(child("The worker", [*_python("prefect"), "worker", "start", "--pool", POOL]))
         wait_for("MLflow's server", tracking, lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))

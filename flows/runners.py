@@ -1,0 +1,65 @@
+"""Runners: the work pools that stages may be sent to: those that serve the flow `staging` and have a worker."""
+
+import time
+from typing import Any
+
+from prefect import get_client
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName, WorkPoolFilter, WorkPoolFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments import run_deployment
+
+from tidegate.elsewhere import Parcel
+from tidegate.errors import StageFailed
+
+LOOK_SECONDS = 2.0
+
+
+class Runners:
+    """The pools of the server that this flow runs with."""
+
+    def has(self, pool: str) -> bool:
+        """Say whether a worker is there that takes stages."""
+        with get_client(sync_client=True) as client:
+            return self._deployment(client, pool) is not None and _is_manned(client, pool)
+
+    def run(self, pool: str, stages: list[str], parcel: Parcel) -> None:
+        """Have stages run in the pool, side by side; come back when all are done.
+
+        Raises:
+            StageFailed: one of them is not; the others have come to their end.
+        """
+        with get_client(sync_client=True) as client:
+            deployment = self._deployment(client, pool)
+            if deployment is None:
+                raise StageFailed(f"The pool {pool} serves the flow staging no more: prefect deploy --all serves it.")
+            runs: dict[str, FlowRun] = {}
+            for stage in stages:
+                given = {"stage": stage, "commit": parcel.commit, "files": parcel.files}
+                run: Any = run_deployment(deployment.id, parameters=given, timeout=0, flow_run_name=stage)
+                runs[stage] = run
+            ended = {stage: _wait(client, run) for stage, run in runs.items()}
+        for stage, run in ended.items():
+            if run.state is None or not run.state.is_completed():
+                said = " ".join(f"{run.state.message or run.state.name}".split()) if run.state else "it is gone"
+                raise StageFailed(f"{stage} failed in pool {pool} (flow run {run.name}): {said}")
+
+    def _deployment(self, client: SyncPrefectClient, pool: str) -> DeploymentResponse | None:
+        found = client.read_deployments(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["staging"])),
+            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        )
+        return found[0] if found else None
+
+
+def _is_manned(client: SyncPrefectClient, pool: str) -> bool:
+    workers = client._client.post(f"/work_pools/{pool}/workers/filter", json={}).json()
+    return any(worker["status"] == "ONLINE" for worker in workers)
+
+
+def _wait(client: SyncPrefectClient, run: FlowRun) -> FlowRun:
+    while run.state is None or not run.state.is_final():
+        time.sleep(LOOK_SECONDS)
+        run = client.read_flow_run(run.id)
+    return run
