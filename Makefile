@@ -29,7 +29,7 @@ check: $(INSTALLED) ## lint, check types and import contracts
 	@$(BIN)/lint-imports
 
 test: $(INSTALLED) ## run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
 	@$(BIN)/pytest -m "not slow"
