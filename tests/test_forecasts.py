@@ -1,18 +1,24 @@
 """Issued forecasts: each once, from what was known, every station, with the identity of model and data."""
 
+import os
 import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import refused
+from sqlalchemy import create_engine
+from test_cli import free_ports, refused
 from workspaces import run_in
 
-from tidegate import forecasts, settings
+from tidegate import forecast_table, forecasts, settings
 from tidegate import frame as long_frame
 from tidegate.artifacts import DATA, MEASUREMENTS
-from tidegate.errors import DataError, UserError
+from tidegate.errors import DataError, ServiceError, UserError
 from tidegate.report import silent
 
 pytestmark = pytest.mark.slow
@@ -130,6 +136,65 @@ def test_without_a_champion_or_measurements_there_is_one_sentence(here: Path, mo
     other = loaded.model_copy(update={"register_": loaded.register_.model_copy(update={"name": "other"})})
     with pytest.raises(UserError, match="other has no champion yet"):
         forecasts.issue(other, silent, None, None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database: a file, or a real PostgreSQL server on loopback."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/forecasts.db"
+        return
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        pytest.skip("PostgreSQL is not installed here (Debian's package postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    shutil.chown(folder, "postgres")
+    (port,) = free_ports(1)
+    own = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    initdb = [*own, programs[-1] / "initdb", "-A", "trust", "-U", "tide", "-D", folder / "data"]
+    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
+    words = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-p", str(port)]
+    server = subprocess.Popen([*own, programs[-1] / "postgres", "-D", folder / "data", *words], cwd=folder)
+    try:
+        ready = [programs[-1] / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        while subprocess.run(ready, capture_output=True).returncode:
+            assert server.poll() is None
+            time.sleep(0.1)
+        yield f"postgresql+psycopg2://tide:secret@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(folder)
+
+
+def test_a_table_holds_each_row_once(here: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(forecast_table.ADDRESS, database)
+    said = issue().sentence
+    assert "in sqlite:///" in said or ("in postgresql+psycopg2://tide:***@" in said and "secret" not in said)
+    issue()
+    issue(span=("2024-03-31T20:00", "2024-03-31T23:00"))
+    rows = pd.read_sql_table("forecasts", create_engine(database))
+    assert len(rows) == 4 * 18 and not rows.duplicated(["station", "origin", "time", "variable"]).any()
+    kept_rows = pd.concat(long_frame.read(path) for path in Path("forecasts").rglob("*.parquet"))
+    assert rows["forecast"].sum() == pytest.approx(kept_rows["forecast"].sum())
+    newest = pd.to_datetime(rows["origin"], utc=True).max()
+    assert newest == pd.Timestamp("2024-03-31T23:00Z")
+
+
+def test_what_a_database_missed_comes_with_the_next_call(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(forecast_table.ADDRESS, "postgresql+psycopg2://tide:secret@127.0.0.1:1/none")
+    with pytest.raises(
+        ServiceError, match=r"The database at postgresql\+psycopg2://tide:\*\*\*@127.0.0.1:1/none refuses"
+    ):
+        issue()
+    monkeypatch.setenv(forecast_table.ADDRESS, f"sqlite:///{tmp_path}/forecasts.db")
+    assert issue().rows.empty
+    assert len(pd.read_sql_table("forecasts", create_engine(f"sqlite:///{tmp_path}/forecasts.db"))) == 18
+    monkeypatch.setenv(forecast_table.ADDRESS, "nothing")
+    with pytest.raises(UserError, match="is no address of a database"):
+        issue()
 
 
 def test_the_command_prints_a_line_and_refuses_in_one(here: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tidegate import forecast_table, identity, tracking
 from tidegate import frame as long_frame
-from tidegate import identity, tracking
 from tidegate.artifacts import DATA, FORECASTS, MEASUREMENTS
 from tidegate.calendar import off_grid, step_of
 from tidegate.errors import DataError, UserError
@@ -33,6 +33,7 @@ class Issued:
     """What came of it."""
 
     rows: pd.DataFrame  # the new ones
+    database: str | None  # that holds them too
     origins: pd.DatetimeIndex
     version: str
     candidate: str
@@ -47,6 +48,7 @@ class Issued:
         text = f"{len(self.rows):,} new rows {span}, by version {self.version} ({self.candidate})"
         poor = sorted(self.rows.loc[self.rows[METHOD] == BASELINE, STATION].unique())
         text += f"; by the baseline, too little measured: {_some(poor)}" if poor else ""
+        text += f"; in {self.database} too" if self.database else ""
         return text + (f"; left out, unknown to the model: {_some(self.strangers)}" if self.strangers else "")
 
 
@@ -75,12 +77,14 @@ def issue(settings: Settings, report: Report, as_of: str | None, span: tuple[str
         origins = _steps(rows, spec, first, step)
     whose = _identity(champion)
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
-    made = []
+    made, database = [], None
     for done, (month, own) in enumerate(months := _by_month(origins), start=1):
-        made.append(_keep(folder / f"{month}.parquet", forecaster, rows, own, settings, whose))
+        new, kept = _keep(folder / f"{month}.parquet", forecaster, rows, own, settings, whose)
+        database = forecast_table.store(settings.forecast.table, ["model", "version", *KEYS], kept)
+        made.append(new)
         report(done, len(months), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
-    return Issued(pd.concat(made), origins, str(champion.version), candidate, folder, strangers)
+    return Issued(pd.concat(made), database, origins, str(champion.version), candidate, folder, strangers)
 
 
 def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Timestamp:
@@ -183,21 +187,21 @@ def _keep(
     origins: pd.DatetimeIndex,
     settings: Settings,
     whose: dict[str, str],
-) -> pd.DataFrame:
-    """Forecast what a month's file does not hold yet, and add it; give the new rows."""
-    kept = long_frame.read(path) if path.exists() else None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Forecast what a month's file does not hold yet, and add it; give the new rows, and all of these origins."""
+    kept, asked = long_frame.read(path) if path.exists() else None, origins
     if kept is not None:
         stations = kept.groupby(ORIGIN)[STATION].nunique()
         origins = origins[~origins.isin(stations.index[stations == len(forecaster.spec.stations)])]
-    if origins.empty:
-        return pd.DataFrame(columns=[*KEYS, METHOD])
+    if origins.empty and kept is not None:
+        return kept.iloc[:0], kept[kept[ORIGIN].isin(asked)]
     made = forecaster.forecast_all(rows, origins, settings.window.min_observed_share).assign(**whose)
     if kept is not None:
         made = made[~pd.MultiIndex.from_frame(made[KEYS]).isin(pd.MultiIndex.from_frame(kept[KEYS]))]
+    every = made if kept is None else pd.concat([kept, made], ignore_index=True)
     if len(made):
-        every = made if kept is None else pd.concat([kept, made], ignore_index=True)
         long_frame.write(path, every.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
-    return made
+    return made, every[every[ORIGIN].isin(asked)]
 
 
 def _time(text: str) -> pd.Timestamp:
