@@ -37,6 +37,7 @@ RECIPE = {
 }  # fmt: skip
 FAR = {"learning_rate": 0.0002, "epochs": 12}  # 720 steps ahead, the validation loss is best after few, small steps
 MINUTES = {"epochs": 15}  # four times the windows
+HEAVY = {"loss": "mse"}  # rare, high peaks, which an absolute error would give up for the rest
 LONG = {"segment": 48}
 CLOCK = ("hour", "weekday")
 PLAIN = {("ETTh1", 96, 96), ("ETTh1", 96, 720), ("ETTm1", 96, 96)}  # where validation does not prefer the calendar
@@ -96,7 +97,7 @@ def cells() -> Iterator[Cell]:
     shunyi = {96: (".651/.492", ".646/.478"), 192: (".691/.512", ".688/.498")}
     for horizon, (dlinear, patch) in shunyi.items():
         rivals = {"DLinear": dlinear, "PatchTST": patch}
-        yield Cell("Shunyi", 336, horizon, rivals, {}, {}, (1,), "lookback-free", CLOCK)
+        yield Cell("Shunyi", 336, horizon, rivals, {}, HEAVY, (1,), "lookback-free", CLOCK)
 
 
 def clock(data: str, horizon: int, lookback: int) -> tuple[str, ...]:

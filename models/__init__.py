@@ -70,6 +70,16 @@ def fit(
     return model, history
 
 
+def learnt_on(model: Calibrated) -> dict[str, str]:
+    """Say on what device a model has learnt, and by which kernels; nothing of one that is no net."""
+    net = getattr(model.model, "net", None)
+    if net is None:
+        return {}
+    from models.nets import device
+
+    return device.describe(net)
+
+
 def space_of(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is worth searching in a candidate's section: choices in a list, or the two ends of a range."""
     module, _ = _checked(name, section)

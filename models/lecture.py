@@ -68,7 +68,7 @@ class Family:
         from models.nets import training
         from models.nets.course import Course
 
-        training.begin(recipe.seed)
+        training.begin(recipe.seed, recipe.device)
         self.net = build_net(self.options, len(self.spec.targets), recipe.seed)
         self.net.compile(keras.optimizers.Adam(recipe.learning_rate), loss="mse", jit_compile=False)
         x, y, weight = self._sequences(panel, train)

@@ -158,6 +158,7 @@ class Train(Section):
     clip_value: Annotated[Real, Field(gt=0)] | None = None
     weight_decay: Annotated[Real, Field(ge=0)] = 0.0
     averaging: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    device: Literal["any", "cpu", "gpu"] = "any"
 
     @model_validator(mode="after")
     def _one_clip(self) -> "Train":

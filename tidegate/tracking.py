@@ -63,8 +63,9 @@ def record_training(
     params: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
     seconds: float | None,
+    device: Mapping[str, str],
 ) -> str:
-    """Record a trained model as a run: parameters, learning curve, data set, and identity as tags; give its id."""
+    """Record a trained model as a run: parameters, curve, data set, identity and device as tags; give its id."""
     client = prepare()
     now = get_current_time_millis()
     curve = [
@@ -75,7 +76,9 @@ def record_training(
     ]
     if seconds is not None:
         curve.append(Metric(SECONDS, seconds, now, 0))
-    with mlflow.start_run(run_name=identity.candidate, tags={**identity.tags(), **_whose(), DIGEST: digest}) as run:
+    learnt_on = {f"tidegate.{key}": value for key, value in device.items()}
+    tags = {**identity.tags(), **learnt_on, **_whose(), DIGEST: digest}
+    with mlflow.start_run(run_name=identity.candidate, tags=tags) as run:
         mlflow.log_params(dict(params))
         source = CodeDatasetSource({"dvc": f"{DATA}.dvc", "md5": identity.data})
         mlflow.log_input(MetaDataset(source, name=DATA.name, digest=identity.data), context="training")
@@ -98,7 +101,7 @@ def run_of(settings: Settings, candidate: str) -> str:
     whose, digest = identity.of_candidate(settings, candidate), identity.folder_digest(MODELS / candidate)
     found = find_run(candidate, whose.data, digest)
     return found or record_training(
-        whose, digest, identity.parameters(settings, candidate), learning_curve(candidate), None
+        whose, digest, identity.parameters(settings, candidate), learning_curve(candidate), None, {}
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.nets.course import Course
+from models.nets.device import require
 from models.nets.outputs import Cost
 from models.nets.windowed import Windowed
 from tidegate.panel import Floats, Panel, Starts, spread
@@ -29,8 +30,13 @@ VALIDATION_WINDOWS = 8192  # at most, evenly spread: enough to see when to stop
 PREDICT_BATCH = 512
 
 
-def begin(seed: int) -> None:
-    """Start from a clean slate: the same seed gives the same bits, whatever ran before in this process."""
+def begin(seed: int, device: str = "any") -> None:
+    """Start from a clean slate: the same seed gives the same bits, whatever ran before in this process.
+
+    Raises:
+        GateClosed: a GPU is asked for, and there is none.
+    """
+    require(device)
     tf.config.experimental.enable_op_determinism()
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)

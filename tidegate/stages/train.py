@@ -41,6 +41,7 @@ def run(settings: Settings, report: Report, name: str) -> str:
         identity.parameters(settings, name),
         history,
         seconds,
+        models.learnt_on(model),
     )
     for left in CHECKPOINTS.glob(f"{name}-*.npz"):
         left.unlink()
