@@ -9,7 +9,7 @@ from flows import upkeep
 from flows.ingestion import INGEST
 from flows.runners import Runners
 from flows.tasks import as_task
-from tidegate import pipeline
+from tidegate import pipeline, waiting
 
 
 @flow(name="retraining", validate_parameters=False)
@@ -17,7 +17,7 @@ def retraining() -> None:
     """Train, evaluate and register on the newest data; what is up to date is left alone."""
     upkeep.begin()
     pipeline.load_settings()
-    with pipeline.alone("the flow retraining"):
+    with waiting.alone("the flow retraining"):
         as_task(INGEST, pipeline.ingest)
         pipeline.reproduce(as_task, Runners())
 

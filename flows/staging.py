@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows import upkeep
 from flows.tasks import as_task
-from tidegate import pipeline
+from tidegate import pipeline, waiting
 from tidegate.elsewhere import Parcel
 
 
@@ -18,5 +18,5 @@ def staging(stage: str, commit: str, files: dict[str, str]) -> None:
         files: The run's params.yaml, dvc.lock and data.dvc, by path.
     """
     upkeep.begin()
-    with pipeline.alone(f"the flow staging of {stage}"):
+    with waiting.alone(f"the flow staging of {stage}"):
         pipeline.take_over(stage, Parcel(commit, files), as_task)

@@ -284,10 +284,10 @@ def _classify(train: Path, test: Path) -> None:
 
 
 def _run() -> None:
-    from tidegate import pipeline, servers
+    from tidegate import pipeline, servers, waiting
 
     settings = pipeline.load_settings()
-    with pipeline.alone("tidegate run"):
+    with waiting.alone("tidegate run"):
         if pipeline.is_current():
             console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
             return

@@ -5,20 +5,14 @@ the locks and dvc.lock are all DVC's. Two things are different: what a stage's w
 and that one of Tidegate's own verbs runs in this process, where the libraries are loaded already.
 """
 
-import fcntl
-import json
-import os
 import re
 import shlex
-import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import psutil
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.fs import localfs
 from dvc.lock import LockError
@@ -29,7 +23,7 @@ from dvc.stage.decorators import unlocked_repo
 from dvc.stage.exceptions import StageCmdFailedError
 from dvc.stage.run import cmd_run
 
-from tidegate.artifacts import DATA, DVC_LOCKS, PIPELINE
+from tidegate.artifacts import DATA, PIPELINE
 from tidegate.console import say, stage_line
 from tidegate.elsewhere import Elsewhere, Parcel, pack
 from tidegate.elsewhere import unpacked as elsewhere_files
@@ -51,42 +45,6 @@ class Step:
 
 
 Around = Callable[[Step, Work], None]
-
-
-def wait_for_others() -> None:
-    """Wait while a DVC command of another process is at work in this workspace, and say for which."""
-    told = None
-    while other := _other():
-        if other != told:
-            say(f"Waiting for {_command(other)} (process {other}) to end …")
-        told = other
-        time.sleep(0.5)
-
-
-def _other() -> int | None:
-    """Find a living process, not this one, that holds DVC's lock or is running a stage."""
-    holders = []
-    with suppress(OSError, ValueError):  # a run of stages: who reads and who writes what
-        running = json.loads((DVC_LOCKS / "rwlock").read_text())
-        holders += [one["pid"] for many in running.get("read", {}).values() for one in many]
-        holders += [one["pid"] for one in running.get("write", {}).values()]
-    with suppress(OSError, ValueError):
-        with (DVC_LOCKS / "lock").open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holders.append(int(lock.read()))
-    return next((pid for pid in holders if pid != os.getpid() and psutil.pid_exists(pid)), None)
-
-
-def _command(pid: int) -> str:
-    """Name what a process is: "dvc repro", say."""
-    try:
-        words = psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return "another process"
-    named = [Path(word.partition("\n")[0]).name for word in words if not word.startswith("-")]
-    return " ".join(named[1:3]) if len(named) > 1 and named[0].startswith("python") else " ".join(named[:2])
 
 
 def stale() -> list[str]:

@@ -1,7 +1,5 @@
 """The pipeline as a whole: what both the command and the flows ask of it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,19 +48,9 @@ def ingest(anew: bool = False) -> None:
     from tidegate import dag
     from tidegate.stages.ingest import note_data
 
-    with alone("tidegate ingest"):
+    with waiting.alone("tidegate ingest"):
         dag.track_data(lambda: perform(["ingest"], anew=anew))
         note_data()
-
-
-@contextmanager
-def alone(what: str) -> Iterator[None]:
-    """Hold the workspace against other runs and DVC commands, after waiting for those at work."""
-    from tidegate import dag
-
-    with waiting.alone(what):
-        dag.wait_for_others()
-        yield
 
 
 def forecast(as_of: str | None = None, span: tuple[str, str] | None = None) -> Path:
