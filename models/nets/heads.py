@@ -17,6 +17,8 @@ import keras
 from keras import ops
 from keras.initializers import GlorotUniform, Orthogonal, RandomNormal
 
+from models.nets.layers import OwnLayer
+
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
@@ -37,7 +39,7 @@ class Shape:
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Lay(keras.layers.Layer):
+class Lay(OwnLayer):
     """Lays rows of numbers out as (batch, horizon, targets, numbers)."""
 
     def __init__(self, horizon: int, targets: int, numbers: int, independent: bool, **kwargs: Any) -> None:
@@ -53,14 +55,9 @@ class Lay(keras.layers.Layer):
         steps = flat.shape[-1] // (self.targets * self.numbers)
         return ops.reshape(flat, (-1, steps, self.targets, self.numbers))[:, : self.horizon]
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        own = {name: getattr(self, name) for name in ("horizon", "targets", "numbers", "independent")}
-        return {**super().get_config(), **own}
-
 
 @keras.saving.register_keras_serializable("tidegate")
-class Rows(keras.layers.Layer):
+class Rows(OwnLayer):
     """Repeats what is of a window, (batch, …), for each of its rows."""
 
     def __init__(self, times: int, **kwargs: Any) -> None:
@@ -71,10 +68,6 @@ class Rows(keras.layers.Layer):
     def call(self, whole: Any) -> Any:
         """Repeat."""
         return ops.repeat(whole, self.times, axis=0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "times": self.times}
 
 
 def direct(state: list[Any], ahead: Any, shape: Shape, dropout: float, seeds: Iterator[int]) -> Any:
@@ -112,7 +105,7 @@ def by_segment(ahead: Any, shape: Shape) -> Any:
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Query(keras.layers.Layer):
+class Query(OwnLayer):
     """One step of a cell from the last state, for each position and channel: (batch, segments, targets, units).
 
     A query's input is its position's embedding beside its channel's, each half as wide as the state, and, where
@@ -162,11 +155,6 @@ class Query(keras.layers.Layer):
         """Give (batch, segments, targets, units)."""
         return (None, self.segments, self.targets, shapes[0][-1])
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        own = {name: getattr(self, name) for name in ("cell", "segments", "targets", "channels", "seed")}
-        return {**super().get_config(), **own}
-
 
 def _step_rnn(asked: Any, carried: Any, hidden: Any, rest: list[Any]) -> Any:
     return ops.tanh(asked + carried)
@@ -190,7 +178,7 @@ STEP = {"rnn": _step_rnn, "gru": _step_gru, "lstm": _step_lstm}
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Unfold(keras.layers.Layer):
+class Unfold(OwnLayer):
     """Lays segments (batch, segments, targets, segment · numbers) end to end: (batch, horizon, targets, numbers)."""
 
     def __init__(self, segment: int, horizon: int, **kwargs: Any) -> None:
@@ -205,7 +193,3 @@ class Unfold(keras.layers.Layer):
         ordered = ops.transpose(cut, (0, 1, 3, 2, 4))
         whole = ops.reshape(ordered, (-1, segments * self.segment, targets, width // self.segment))
         return whole[:, : self.horizon]
-
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "segment": self.segment, "horizon": self.horizon}

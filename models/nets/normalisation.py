@@ -13,11 +13,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.nets.layers import OwnLayer
+
 FLAT = 1e-2  # of the training deviation, added under the root: a window that hardly moves is not blown up
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Normalise(keras.layers.Layer):
+class Normalise(OwnLayer):
     """Gives (normalised values, shift, scale) of values and flags (batch, lookback, channels)."""
 
     def __init__(self, method: str, **kwargs: Any) -> None:
@@ -36,10 +38,6 @@ class Normalise(keras.layers.Layer):
             square = ops.sum(ops.square(values - shift) * flags, axis=1, keepdims=True) / count
             scale = ops.sqrt(square + FLAT**2)
         return (values - shift) / scale * flags, shift, scale
-
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "method": self.method}
 
 
 def newest(values: Any, flags: Any) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 from scipy.stats import norm
 
+from models.nets.layers import OwnLayer
 from tidegate.panel import Floats, Forecasts
 
 NARROWEST = 1e-3  # of the window's scale: no σ below it
@@ -30,7 +31,7 @@ def numbers(kind: str, levels: Sequence[float]) -> int:
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Meaning(keras.layers.Layer):
+class Meaning(OwnLayer):
     """Turns raw numbers (batch, horizon, targets, n) into the parameters of a forecast in the panel's units."""
 
     def __init__(self, kind: str, levels: Sequence[float], **kwargs: Any) -> None:
@@ -49,10 +50,6 @@ class Meaning(keras.layers.Layer):
         elif self.kind == "probability":
             return raw
         return raw * scale + shift
-
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "kind": self.kind, "levels": self.levels}
 
 
 def ordered(raw: Any, middle: int) -> Any:

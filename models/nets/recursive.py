@@ -14,6 +14,7 @@ from keras.initializers import GlorotUniform, Orthogonal
 
 from models.nets.cells import LAYERS
 from models.nets.heads import Lay, Rows, Shape, by_segment
+from models.nets.layers import OwnLayer
 
 
 def recursive(
@@ -46,7 +47,7 @@ def recursive(
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Clock(keras.layers.Layer):
+class Clock(OwnLayer):
     """Something to walk over where nothing is known ahead: zeros (rows, segments, 1)."""
 
     def __init__(self, segments: int, **kwargs: Any) -> None:
@@ -58,13 +59,9 @@ class Clock(keras.layers.Layer):
         """Tick."""
         return ops.repeat(ops.zeros_like(newest[:, None, :1]), self.segments, axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "segments": self.segments}
-
 
 @keras.saving.register_keras_serializable("tidegate")
-class Feedback(keras.layers.Layer):
+class Feedback(OwnLayer):
     """A decoder's step: its state is the cell's and the token before; its output, the numbers of the next token."""
 
     def __init__(
@@ -109,14 +106,9 @@ class Feedback(keras.layers.Layer):
         inner = inner if isinstance(inner, list | tuple) else [inner]
         return said, [*inner, token]
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        own = {key: getattr(self, key) for key in ("cell", "units", "width", "numbers", "middle", "taught", "seed")}
-        return {**super().get_config(), **own}
-
 
 @keras.saving.register_keras_serializable("tidegate")
-class Teacher(keras.layers.Layer):
+class Teacher(OwnLayer):
     """Decides in training, for each window and segment, whether the truth is fed: adds that flag to the truth.
 
     `truth` (batch, horizon, 2 · targets) is values and flags; gives (rows, segments, width + 1) in the window's units.
@@ -148,8 +140,3 @@ class Teacher(keras.layers.Layer):
         if self.independent:
             return ops.reshape(ops.transpose(series, (0, 2, 1)), (-1, segments, self.segment))
         return ops.reshape(series, (-1, segments, self.segment * self.targets))
-
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        own = {key: getattr(self, key) for key in ("ratio", "horizon", "targets", "segment", "independent", "seed")}
-        return {**super().get_config(), **own}

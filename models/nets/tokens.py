@@ -9,9 +9,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from models.nets.layers import OwnLayer
+
 
 @keras.saving.register_keras_serializable("tidegate")
-class Tokens(keras.layers.Layer):
+class Tokens(OwnLayer):
     """Cuts the lookback into tokens, (rows, tokens, columns); rows are windows, or windows times targets.
 
     `own` (batch, lookback, targets, k) is what each target has of its own, `shared` (batch, lookback, columns) what
@@ -38,13 +40,9 @@ class Tokens(keras.layers.Layer):
         apart = ops.transpose(own, (0, 2, 1, 3))
         return ops.reshape(apart, (-1, count, self.segment * (width + common)))
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "segment": self.segment, "independent": self.independent}
-
 
 @keras.saving.register_keras_serializable("tidegate")
-class Newest(keras.layers.Layer):
+class Newest(OwnLayer):
     """Takes the newest segment of the targets (batch, lookback, targets), as a recursive head says one."""
 
     def __init__(self, segment: int, independent: bool, **kwargs: Any) -> None:
@@ -59,13 +57,9 @@ class Newest(keras.layers.Layer):
             return ops.reshape(ops.transpose(last, (0, 2, 1)), (-1, self.segment))
         return ops.reshape(last, (-1, self.segment * values.shape[-1]))
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "segment": self.segment, "independent": self.independent}
-
 
 @keras.saving.register_keras_serializable("tidegate")
-class Beside(keras.layers.Layer):
+class Beside(OwnLayer):
     """Puts what is known of each window (batch, columns) beside its tokens (batch · rows, tokens, columns)."""
 
     def __init__(self, rows: int, **kwargs: Any) -> None:
@@ -78,13 +72,9 @@ class Beside(keras.layers.Layer):
         context = ops.repeat(context, self.rows, axis=0) if self.rows > 1 else context
         return ops.concatenate([tokens, ops.repeat(context[:, None], tokens.shape[1], axis=1)], axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "rows": self.rows}
-
 
 @keras.saving.register_keras_serializable("tidegate")
-class Attributes(keras.layers.Layer):
+class Attributes(OwnLayer):
     """Looks up each window's station in a table (stations, attributes) that is known and not learnt."""
 
     def __init__(self, table: list[list[float]], **kwargs: Any) -> None:
@@ -95,7 +85,3 @@ class Attributes(keras.layers.Layer):
     def call(self, station: Any) -> Any:
         """Look up: (batch,) → (batch, attributes)."""
         return ops.take(ops.convert_to_tensor(self.table, "float32"), station, axis=0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Say how to make it again."""
-        return {**super().get_config(), "table": self.table}
