@@ -28,7 +28,7 @@ DATA = ROOT.parent / "shared" / "data" / "beijing"
 NAME = "Beijing-PM2.5"
 TREES = {
     "objective": "l1", "learning_rate": 0.05, "num_leaves": 63, "min_data_in_leaf": 100, "feature_fraction": 0.5,
-    "num_threads": 2, "seed": 1, "deterministic": True, "verbose": -1,
+    "num_threads": 1, "seed": 1, "deterministic": True, "verbose": -1,
 }  # fmt: skip
 ROUNDS, PATIENCE, TREE_WINDOWS = 400, 30, 80_000
 LAST = {"family": "naive", "method": "last"}
