@@ -12,6 +12,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterExpectedStartTime,
     FlowRunFilterId,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
@@ -64,8 +65,12 @@ def stand_for_missed(client: SyncPrefectClient, own: str) -> int:
         return 0
     due = _in_state(StateType.SCHEDULED)
     due.expected_start_time = FlowRunFilterExpectedStartTime(before_=now("UTC"))
+    # Fetched by a worker and put off, because this run has the deployment's only slot.
+    waiting = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["AwaitingConcurrencySlot"])))
     ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-    runs: list[FlowRun] = client.read_flow_runs(flow_run_filter=due, deployment_filter=ours)
+    runs: list[FlowRun] = []
+    for chosen in (due, waiting):
+        runs += client.read_flow_runs(flow_run_filter=chosen, deployment_filter=ours)
     missed = [run for run in runs if run.auto_scheduled and str(run.id) != own]
     for run in missed:
         reason = f"It was missed; flow run {own}, of the same deployment, stands for it."
