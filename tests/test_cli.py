@@ -251,7 +251,8 @@ def caught_up(workspace: Path, api: str) -> dict[str, int]:
                 "UPDATE flow_run SET next_scheduled_start_time = ?, expected_start_time = ? WHERE id = ?",
                 (past, past, run),
             )
-    while time.monotonic() < until + 60:
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
         states = Counter(run["state_type"] for run in asked("/flow_runs/filter", {"flow_runs": {"id": {"any_": own}}}))
         if set(states) <= {"COMPLETED", "CANCELLED", "FAILED", "CRASHED"}:
             break

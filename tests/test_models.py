@@ -86,8 +86,8 @@ def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
 
         begin = training.begin
 
-        def disturbed(seed: int) -> None:
-            begin(seed)
+        def disturbed(seed: int, device: str) -> None:
+            begin(seed, device)
             for _ in range(draws):
                 random.random()
                 np.random.random()

@@ -173,6 +173,7 @@ def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, mo
     assert run_id is not None
     run = client.get_run(run_id)
     assert tracking.identity_tags(run_id) == {**whose.tags(), tracking.DIGEST: run.data.tags[tracking.DIGEST]}
+    assert run.data.tags["learnt_on.device"].startswith(("CPU (", "GPU (")) and run.data.tags["learnt_on.kernel"]
     assert len(whose.commit) == 40 and whose.dirty is False
     assert run.data.params["window.lookback_steps"] == "24" and run.data.params["model.units"] == "4"
     assert {"train_loss", "validation_loss", "train_seconds", "test_mae", "test_mase"} <= set(run.data.metrics)
@@ -295,7 +296,7 @@ def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(workspace
     close = (
         "from tidegate import tracking\nprint(tracking.close_dead(), tracking.close_dead())\n"
         "for run in tracking.prepare().search_runs(['1']):\n"
-        "    print(run.info.status, run.data.tags.get('tidegate.crashed', '-').split(' (')[0])\n"
+        "    print(run.info.status, run.data.tags.get('process.crashed', '-').split(' (')[0])\n"
     )
     said = run_in(workspace, "python", "-c", close).stdout.splitlines()
     assert said[0] == "1 0"  # the nested one bears no mark: nothing is known of it

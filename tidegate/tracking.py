@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "tidegate"
 STUDY = "tidegate.study"
-PROCESS, CRASHED = "tidegate.process", "tidegate.crashed"
+PROCESS, CRASHED = "process.mark", "process.crashed"  # no part of the identity
 DIGEST, SECONDS = "tidegate.digest", "train_seconds"
 CHAMPION, CHALLENGER = "champion", "challenger"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
@@ -76,7 +76,7 @@ def record_training(
     ]
     if seconds is not None:
         curve.append(Metric(SECONDS, seconds, now, 0))
-    learnt_on = {f"tidegate.{key}": value for key, value in device.items()}
+    learnt_on = {f"learnt_on.{key}": value for key, value in device.items()}
     tags = {**identity.tags(), **learnt_on, **_whose(), DIGEST: digest}
     with mlflow.start_run(run_name=identity.candidate, tags=tags) as run:
         mlflow.log_params(dict(params))
