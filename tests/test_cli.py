@@ -251,6 +251,11 @@ def caught_up(workspace: Path, api: str) -> dict[str, int]:
                 "UPDATE flow_run SET next_scheduled_start_time = ?, expected_start_time = ? WHERE id = ?",
                 (past, past, run),
             )
+            store.execute(
+                "UPDATE flow_run_state SET state_details = json_set(state_details, '$.scheduled_time', ?) "
+                "WHERE flow_run_id = ?",
+                (past.replace(" ", "T") + "Z", run),
+            )
     until = time.monotonic() + 180
     while time.monotonic() < until:
         states = Counter(run["state_type"] for run in asked("/flow_runs/filter", {"flow_runs": {"id": {"any_": own}}}))
