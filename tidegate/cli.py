@@ -278,7 +278,7 @@ def _classify(train: Path, test: Path) -> None:
     settings = pipeline.load_settings()
     with console.stage_line("classify") as line:
         rows = classification.run(settings, train, test, line)
-        line.result = f"{test}: accuracy {rows['accuracy'].iloc[0]:.3f}"
+        line.result = f"{test.name}: accuracy {rows['accuracy'].iloc[0]:.3f}"
     console.show(summary.of_classes(rows))
     console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")
 
