@@ -1,9 +1,11 @@
 """Beijing's PM2.5 (8 stations, hourly, 168 → 24, the last 20 % of the time as test), against rivals on the same rows.
 
 The pipeline's own stages read, check and window the files as examples/beijing/params.yaml says; its candidates, the
-last value, and gradient-boosted trees (LightGBM, one model for each step ahead) then learn from the same windows and
-are scored on the same origins, missing hours left out. The trees read the target's 168 lags, each covariate's last 24
-and its daily lags before, the calendar of the forecast hour, and the station; their rounds stop by the validation span.
+last value, and gradient-boosted trees (LightGBM, one model for each step ahead) then learn from these windows and are
+scored on the same origins, missing hours left out. The trees learn from 80,000 of the training windows, evenly spread,
+and read the target's 168 lags, each covariate's last 24 and its daily lags before, the calendar of the forecast hour,
+and the station; their rounds stop by the validation span, and their other settings were not searched. Those of the nets
+were, in six runs, by the error on the validation span.
 """
 
 import os
@@ -90,17 +92,18 @@ def boosted_trees(panel: Panel, starts: dict[str, Starts], asked: Starts) -> For
 
     parts = {"train": spread(starts["train"], TREE_WINDOWS), "validation": starts["validation"], "asked": asked}
     lags = {name: columns(panel, part) for name, part in parts.items()}
+    ahead = {name: panel.ahead(part) for name, part in parts.items()}
+    truths = {}
+    for name in ("train", "validation"):
+        future, observed = panel.future(parts[name])
+        truths[name] = np.where(observed, future, np.nan)
     said = np.zeros((len(asked), panel.spec.horizon, 1))
     for step in range(panel.spec.horizon):
-        tables, truths = {}, {}
-        for name, part in parts.items():
-            tables[name] = np.concatenate([lags[name], panel.ahead(part)[:, step]], axis=1)
-            future, observed = panel.future(part)
-            truths[name] = np.where(observed, future, np.nan)[:, step, 0]
+        tables = {name: np.concatenate([lags[name], ahead[name][:, step]], axis=1) for name in parts}
         sets = {}
-        for name in ("train", "validation"):
-            there = np.isfinite(truths[name])
-            sets[name] = lightgbm.Dataset(tables[name][there], truths[name][there], categorical_feature=[0])
+        for name, truth in truths.items():
+            there = np.isfinite(truth[:, step, 0])
+            sets[name] = lightgbm.Dataset(tables[name][there], truth[there, step, 0], categorical_feature=[0])
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         trees = lightgbm.train(TREES, sets["train"], ROUNDS, [sets["validation"]], callbacks=[stop])
         said[:, step, 0] = trees.predict(tables["asked"])
@@ -133,9 +136,10 @@ def page(results: dict[str, Any]) -> str:
         "",
         "## Beijing, PM2.5 a day ahead from a week, eight stations",
         "",
-        f"{found['origins']:,} test origins at stride 1, missing hours left out; everyone reads the same windows. The",
-        f"best net ({best.name}) has {1 - best['mae'] / rival['mae']:.1%} less absolute error than the best rival",
-        f"({rival.name}).",
+        f"{found['origins']:,} test origins at stride 1, the same for all, missing hours left out. The best net",
+        f"({best.name}) has {1 - best['mae'] / rival['mae']:.1%} less absolute error than the best rival",
+        f"({rival.name}). The trees learn from {TREE_WINDOWS:,} of the training windows and read fewer lags of the",
+        "covariates than the nets; their settings were not searched, those of the nets were.",
         "",
         "| candidate | MAE, µg/m³ | RMSE | CRPS | 90 % covers | training and forecasting |",
         "|---|---|---|---|---|---|",
