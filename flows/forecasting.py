@@ -21,7 +21,7 @@ def forecasting(as_of: str | None = None, first: str | None = None, last: str | 
         last: The last step of that span.
     """
     upkeep.begin()
-    span = (first, last) if first and last else None
+    span = (first, last) if first or last else None
     if not (as_of or span):
         as_task(INGEST, pipeline.ingest)
 

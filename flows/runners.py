@@ -6,7 +6,7 @@ from typing import Any
 from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, WorkPoolFilter, WorkPoolFilterName
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, WorkerStatus
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 
@@ -22,7 +22,7 @@ class Runners:
     def has(self, pool: str) -> bool:
         """Say whether a worker is there that takes stages."""
         with get_client(sync_client=True) as client:
-            return self._deployment(client, pool) is not None and _is_manned(client, pool)
+            return _deployment(client, pool) is not None and _is_manned(client, pool)
 
     def run(self, pool: str, stages: list[str], parcel: Parcel) -> None:
         """Have stages run in the pool, side by side; come back when all are done.
@@ -31,7 +31,7 @@ class Runners:
             StageFailed: one of them is not; the others have come to their end.
         """
         with get_client(sync_client=True) as client:
-            deployment = self._deployment(client, pool)
+            deployment = _deployment(client, pool)
             if deployment is None:
                 raise StageFailed(f"The pool {pool} serves the flow staging no more: prefect deploy --all serves it.")
             runs: dict[str, FlowRun] = {}
@@ -45,17 +45,17 @@ class Runners:
                 said = " ".join(f"{run.state.message or run.state.name}".split()) if run.state else "it is gone"
                 raise StageFailed(f"{stage} failed in pool {pool} (flow run {run.name}): {said}")
 
-    def _deployment(self, client: SyncPrefectClient, pool: str) -> DeploymentResponse | None:
-        found = client.read_deployments(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["staging"])),
-            work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
-        )
-        return found[0] if found else None
+
+def _deployment(client: SyncPrefectClient, pool: str) -> DeploymentResponse | None:
+    found = client.read_deployments(
+        flow_filter=FlowFilter(name=FlowFilterName(any_=["staging"])),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+    )
+    return found[0] if found else None
 
 
 def _is_manned(client: SyncPrefectClient, pool: str) -> bool:
-    workers = client._client.post(f"/work_pools/{pool}/workers/filter", json={}).json()
-    return any(worker["status"] == "ONLINE" for worker in workers)
+    return any(worker.status == WorkerStatus.ONLINE for worker in client.read_workers_for_work_pool(pool))
 
 
 def _wait(client: SyncPrefectClient, run: FlowRun) -> FlowRun:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 from test_cli import free_ports, refused
-from workspaces import run_in
+from workspaces import ROOT, run_in
 
 from tidegate import forecast_table, forecasts, settings
 from tidegate import frame as long_frame
@@ -202,3 +202,11 @@ def test_the_command_prints_a_line_and_refuses_in_one(here: Path) -> None:
     assert said[0].startswith("forecast               18 new rows from 2024-03-20 00:00 UTC, by version 1 (")
     assert said[1:] == ["They are kept in forecasts/tidegate-v1/."]
     assert "leave one out" in refused(here, "tidegate", "forecast", "--as-of", "2024", "--backfill", "2024", "2025")
+
+
+def test_a_moment_and_a_span_or_half_a_span_are_refused() -> None:
+    with pytest.raises(UserError, match="leave one out"):
+        forecasts.issue(settings.load(ROOT / "params.yaml"), silent, "2024-03-01", ("2024-03-01", "2024-03-02"))
+    for half in (("2024-03-01", None), (None, "2024-03-01")):
+        with pytest.raises(UserError, match="two ends one is given"):
+            forecasts.issue(settings.load(ROOT / "params.yaml"), silent, None, half)

@@ -290,7 +290,7 @@ def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
 def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(workspace: Path) -> None:
     die = (
         "import os, mlflow\nfrom tidegate import tracking\ntracking.prepare()\n"
-        "mlflow.start_run(tags=tracking._whose())\nmlflow.start_run(nested=True)\nos._exit(9)\n"
+        "tracking._begun({})\nmlflow.start_run(nested=True)\nos._exit(9)\n"
     )
     assert run_in(workspace, "python", "-c", die, check=False).returncode == 9
     close = (

@@ -6,7 +6,6 @@ A stage's modules are imported when that stage runs, and no sooner.
 import re
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate import console
+from tidegate import commands, console
 from tidegate.artifacts import PARAMS
 from tidegate.errors import TidegateError, UserError
 
@@ -44,7 +43,7 @@ def run() -> None:
       tidegate run                                    with a server of its own
       PREFECT_API_URL=http://host:4200/api tidegate run    with yours
     """
-    _guarded("run", _run)
+    _guarded("run", commands.run)
 
 
 @app.command()
@@ -59,7 +58,7 @@ def up(
       tidegate up
       tidegate up --prefect-port 4300 --mlflow-port 5100
     """
-    _guarded("up", lambda: _up(prefect_port, mlflow_port))
+    _guarded("up", lambda: commands.up(prefect_port, mlflow_port))
 
 
 @app.command()
@@ -73,7 +72,7 @@ def ingest(
       tidegate ingest
       tidegate ingest --anew      after a wrong row has been taken out of the source
     """
-    _guarded("ingest", lambda: _ingest(anew))
+    _guarded("ingest", lambda: commands.ingest(anew))
 
 
 @app.command()
@@ -126,7 +125,7 @@ def tune(
       tidegate tune gru --vary units=64,128,256 --vary train.learning_rate=0.0003..0.01
       tidegate tune gru --write
     """
-    _guarded(f"tune-{name}", lambda: _tune(name, trials, vary or [], write))
+    _guarded(f"tune-{name}", lambda: commands.tune(name, trials, vary or [], write))
 
 
 @app.command()
@@ -142,7 +141,7 @@ def backtest(
       tidegate backtest linear gru --refit-every 720
       tidegate backtest --refit-every 168 --workers 4
     """
-    _guarded("backtest", lambda: _backtest(names or [], refit_every, workers))
+    _guarded("backtest", lambda: commands.backtest(names or [], refit_every, workers))
 
 
 @app.command()
@@ -158,7 +157,7 @@ def forecast(
       tidegate forecast --as-of 2025-12-24T18:00
       tidegate forecast --backfill 2025-12-01 2025-12-31
     """
-    _guarded("forecast", lambda: _forecast(as_of, backfill))
+    _guarded("forecast", lambda: commands.forecast(as_of, backfill))
 
 
 @app.command()
@@ -172,7 +171,7 @@ def classify(
     Example:
       tidegate classify Vowels_TRAIN.ts Vowels_TEST.ts
     """
-    _guarded("classify", lambda: _classify(train, test))
+    _guarded("classify", lambda: commands.classify(train, test))
 
 
 @app.command()
@@ -209,115 +208,7 @@ def register() -> None:
 
 
 def _stage(*words: str) -> None:
-    from tidegate import pipeline
-
-    _guarded("-".join(words), lambda: pipeline.perform(list(words)))
-
-
-def _ingest(anew: bool) -> None:
-    from tidegate import pipeline
-
-    pipeline.ingest(anew)
-
-
-def _tune(name: str, trials: int, vary: list[str], write: bool) -> None:
-    from tidegate import pipeline, tuning
-    from tidegate.parsing import choose
-
-    settings = pipeline.load_settings()
-    choose(name, settings.models, "the candidate")
-    space = tuning.parse_space(vary)
-    found = tuning.search(
-        settings, name, trials, space, lambda number, outcome: console.say(f"trial {number:<4} {outcome}")
-    )
-    console.say(f"{len(found.trials)} trials came to their end, {found.pruned} were stopped early. The best:")
-    console.say(f"validation error {found.trials[0].value:.5f}  {found.best}")
-    if write:
-        tuning.write_back(name, found.best)
-        console.say(f"Written into {PARAMS}: tidegate run trains with it.")
-    else:
-        console.say("To use it, give the same command with --write.")
-
-
-def _backtest(names: list[str], refit_every: int, workers: int) -> None:
-    from tidegate import backtest, pipeline, servers, summary
-    from tidegate.parsing import choose
-
-    settings = pipeline.load_settings()
-    for name in names:
-        choose(name, settings.models, "the candidate")
-    with servers.prefect_api() as wait:
-        from flows.backtesting import side_by_side
-        from flows.tasks import drain
-
-        wait()
-        try:
-            with console.stage_line("backtest") as line:
-                side_by_side(workers)(names, refit_every)
-                rows = backtest.read()
-                line.result = f"{len(rows)} trainings, a fold and a candidate each"
-        finally:
-            drain()
-
-    console.show(summary.by_fold(rows, settings))
-
-
-def _forecast(as_of: str | None, span: tuple[str, str] | None) -> None:
-    from tidegate import pipeline
-
-    if as_of and span:
-        raise UserError("--as-of and --backfill are both given: leave one out.")
-    folder = pipeline.forecast(as_of, span)
-    console.say(f"They are kept in {folder}/.")
-
-
-def _classify(train: Path, test: Path) -> None:
-    from tidegate import classification, pipeline, summary
-    from tidegate.artifacts import CLASSIFIER
-
-    settings = pipeline.load_settings()
-    with console.stage_line("classify") as line:
-        rows = classification.run(settings, train, test, line)
-        line.result = f"{test.name}: accuracy {rows['accuracy'].iloc[0]:.3f}"
-    console.show(summary.of_classes(rows))
-    console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")
-
-
-def _run() -> None:
-    from tidegate import pipeline, servers, waiting
-
-    settings = pipeline.load_settings()
-    with waiting.alone("tidegate run"):
-        if pipeline.is_current():
-            console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
-            return
-        with servers.prefect_api() as wait:
-            from flows.retraining import retraining  # imported while the server starts
-            from flows.tasks import drain
-
-            wait()
-            try:
-                retraining()
-            finally:
-                drain()
-
-    from tidegate import summary
-
-    console.show(summary.table(settings))
-    console.say(summary.verdict())
-    console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect).")
-
-
-def _up(prefect_port: int, mlflow_port: int) -> None:
-    from tidegate import servers
-
-    console.say("Starting the servers …")
-    with servers.everything(prefect_port, mlflow_port) as (prefect, mlflow):
-        console.say(f"Prefect  {prefect}   flows, schedules, deployments")
-        console.say(f"MLflow   {mlflow}   runs, figures, the registry")
-        console.say("Ready. Ctrl-C stops everything.")
-        while True:
-            time.sleep(3600)
+    _guarded("-".join(words), lambda: commands.stage(list(words)))
 
 
 def _guarded(name: str, work: Callable[[], None]) -> None:

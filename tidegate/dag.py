@@ -25,8 +25,7 @@ from dvc.stage.run import cmd_run
 
 from tidegate.artifacts import DATA, PIPELINE
 from tidegate.console import say, stage_line
-from tidegate.elsewhere import Elsewhere, Parcel, pack
-from tidegate.elsewhere import unpacked as elsewhere_files
+from tidegate.elsewhere import Elsewhere, Parcel, pack, unpacked
 from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError
 
 OWN_COMMAND = ["python", "-m", "tidegate"]
@@ -70,12 +69,33 @@ def reproduce(verb: Verb, around: Around, elsewhere: Elsewhere | None = None) ->
     Raises:
         StageFailed: a stage's shell command failed; a verb's own error comes through as it is.
     """
+    with _repository() as repo:
+        _walk(repo, verb, around, elsewhere)
+
+
+def take_over(name: str, parcel: Parcel, verb: Verb, around: Around) -> None:
+    """Run one stage for a run in another clone: pull what it reads, and push what it made.
+
+    Raises:
+        ServiceError: this clone is at another commit.
+        UserError: the remote lacks what it reads.
+    """
+    with unpacked(parcel), _repository() as repo:
+        (stage,) = repo.stage.collect(name)
+        if needed := _made_upstream(stage):
+            repo.pull(needed, force=True)
+        _walk(repo, verb, around, targets=name, single_item=True)
+        repo.push(name, run_cache=True)
+
+
+def _walk(repo: Repo, verb: Verb, around: Around, elsewhere: Elsewhere | None = None, **chosen: Any) -> None:
+    """Have DVC walk all stages, or the chosen ones."""
     sent: set[str] = set()
 
     def each(stage: Stage, **options: Any) -> Stage | None:
         if not stage.changed(upstream=options.get("upstream")):
             return None
-        pool, done = _pool(stage), list[Stage]()
+        pool, done = _meta(stage).get("pool"), list[Stage]()
 
         def work() -> None:
             if pool and elsewhere and stage.addressing not in sent:
@@ -88,41 +108,14 @@ def reproduce(verb: Verb, around: Around, elsewhere: Elsewhere | None = None) ->
                 how = f"ran in pool {pool}" if stage.addressing in sent else "restored: DVC's cache holds this very run"
                 say(f"{stage.addressing:<22} {how}")
 
-        around(Step(stage.addressing, _retries(stage)), work)
+        around(Step(stage.addressing, _meta(stage).get("retries", 0)), work)
         return done[-1]
 
-    with _repository() as repo:
-        repo.reproduce(repro_fn=each)
-
-
-def take_over(name: str, parcel: Parcel, verb: Verb, around: Around) -> None:
-    """Run one stage for a run in another clone: pull what it reads, and push what it made.
-
-    Raises:
-        ServiceError: this clone is at another commit.
-        UserError: the remote lacks what it reads.
-    """
-
-    def each(stage: Stage, **options: Any) -> Stage | None:
-        done: list[Stage | None] = []
-
-        def work() -> None:
-            with _commands(verb):
-                done.append(_reproduce_stage(stage, **options))
-
-        around(Step(stage.addressing, _retries(stage)), work)
-        return done[-1]
-
-    with elsewhere_files(parcel), _repository() as repo:
-        (stage,) = repo.stage.collect(name)
-        if needed := _made_upstream(stage):
-            repo.pull(needed, force=True)
-        repo.reproduce(name, single_item=True, repro_fn=each)
-        repo.push(name, run_cache=True)
+    repo.reproduce(repro_fn=each, **chosen)
 
 
 def _send(stage: Stage, pool: str, elsewhere: Elsewhere) -> list[str]:
-    """Have a stage run in a pool, and all others that could; name them. None if the pool is not there."""
+    """Have a stage run in a pool, and all others that could; name them: no one if the pool is not there."""
     if not elsewhere.has(pool):
         say(f"{stage.addressing:<22} asks for pool {pool}, which has no worker here: it runs in place")
         return []
@@ -131,7 +124,7 @@ def _send(stage: Stage, pool: str, elsewhere: Elsewhere) -> list[str]:
     ready = [
         other
         for other in plan_repro(graph)
-        if _pool(other) == pool
+        if _meta(other).get("pool") == pool
         and other.changed()
         and not any(up.changed() for up in plan_repro(graph, [other]) if up is not other)
     ]
@@ -190,18 +183,19 @@ def _own_words(stage: Stage) -> list[str] | None:
     return words[3:] if plain and words[:3] == OWN_COMMAND else None
 
 
-def _pool(stage: Stage) -> str | None:
-    pool = (getattr(stage, "meta", None) or {}).get("pool")
-    if pool is not None and not isinstance(pool, str):
-        raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
-    return pool
+def _meta(stage: Stage) -> dict[str, Any]:
+    """Give what dvc.yaml says of a stage to its drivers: retries, pool.
 
-
-def _retries(stage: Stage) -> int:
-    retries = (getattr(stage, "meta", None) or {}).get("retries", 0)
+    Raises:
+        UserError: one of them is not what it must be.
+    """
+    meta: dict[str, Any] = getattr(stage, "meta", None) or {}
+    retries, pool = meta.get("retries", 0), meta.get("pool", "")
     if not isinstance(retries, int) or retries < 0:
         raise UserError(f"{PIPELINE}: meta.retries of stage {stage.addressing} is {retries!r}: give a whole number.")
-    return retries
+    if not isinstance(pool, str):
+        raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
+    return meta
 
 
 @contextmanager

@@ -5,7 +5,6 @@ pulls what the stage reads, by hash, runs it, and pushes what it made, with DVC'
 record: DVC then finds that this very run has been done, whoever did it, and writes dvc.lock as after a run of its own.
 """
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,11 +47,9 @@ def pack() -> Parcel:
         UserError: there is code here that no commit holds, so that a worker could not have it.
     """
     commit, _ = identity.git_state()
-    others = [f":!{path}" for path in TRAVELLING]
-    words = ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", *others]
-    changed = subprocess.run(words, capture_output=True, text=True).stdout.split()
+    changed = identity.changed_files(*TRAVELLING)
     if commit == "none" or changed:
-        what = f"{changed[1]} has changed since the last commit" if changed else "this is no git repository"
+        what = f"{changed[0]} has changed since the last commit" if changed else "this is no git repository"
         raise UserError(f"A stage cannot be sent to another machine: {what}; commit it, and let the workers fetch it.")
     files = {path.as_posix(): path.read_text(encoding="utf-8") for path in TRAVELLING if path.exists()}
     return Parcel(commit, files)

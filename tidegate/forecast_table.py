@@ -15,10 +15,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from tidegate.errors import DataError, ServiceError, UserError
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
-INSERTS: dict[str, Any] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}  # those that can leave out what is there
+# By dialect: those whose insert can leave out what is there.
+INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 ROWS = 5000  # at a time
 
 

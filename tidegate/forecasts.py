@@ -25,6 +25,7 @@ from tidegate.report import Report
 from tidegate.settings import Settings
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
+Span = tuple[str | None, str | None]  # as they come from a command or a flow
 COUNTED = pd.Timedelta(days=365)  # of the past, for how often there are alerts
 
 
@@ -52,7 +53,7 @@ class Issued:
         return text + (f"; left out, unknown to the model: {_some(self.strangers)}" if self.strangers else "")
 
 
-def issue(settings: Settings, report: Report, as_of: str | None, span: tuple[str, str] | None) -> Issued:
+def issue(settings: Settings, report: Report, as_of: str | None, span: Span | None) -> Issued:
     """Forecast with the champion, and keep what is new.
 
     Args:
@@ -62,9 +63,13 @@ def issue(settings: Settings, report: Report, as_of: str | None, span: tuple[str
         span: instead, from every step of a span, both ends included.
 
     Raises:
-        UserError: a time cannot be read; or there is no champion.
+        UserError: a time cannot be read, or both a moment and a span are given, or half a span; there is no champion.
         DataError: there is nothing measured to forecast from.
     """
+    if as_of and span:
+        raise UserError("A moment (--as-of) and a span (--backfill) are both given: leave one out.")
+    if span and not all(span):
+        raise UserError("Of a span's two ends one is given: give both.")
     forecaster, champion = _champion(settings)
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
     history = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
@@ -72,7 +77,7 @@ def issue(settings: Settings, report: Report, as_of: str | None, span: tuple[str
         rows, strangers = _measured(forecaster, _time(as_of) if as_of else None, history)
         origins = pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
     else:
-        first, last = _time(span[0]), _time(span[1])
+        first, last = (_time(end) for end in span if end)
         rows, strangers = _measured(forecaster, last, history + (last - first))
         origins = _steps(rows, spec, first, step)
     whose = _identity(champion)

@@ -74,8 +74,13 @@ def git_state() -> tuple[str, bool]:
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return "none", True
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{LOCK}", f":!{DATA_DVC}")
-    return commit, changes != ""
+    return commit, changed_files(LOCK, DATA_DVC) != []
+
+
+def changed_files(*but: Path) -> list[str] | None:
+    """List the tracked files that differ from the commit, but for some; None if git cannot say."""
+    said = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in but))
+    return None if said is None else [line.split(maxsplit=1)[1] for line in said.splitlines()]
 
 
 def folder_digest(folder: Path, pattern: str = "*") -> str:

@@ -16,6 +16,7 @@ from tidegate.sources import open_source
 if TYPE_CHECKING:
     from tidegate.dag import Around
     from tidegate.elsewhere import Elsewhere, Parcel
+    from tidegate.forecasts import Span
 
 # DVC is imported where the graph is asked for: a stage that runs as a process of its own has no use for it.
 
@@ -53,7 +54,7 @@ def ingest(anew: bool = False) -> None:
         note_data()
 
 
-def forecast(as_of: str | None = None, span: tuple[str, str] | None = None) -> Path:
+def forecast(as_of: str | None = None, span: "Span | None" = None) -> Path:
     """Issue forecasts, with their line; give the folder that keeps them."""
     from tidegate import forecasts
 

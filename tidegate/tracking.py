@@ -77,8 +77,7 @@ def record_training(
     if seconds is not None:
         curve.append(Metric(SECONDS, seconds, now, 0))
     learnt_on = {f"learnt_on.{key}": value for key, value in device.items()}
-    tags = {**identity.tags(), **learnt_on, **_whose(), DIGEST: digest}
-    with mlflow.start_run(run_name=identity.candidate, tags=tags) as run:
+    with _begun({**identity.tags(), **learnt_on, DIGEST: digest}, run_name=identity.candidate) as run:
         mlflow.log_params(dict(params))
         source = CodeDatasetSource({"dvc": f"{DATA}.dvc", "md5": identity.data})
         mlflow.log_input(MetaDataset(source, name=DATA.name, digest=identity.data), context="training")
@@ -141,7 +140,7 @@ def begin_search(whose: Identity, study: str) -> str:
     if found:
         return str(found[0].info.run_id)
     tags = {f"tidegate.search.{key}": str(value) for key, value in vars(whose).items()}
-    with mlflow.start_run(run_name=f"tune {whose.candidate}", tags={**tags, **_whose(), STUDY: study}) as run:
+    with _begun({**tags, STUDY: study}, run_name=f"tune {whose.candidate}") as run:
         return str(run.info.run_id)
 
 
@@ -157,8 +156,8 @@ def record_trial(
     client, now = prepare(), get_current_time_millis()
     seen = [Metric("validation_loss", loss, now, epoch) for epoch, loss in curve.items()]
     seen += [Metric("validation_error", value, now, 0)] if value is not None else []
-    tags = {MLFLOW_PARENT_RUN_ID: parent, "tidegate.outcome": outcome, **_whose()}
-    with mlflow.start_run(run_name=f"trial {number + 1}", tags=tags) as run:
+    tags = {MLFLOW_PARENT_RUN_ID: parent, "tidegate.outcome": outcome}
+    with _begun(tags, run_name=f"trial {number + 1}") as run:
         mlflow.log_params(dict(params))
         client.log_batch(run.info.run_id, metrics=seen)
 
@@ -166,7 +165,7 @@ def record_trial(
 def record_classification(params: Mapping[str, Any], scores: Mapping[str, float]) -> None:
     """Record a classifier of whole sequences as a run: its options and files, and its test scores."""
     prepare()
-    with mlflow.start_run(run_name=f"classify {params['train']}", tags=_whose()):
+    with _begun({}, run_name=f"classify {params['train']}"):
         mlflow.log_params(dict(params))
         mlflow.log_metrics({f"test_{name}": value for name, value in scores.items() if math.isfinite(value)})
 
@@ -185,8 +184,9 @@ def close_dead() -> int:
     return closed
 
 
-def _whose() -> dict[str, str]:
-    return {PROCESS: processes.mark()}
+def _begun(tags: Mapping[str, str], **which: str) -> mlflow.ActiveRun:
+    """Begin a run, or take one up again, as this process's: should it die, the run can be closed."""
+    return mlflow.start_run(**which, tags={**tags, PROCESS: processes.mark()})
 
 
 def train_seconds(run_id: str) -> float | None:
@@ -240,8 +240,7 @@ def register(
     """Register a forecaster as a new version, with its code, signature and example."""
     recent, forecasts = example
     prepare()
-    with mlflow.start_run(run_id=run_id):
-        mlflow.set_tags(_whose())
+    with _begun({}, run_id=run_id):
         logged = mlflow.pyfunc.log_model(
             name="forecaster",
             python_model=str(ROOT / "tidegate" / "served.py"),
