@@ -51,6 +51,16 @@ def ran(transcript: str) -> list[str]:
     return re.findall(r"^(\S+) +.*\(\d+\.\d s\)$", transcript, flags=re.M)
 
 
+def begun(workspace: Path, *words: str, until: str = "") -> "subprocess.Popen[str]":
+    """Start a Python process in a workspace; come back once it has printed a line that begins like this."""
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=workspace, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert not until or any(line.startswith(until) for line in process.stdout)
+    return process
+
+
 def add_shell_stage(workspace: Path) -> None:
     path = workspace / "dvc.yaml"
     yaml = YAML()
@@ -142,13 +152,7 @@ def test_a_stage_is_tried_again_as_often_as_its_meta_says(copied: Path) -> None:
 
 def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(copied: Path) -> None:
     set_params(copied, {"train.epochs": 3})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tidegate", "run"], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("train@linear"):
-            break
+    process = begun(copied, "-m", "tidegate", "run", until="train@linear")
     time.sleep(2)  # amid train@rnn
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -191,10 +195,7 @@ def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
         "import sys, time\nfrom dvc.repo import Repo\nrepo = Repo()\n"
         "with repo.lock:\n    print('held', flush=True)\n    time.sleep(8)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", holder], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    process = begun(copied, "-c", holder, until="held")
     said = run_in(copied, "tidegate", "run").stdout.splitlines()
     assert process.poll() == 0
     assert f"(process {process.pid}) to end …" in said[0] and said[0].startswith("Waiting for ")
@@ -204,8 +205,7 @@ def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
 def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Path) -> None:
     set_params(copied, {"models.linear.ridge": 0.5})
     (copied / ".tidegate" / "holder.json").unlink()  # of the run that trained this workspace
-    words = [sys.executable, "-m", "tidegate", "run"]
-    first = subprocess.Popen(words, cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    first = begun(copied, "-m", "tidegate", "run")
     until = time.monotonic() + 60
     while not (copied / ".tidegate" / "holder.json").exists() and time.monotonic() < until:
         time.sleep(0.1)
@@ -217,13 +217,7 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Pa
 
 def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
     set_params(copied, {"train.epochs": 3})
-    repro = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro"], cwd=copied, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-    )
-    assert repro.stdout is not None
-    for line in repro.stdout:
-        if line.startswith("Running stage 'train@"):
-            break
+    repro = begun(copied, "-m", "dvc", "repro", until="Running stage 'train@")
     said = run_in(copied, "tidegate", "run").stdout.splitlines()
     assert repro.wait() == 0
     assert f"Waiting for dvc repro (process {repro.pid}) to end …" == said[0]

@@ -10,11 +10,10 @@ from panels import all_starts, cycle, noise, spec_of
 from workspaces import ROOT
 
 import models
-from models import lecture
 from models.conformal import Calibrated
 from models.recurrent import Options, build_net
 from tidegate import settings
-from tidegate.errors import GateClosed, SettingsError
+from tidegate.errors import SettingsError
 from tidegate.panel import Panel, WindowSpec
 from tidegate.report import silent
 
@@ -135,7 +134,6 @@ def test_shuffled_time_destroys_skill() -> None:
 
 
 def test_independent_channels_share_one_net() -> None:
-    from models.recurrent import Options, build_net
 
     panel = noise(spec_of(1, 3, lookback=8, horizon=4, targets=3), missing=0)
     net = build_net(Options(cell="gru", units=5, channels="independent"), panel.spec)
@@ -217,7 +215,6 @@ def test_each_cost_is_its_definition() -> None:
 
 
 def test_teacher_forcing_reads_the_truth_in_training_alone() -> None:
-    from models.recurrent import Options, build_net
 
     spec = spec_of(1, 1, lookback=8, horizon=6)
     net = build_net(Options(cell="gru", units=5, head="recursive", teacher_forcing=1.0), spec)
@@ -231,77 +228,6 @@ def test_teacher_forcing_reads_the_truth_in_training_alone() -> None:
     taught, moved = np.asarray(net(given, training=True)), np.asarray(net(other, training=True))
     assert np.array_equal(taught[:, 0], moved[:, 0])  # the first step has no truth before it
     assert (np.abs(taught[:, 1:] - moved[:, 1:]) > 1e-6).all()
-
-
-def test_clipping_by_value_bounds_each_step_of_the_optimiser() -> None:
-    import keras
-
-    from models.nets.training import optimizer_of
-
-    optimizer = optimizer_of(RECIPE.model_copy(update={"clip_norm": None, "clip_value": 0.25}))
-    clipped = optimizer._clip_gradients([keras.ops.convert_to_tensor([3.0, -0.1])])
-    assert np.allclose(clipped[0], [0.25, -0.1])
-
-
-def test_the_learning_rate_holds_and_then_decays() -> None:
-    from models.nets.training import learning_rate
-
-    held = {"learning_rate": 0.1, "learning_rate_hold_epochs": 2, "learning_rate_decay": 0.5}
-    recipe = RECIPE.model_copy(update=held)
-    assert [learning_rate(recipe, epoch) for epoch in range(5)] == [0.1, 0.1, 0.1, 0.05, 0.025]
-
-
-def test_averaged_weights_are_validated_and_kept() -> None:
-    panel = noise(spec_of(2, 1, lookback=8, horizon=3), 200, missing=0)
-    recipe = RECIPE.model_copy(update={"epochs": 4, "averaging": 0.9, "learning_rate": 0.05, "patience_epochs": 9})
-    model = models.make("x", {"family": "recurrent", "cell": "gru", "units": 6}, panel.spec)
-    validation = all_starts(panel, 130)[:32]
-    history = model.fit(panel, all_starts(panel, end=130), validation, recipe, silent)
-    reached = float(np.abs(model.predict(panel, validation).point - panel.future(validation)[0]).mean())
-    assert reached == pytest.approx(min(row["validation_loss"] for row in history), rel=1e-4)
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_measuring_gradient_flow_changes_nothing(cell: str) -> None:
-    panel = cycle(spec_of(2, 1, lookback=24, horizon=4, season=12), 200)
-    model = models.make("x", {"family": "recurrent", "cell": cell, "units": 8}, panel.spec)
-    starts = all_starts(panel, end=150)
-    model.fit(panel, starts, all_starts(panel, 150), RECIPE, silent)
-    before = model.predict(panel, starts[:20]).point
-    flow = model.gradient_flow(panel, starts[:64], RECIPE)  # type: ignore[attr-defined]
-    assert flow.norms.shape == (24,) and (flow.norms > 0).all()
-    assert np.array_equal(model.predict(panel, starts[:20]).point, before)
-
-
-def test_gradients_vanish_in_an_rnn_and_live_in_an_lstm_that_keeps() -> None:
-    panel = noise(spec_of(1, 1, lookback=24, horizon=4), 100, missing=0)
-    starts, kept = all_starts(panel), {}
-    for cell in ("rnn", "lstm"):
-        model = models.make("x", {"family": "recurrent", "cell": cell, "units": 4}, panel.spec)
-        model.fit(panel, starts, starts, RECIPE, silent)
-        layer = model.net.get_layer(f"{cell}_1")  # type: ignore[attr-defined]
-        kernel, recurrent, bias = layer.get_weights()
-        if cell == "rnn":
-            recurrent = 0.5 * np.eye(4)
-        else:
-            bias[4:8] = 6.0  # the forget gates stay open
-        layer.set_weights([kernel, recurrent, bias])
-        norms = model.gradient_flow(panel, starts, RECIPE).norms  # type: ignore[attr-defined]
-        kept[cell] = norms[0] / norms[-2]  # an LSTM's newest state reaches the head by another way than the others
-    assert kept["rnn"] < 0.51**22
-    assert kept["lstm"] > 1000 * kept["rnn"]
-
-
-def test_gradient_flow_is_the_derivative_of_the_loss_in_the_state() -> None:
-    """The gradient at the newest state is the head's alone: Wᵀ sign(ŷ − y) / horizon for an absolute error."""
-    panel = noise(spec_of(1, 1, lookback=6, horizon=4), 80, missing=0)
-    model = models.make("x", {"family": "recurrent", "cell": "gru", "units": 5}, panel.spec)
-    starts = all_starts(panel)
-    model.fit(panel, starts, starts, RECIPE, silent)
-    flow = model.gradient_flow(panel, starts[:9], RECIPE)  # type: ignore[attr-defined]
-    kernel = np.asarray(model.net.get_layer("head").kernel)  # type: ignore[attr-defined]
-    off = np.sign(model.predict(panel, starts[:9]).point - panel.future(starts[:9])[0])[..., 0] / 4
-    assert flow.norms[-1] == pytest.approx(np.linalg.norm(off @ kernel.T, axis=1).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -332,33 +258,3 @@ def test_a_candidates_own_recipe_wins() -> None:
 def test_the_spec_survives_json() -> None:
     spec = replace(rich().spec, alert=("above", 3.0))
     assert WindowSpec.from_json(__import__("json").loads(__import__("json").dumps(spec.as_json()))) == spec
-
-
-def test_a_training_that_wants_a_gpu_refuses_to_run_on_a_cpu() -> None:
-    import tensorflow as tf
-
-    if tf.config.list_physical_devices("GPU"):
-        pytest.skip("there is a GPU here")
-    panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
-    recipe, starts = RECIPE.model_copy(update={"device": "gpu"}), all_starts(panel)
-    for section in ({"family": "recurrent", "cell": "gru", "units": 4}, {"family": "lecture", "epochs": 1}):
-        with pytest.raises(GateClosed, match=r"train\.device is gpu, and TensorFlow sees none"):
-            models.fit("x", section, panel, starts, starts, recipe, silent)
-
-
-def test_what_a_net_has_learnt_on_is_said() -> None:
-    panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
-    starts, section = all_starts(panel), {"family": "recurrent", "cell": "gru", "units": 4}
-    said = models.learnt_on(models.fit("x", section, panel, starts, starts, RECIPE, silent)[0])
-    assert set(said) == {"device", "memory_gib", "kernel"} and float(said["memory_gib"]) > 0
-    naive = {"family": "naive", "method": "last"}
-    assert models.learnt_on(models.fit("x", naive, panel, starts, starts, RECIPE, silent)[0]) == {}
-
-
-def test_the_kernel_is_cudnn_where_the_layers_are_what_it_computes() -> None:
-    from models.nets.device import _kernel
-
-    spec = spec_of(2, 1, lookback=8, horizon=3)
-    kernels = {cell: _kernel(build_net(Options(cell=cell, units=4), spec)) for cell in ("rnn", "lstm", "gru")}
-    assert kernels == {"rnn": "plain: cuDNN has no kernel for Keras' vanilla RNN", "lstm": "cuDNN", "gru": "cuDNN"}
-    assert _kernel(lecture.build_net(lecture.Options(), 1, 0)).endswith("has another activation than cuDNN's")
