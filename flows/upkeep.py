@@ -20,6 +20,7 @@ from prefect.states import Cancelled, Crashed, State
 from prefect.types._datetime import now
 
 from tidegate import processes, tracking
+from tidegate.errors import ServiceError
 
 logger = logging.getLogger("tidegate")
 MARK = "process:"  # of the tag that names the process of a flow run
@@ -32,9 +33,19 @@ def begin() -> None:
         if own:
             tags = [*runtime.flow_run.tags, MARK + processes.mark()]
             client.update_flow_run(own, tags=tags)
-        closed = close_dead(client) + tracking.close_dead()
+        closed = close_dead(client) + _tidy_tracking()
         missed = stand_for_missed(client, str(own)) if own else 0
     logger.info("closed %d runs that dead processes had left; stand for %d that were missed", closed, missed)
+
+
+def _tidy_tracking() -> int:
+    """Send MLflow what waits on disk, and close what dead processes left open there; it may be away."""
+    tracking.send_unsent()
+    try:
+        return tracking.close_dead()
+    except ServiceError as error:
+        logger.warning("%s", error)
+        return 0
 
 
 def close_dead(client: SyncPrefectClient) -> int:

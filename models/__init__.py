@@ -5,10 +5,14 @@ A section may hold `train`, where this candidate's recipe differs from the one t
 Keras before a net is built, so that checking params.yaml stays quick.
 """
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+# Before any file imports Keras: not what a user's own Keras configuration says, but what the environment does.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models.conformal import Calibrated
 from models.interface import History, Model, ModelOptions
@@ -70,14 +74,14 @@ def fit(
     return model, history
 
 
-def learnt_on(model: Calibrated) -> dict[str, str]:
+def learnt_on(model: Calibrated, replicas: int = 1) -> dict[str, str]:
     """Say on what device a model has learnt, and by which kernels; nothing of one that is no net."""
     net = getattr(model.model, "net", None)
     if net is None:
         return {}
     from models.nets import device
 
-    return device.describe(net)
+    return device.describe(net, replicas)
 
 
 def space_of(name: str, section: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,10 +86,10 @@ class Family:
         """Train by backpropagation through time; the weights of the best validation epoch stand."""
         from models.nets import outputs, training
 
-        training.begin(recipe.seed, recipe.device)
-        self.net = build_net(self.options, self.spec, recipe.seed)
         cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
-        return training.fit(self.net, panel, train, validation, recipe, cost, report, checkpoint)
+        with training.begin(recipe.seed, recipe.device, recipe.replicas):
+            self.net = build_net(self.options, self.spec, recipe.seed)
+            return training.fit(self.net, panel, train, validation, recipe, cost, report, checkpoint)
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""

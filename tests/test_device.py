@@ -19,7 +19,7 @@ def test_a_training_that_wants_a_gpu_refuses_to_run_on_a_cpu() -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
     recipe, starts = RECIPE.model_copy(update={"device": "gpu"}), all_starts(panel)
     for section in ({"family": "recurrent", "cell": "gru", "units": 4}, {"family": "lecture", "epochs": 1}):
-        with pytest.raises(GateClosed, match=r"train\.device is gpu, and TensorFlow sees none"):
+        with pytest.raises(GateClosed, match=r"train\.device is gpu, and tensorflow sees none"):
             models.fit("x", section, panel, starts, starts, recipe, silent)
 
 
@@ -27,7 +27,7 @@ def test_what_a_net_has_learnt_on_is_said() -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
     starts, section = all_starts(panel), {"family": "recurrent", "cell": "gru", "units": 4}
     said = models.learnt_on(models.fit("x", section, panel, starts, starts, RECIPE, silent)[0])
-    assert set(said) == {"device", "memory_gib", "kernel"} and float(said["memory_gib"]) > 0
+    assert set(said) == {"engine", "device", "memory_gib", "kernel"} and float(said["memory_gib"]) > 0
     naive = {"family": "naive", "method": "last"}
     assert models.learnt_on(models.fit("x", naive, panel, starts, starts, RECIPE, silent)[0]) == {}
 

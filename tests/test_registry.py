@@ -12,6 +12,7 @@ from tidegate import identity, settings, tracking
 from tidegate.artifacts import read_json, write_json
 from tidegate.report import silent
 from tidegate.stages import evaluate, register
+from tidegate.store import EXPERIMENT, opened
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def decide() -> dict[str, object]:
 
 
 def versions() -> dict[str, list[str]]:
-    client = tracking.prepare()
+    client = opened()
     found = client.search_model_versions("name = 'tidegate'")
     return {v.version: sorted(client.get_model_version("tidegate", v.version).aliases) for v in found}
 
@@ -112,7 +113,7 @@ def test_a_champion_that_cannot_be_compared_is_not_replaced(here: Path) -> None:
 
 def test_a_registration_killed_before_its_aliases_is_finished_later(here: Path) -> None:
     first = decide()
-    client = tracking.prepare()
+    client = opened()
     client.delete_model_version_tag("tidegate", "1", register.COMPLETE)
     for alias in ("champion", "challenger"):
         client.delete_registered_model_alias("tidegate", alias)
@@ -150,8 +151,8 @@ def test_a_registry_that_was_lost_is_filled_again(here: Path) -> None:
 def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
     chosen = settings.load()
-    client = tracking.prepare()
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    client = opened()
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     assert len(client.search_runs([experiment.experiment_id])) == len(chosen.models)
     whose = identity.of_candidate(chosen, "gru")
     run_id = tracking.find_run("gru", whose.data, identity.folder_digest(Path("artifacts/models/gru")))
@@ -195,13 +196,13 @@ def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(workspace: Path) -> None:
     die = (
-        "import os, mlflow\nfrom tidegate import tracking\ntracking.prepare()\n"
-        "tracking._begun({})\nmlflow.start_run(nested=True)\nos._exit(9)\n"
+        "import os, mlflow\nfrom tidegate import store\nstore.opened()\nstore.begun({})\n"
+        "mlflow.start_run(nested=True)\nos._exit(9)\n"
     )
     assert run_in(workspace, "python", "-c", die, check=False).returncode == 9
     close = (
-        "from tidegate import tracking\nprint(tracking.close_dead(), tracking.close_dead())\n"
-        "for run in tracking.prepare().search_runs(['1']):\n"
+        "from tidegate import store, tracking\nprint(tracking.close_dead(), tracking.close_dead())\n"
+        "for run in store.opened().search_runs(['1']):\n"
         "    print(run.info.status, run.data.tags.get('process.crashed', '-').split(' (')[0])\n"
     )
     said = run_in(workspace, "python", "-c", close).stdout.splitlines()

@@ -23,11 +23,12 @@ def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
 
         begin = training.begin
 
-        def disturbed(seed: int, device: str) -> None:
-            begin(seed, device)
+        def disturbed(*given: object) -> object:
+            scope = begin(*given)
             for _ in range(draws):
                 random.random()
                 np.random.random()
+            return scope
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(training, "begin", disturbed)

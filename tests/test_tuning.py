@@ -6,8 +6,9 @@ import pytest
 from ruamel.yaml import YAML
 from workspaces import run_in, set_params
 
-from tidegate import tracking, tuning
+from tidegate import tuning
 from tidegate.errors import SettingsError
+from tidegate.store import EXPERIMENT, opened
 
 
 def test_a_space_is_read_as_choices_or_as_a_range() -> None:
@@ -46,8 +47,8 @@ def test_a_search_goes_on_prunes_and_writes_the_best_back(workspace: Path, monke
     assert "# drawn anew each epoch" in (workspace / "params.yaml").read_text()
 
     monkeypatch.chdir(workspace)
-    client = tracking.prepare()
-    experiment = client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    client = opened()
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     (parent,) = client.search_runs([experiment], "attributes.run_name = 'tune gru'")
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert len(children) == 13

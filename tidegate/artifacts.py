@@ -19,6 +19,7 @@ SUPERSEDED = "superseded"  # within DATA: the values that others replaced, one P
 SERIES = "series.json"  # within DATA: which series its rows are of
 DVC_LOCKS = Path(".dvc") / "tmp"
 CHECKPOINTS = Path(".tidegate") / "checkpoints"  # outside what DVC removes before a stage
+UNSENT = Path(".tidegate") / "unsent"  # records of trainings that MLflow has not taken yet
 INGEST_STATE = Path(".tidegate") / "ingest.json"  # what the source and data/ looked like after the last ingest
 
 ARTIFACTS = Path("artifacts")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tidegate import forecast_table, identity, tracking
+from tidegate import forecast_table, identity, registry
 from tidegate import frame as long_frame
 from tidegate.artifacts import DATA, FORECASTS, MEASUREMENTS
 from tidegate.calendar import off_grid, step_of
@@ -107,15 +107,15 @@ def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Ti
     return newest
 
 
-def _champion(settings: Settings) -> tuple[Forecaster, tracking.ModelVersion]:
+def _champion(settings: Settings) -> tuple[Forecaster, registry.ModelVersion]:
     name = settings.register_.name
-    champion = tracking.champion(name)
+    champion = registry.champion(name)
     if champion is None:
         raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
-    return Forecaster.load(*tracking.parts_of(champion)), champion
+    return Forecaster.load(*registry.parts_of(champion)), champion
 
 
-def _identity(champion: tracking.ModelVersion) -> dict[str, str]:
+def _identity(champion: registry.ModelVersion) -> dict[str, str]:
     return {
         "model": champion.name,
         "version": str(champion.version),

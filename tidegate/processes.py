@@ -1,9 +1,17 @@
-"""Which process does a piece of work, so that what a dead one left open can be found and closed."""
+"""Which process does a piece of work: to find and close what a dead one left open, and to know who leads among many."""
 
+import json
 import os
 import socket
+from dataclasses import dataclass
 
 import psutil
+
+from tidegate.errors import UserError
+
+CLUSTER = (
+    "TF_CONFIG"  # TensorFlow's own: {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}
+)
 
 
 def mark() -> str:
@@ -21,3 +29,43 @@ def is_dead(marked: str) -> bool:
         return f"{psutil.Process(int(number)).create_time():.2f}" != began
     except psutil.NoSuchProcess:
         return True
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines that share one training, and which of them this is."""
+
+    count: int = 1
+    place: int = 0
+
+    @property
+    def many(self) -> bool:
+        """Say whether there is more than one."""
+        return self.count > 1
+
+    @property
+    def leads(self) -> bool:
+        """Say whether it is this one that keeps what was learnt."""
+        return self.place == 0
+
+
+def machines() -> Machines:
+    """Read who shares a training from TF_CONFIG; without it, this machine alone.
+
+    Raises:
+        UserError: it is not what TensorFlow describes.
+    """
+    said = os.environ.get(CLUSTER)
+    if not said:
+        return Machines()
+    try:
+        about = json.loads(said)
+        found = Machines(len(about["cluster"]["worker"]), int(about["task"]["index"]))
+    except (ValueError, KeyError, TypeError):
+        found = Machines(0)
+    if not 0 <= found.place < found.count:
+        raise UserError(
+            f'{CLUSTER} is {said!r}: give {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": "worker", '
+            '"index": 0}}, with this machine\'s place among the workers as its index.'
+        )
+    return found

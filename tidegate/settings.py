@@ -159,6 +159,7 @@ class Train(Section):
     weight_decay: Annotated[Real, Field(ge=0)] = 0.0
     averaging: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     device: Literal["any", "cpu", "gpu"] = "any"
+    replicas: Steps = 1  # devices of a machine that share each batch
 
     @model_validator(mode="after")
     def _one_clip(self) -> "Train":

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from tidegate import identity, tracking
+from tidegate import identity, registry, tracking
 from tidegate.artifacts import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.settings import Settings
 
@@ -88,7 +88,7 @@ def _figure(key: str, value: float | None) -> str:
 def verdict() -> str:
     """Say in one sentence which model is champion now, and why."""
     decision = read_json(REGISTRATION)
-    present = tracking.champion(decision["model"])
+    present = registry.champion(decision["model"])
     if present is None:
         return f"There is no champion: {decision['reason']}."
     whose = present.tags.get("tidegate.candidate", "?")

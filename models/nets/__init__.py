@@ -11,6 +11,7 @@ layers          layers of our own, which say how to make them again
 training        the recipe: batches, optimiser, clipping, schedule, early stopping
 course          the learning curve, when to stop, and how to go on after a kill
 device          on what a net learns
+engine          what Keras has no word for: devices, machines, gradients
 gradients       how much of the gradient reaches each step of the lookback
 walk            forecasts fed back, step by step
 files           nets written to the byte, and read in safe mode

@@ -49,9 +49,9 @@ class Course(keras.callbacks.Callback):
 
     def resume(self, optimizer: keras.optimizers.Optimizer) -> int:
         """Take up a training where its checkpoint left it, if there is one; give the number of epochs done."""
+        optimizer.build(self.net.trainable_variables)
         if self.checkpoint is None or not self.checkpoint.exists():
             return 0
-        optimizer.build(self.net.trainable_variables)
         with np.load(self.checkpoint, allow_pickle=False) as kept:
             about = json.loads(str(kept["about"]))
             for name, variables in (("net", self.net.variables), ("optimizer", optimizer.variables)):

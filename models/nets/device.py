@@ -1,4 +1,4 @@
-"""Where a net learns: a gate for those who want a GPU, and what is said of the device afterwards."""
+"""On what a net has learnt: the device, its memory, and which kernels its layers could use."""
 
 import platform
 from pathlib import Path
@@ -6,38 +6,22 @@ from typing import Any
 
 import keras
 import psutil
-import tensorflow as tf
 
-from tidegate.errors import GateClosed
-
-GIB = 2**30
+from models.nets import engine
+from tidegate.processes import machines
 
 
-def require(device: str) -> None:
-    """Hold to what train.device says: any, cpu or gpu.
-
-    Raises:
-        GateClosed: a GPU is asked for, and TensorFlow sees none.
-    """
-    if device == "gpu" and not tf.config.list_physical_devices("GPU"):
-        raise GateClosed(
-            "train.device is gpu, and TensorFlow sees none on this machine: send the stage to one that has (meta.pool "
-            "in dvc.yaml), or set train.device to any."
-        )
-    if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-
-
-def describe(net: keras.Model) -> dict[str, str]:
-    """Say on what a net has learnt: device, memory in GiB (of a GPU the most that was used), and its kernels."""
-    gpus = tf.config.get_visible_devices("GPU")
-    if not gpus:
-        name = f"CPU ({_processor()})"
-        return {"device": name, "memory_gib": f"{psutil.virtual_memory().total / GIB:.1f}", "kernel": "plain: no GPU"}
-    details = tf.config.experimental.get_device_details(gpus[0])
-    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
-    name = f"GPU ({details.get('device_name', 'unnamed')})"
-    return {"device": name, "memory_gib": f"{peak / GIB:.1f}", "kernel": _kernel(net)}
+def describe(net: keras.Model, replicas: int) -> dict[str, str]:
+    """Say on what a net has learnt: engine, devices, memory in GiB (of a GPU the most that was used), and kernels."""
+    gpus, shared = engine.gpus(), max(replicas, machines().count)
+    name = f"GPU ({gpus[0]})" if gpus else f"CPU ({_processor()})"
+    memory = engine.gpu_memory_gib() if gpus else psutil.virtual_memory().total / engine.GIB
+    return {
+        "engine": engine.BACKEND,
+        "device": name if shared == 1 else f"{shared} × {name}",
+        "memory_gib": "unknown" if memory is None else f"{memory:.1f}",
+        "kernel": _kernel(net) if gpus else "plain: no GPU",
+    }
 
 
 def _kernel(net: keras.Model) -> str:

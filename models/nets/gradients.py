@@ -5,7 +5,8 @@ state after token t, and all that happens later is counted. In a vanilla RNN the
 (Bengio, Simard and Frasconi, IEEE Trans. Neural Networks 5, 1994); gates are there to let it live. Clipping shortens
 the gradient of the weights as a whole, and with it every step's share by the same factor.
 
-It is measured by walking the layer token by token, with a tap at each state, and asking for the gradient there.
+It is measured by walking the layer token by token, with a tap at each state, a zero that is added to it, and asking for
+the gradient there.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
+from models.nets import engine
 from models.nets.cells import LAYERS
 from models.nets.outputs import Cost
 from models.nets.windowed import Windowed
@@ -36,18 +37,22 @@ def gradient_flow(net: keras.Model, panel: Panel, starts: Starts, cost: Cost) ->
     """Measure it on the given windows."""
     layer = first_recurrent(net)
     model = Windowed(net, panel, cost)
-    with _tapped(layer) as taps, tf.GradientTape(persistent=True) as tape:
+
+    def windows() -> Any:
         output = model(starts)
         truth, weight = ops.split(model.truth(starts), [model.targets], axis=-1)
         spent = ops.sum(cost(output, truth) * weight, axis=(1, 2))
-        windows = ops.sum(spent / ops.maximum(ops.sum(weight, axis=(1, 2)), 1.0))
-        batch = model.compute_loss(x=starts, y_pred=output)
-    states = tape.gradient(windows, taps)
-    weights = tape.gradient(batch, net.trainable_variables)
-    norms = [float(ops.mean(ops.sqrt(ops.sum(ops.square(state), axis=-1)))) for state in states]
-    return GradientFlow(
-        np.array(norms, np.float32), float(tf.linalg.global_norm([tf.convert_to_tensor(w) for w in weights]))
-    )
+        return ops.sum(spent / ops.maximum(ops.sum(weight, axis=(1, 2)), 1.0))
+
+    def batch() -> Any:
+        return model.compute_loss(x=starts, y_pred=model(starts))
+
+    with _tapped(layer) as taps:
+        model(starts)  # the first walk sets the taps
+        states = engine.gradients(windows, taps)
+    norms = [np.linalg.norm(state, axis=-1).mean() for state in states]
+    weights = engine.gradients(batch, net.trainable_variables)
+    return GradientFlow(np.array(norms, np.float32), float(np.sqrt(sum(np.square(each).sum() for each in weights))))
 
 
 def first_recurrent(net: keras.Model) -> keras.layers.Layer:
@@ -61,8 +66,8 @@ def first_recurrent(net: keras.Model) -> keras.layers.Layer:
 
 @contextmanager
 def _tapped(layer: Any) -> Iterator[list[Any]]:
-    """Have a layer walk its tokens one by one, with a tap at each state; give the taps, filled as it walks."""
-    taps: list[Any] = []
+    """Have a layer walk its tokens one by one, with a tap at each state; give the taps, set as it first walks."""
+    taps: list[keras.Variable] = []
     plain = layer.call
 
     def walk(sequence: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
@@ -71,9 +76,10 @@ def _tapped(layer: Any) -> Iterator[list[Any]]:
         for token in range(sequence.shape[1]):
             _, states = layer.cell(sequence[:, token], states, training=training)
             states = list(states) if isinstance(states, list | tuple) else [states]
-            # An identity of its own: the gradient asked for is that of all that follows this state.
-            states[0] = tf.identity(states[0])
-            taps.append(states[0])
+            if token == len(taps):
+                taps.append(keras.Variable(ops.zeros_like(states[0])))
+            # The gradient in the tap is that of all that follows this state.
+            states[0] = states[0] + taps[token].value
             outputs.append(states[0])
         read = ops.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
         return (read, *states) if layer.return_state else read

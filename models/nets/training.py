@@ -7,19 +7,16 @@ on the validation windows, and, if asked for, the weights' moving average. One s
 
 import itertools
 import math
-import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever a user's own Keras configuration says
-
 import keras
 import numpy as np
-import tensorflow as tf
 
+from models.nets import engine
 from models.nets.course import Course
-from models.nets.device import require
 from models.nets.outputs import Cost
 from models.nets.windowed import Windowed
 from tidegate.panel import Floats, Panel, Starts, spread
@@ -30,16 +27,18 @@ VALIDATION_WINDOWS = 8192  # at most, evenly spread: enough to see when to stop
 PREDICT_BATCH = 512
 
 
-def begin(seed: int, device: str = "any") -> None:
+def begin(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
     """Start from a clean slate: the same seed gives the same bits, whatever ran before in this process.
 
+    Gives the scope to build and train in, where devices or machines share each batch.
+
     Raises:
-        GateClosed: a GPU is asked for, and there is none.
+        GateClosed: there are no such devices.
     """
-    require(device)
-    tf.config.experimental.enable_op_determinism()
+    scope = engine.settle(device, replicas)
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
+    return scope
 
 
 def drawn(starts: Starts, batches: int, batch: int, seed: int, first: int = 0) -> Iterator[tuple[Starts]]:
@@ -112,6 +111,7 @@ def fit(
     """
     model = Windowed(net, panel, cost)
     batch = min(recipe.batch_windows, len(train), len(validation))
+    batch = max(1, batch // engine.parts()) * engine.parts()
     batches = max(1, min(recipe.epoch_windows, len(train)) // batch)
     course = Course(net, recipe.patience_epochs, checkpoint)
     callbacks = [

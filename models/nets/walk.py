@@ -1,10 +1,8 @@
 """Forecasting by feeding forecasts back, for nets that say the next value after each step."""
 
-from typing import Any
-
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from tidegate.panel import Floats
 
@@ -15,19 +13,11 @@ def walk(net: keras.Model, past: Floats, horizon: int) -> Floats:
     The net is a recurrent layer `lstm` and a readout `next`.
     """
     layer, readout = net.get_layer("lstm"), net.get_layer("next")
-
-    @tf.function
-    def along(series: Any) -> Any:
-        states = layer.get_initial_state(tf.shape(series)[0])
-        for step in tf.range(tf.shape(series)[1]):
-            _, states = layer.cell(series[:, step], states)
-        said = tf.TensorArray(tf.float32, horizon)
-        value = readout(states[0])
-        said = said.write(0, value)
-        for step in tf.range(1, horizon):
-            _, states = layer.cell(value, states)
-            value = readout(states[0])
-            said = said.write(step, value)
-        return tf.transpose(said.stack(), (1, 0, 2))
-
-    return np.asarray(along(tf.constant(past)), np.float32)
+    states = layer.get_initial_state(len(past))
+    for step in range(past.shape[1]):
+        _, states = layer.cell(past[:, step], states)
+    said = [readout(states[0])]
+    for _ in range(1, horizon):
+        _, states = layer.cell(said[-1], states)
+        said.append(readout(states[0]))
+    return np.asarray(ops.convert_to_numpy(ops.stack(said, axis=1)), np.float32)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from models.nets.engine import Trainable, total
 from models.nets.outputs import Cost
 from tidegate.calendar import columns
 from tidegate.panel import Panel, WindowSpec
@@ -64,10 +65,10 @@ class Gather(keras.layers.Layer):
         """Gather the windows; what has one row alone is the same for every station."""
         row = starts[:, 0] if self.rows > 1 else ops.zeros_like(starts[:, 0])
         first = row * self.steps + starts[:, 1]
-        return ops.take(self.cells, first[:, None] + self.window[None, :], axis=0)
+        return ops.take(self.cells, first[:, None] + ops.convert_to_tensor(self.window), axis=0)
 
 
-class Windowed(keras.Model):
+class Windowed(Trainable):
     """A net with the panel it reads: starts (batch, 2) → the net's output (batch, horizon, targets, numbers)."""
 
     def __init__(self, net: keras.Model, panel: Panel, cost: Cost | None = None) -> None:
@@ -113,8 +114,8 @@ class Windowed(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Average the cost over the targets that were observed; the others say nothing."""
+        """Average the cost over the targets that the whole batch observed; the others say nothing."""
         if self.cost is None:
             raise TypeError("this net was not made to be trained: give it a cost")
         truth, weight = ops.split(self.truth(x), [self.targets], axis=-1)
-        return ops.sum(self.cost(y_pred, truth) * weight) / ops.maximum(ops.sum(weight), 1.0)
+        return ops.sum(self.cost(y_pred, truth) * weight) / ops.maximum(total(ops.sum(weight)), 1.0)

@@ -13,9 +13,9 @@ import pandas as pd
 
 import models
 from tidegate import frame as long_frame
-from tidegate import tracking, windows
+from tidegate import registry, tracking, windows
 from tidegate.artifacts import CLEAN, EVALUATION, MODELS, REGISTRATION, WINDOWS, read_json, write_json
-from tidegate.errors import TidegateError
+from tidegate.errors import ServiceError, TidegateError
 from tidegate.forecaster import Forecaster
 from tidegate.frame import STATION, TIME
 from tidegate.metrics import METRICS
@@ -44,7 +44,7 @@ def run(settings: Settings, report: Report) -> str:
     name = min(scores, key=lambda candidate: scores[candidate][metric])
     run_id = tracking.run_of(settings, name)
     whose = tracking.identity_tags(run_id)  # as it was when the model was trained
-    found = tracking.find_version(settings.register_.name, whose)
+    found = registry.find_version(settings.register_.name, whose)
     if found is not None:
         decision = _decision_of(found)  # this identity has been before the gate
     else:
@@ -74,12 +74,14 @@ def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -
             False,
             f"no candidate beats {against} ({metric} {baseline:.4g}); none is registered",
         )
-    present = tracking.champion(settings.register_.name)
+    present = registry.champion(settings.register_.name)
     if present is None:
         reason = f"{name} beats {against} ({metric} {own:.4g} against {baseline:.4g}), and there was no champion"
         return Decision(name, True, True, reason)
     try:
-        reigning = champion_score(settings, Forecaster.load(*tracking.parts_of(present)))
+        reigning = champion_score(settings, Forecaster.load(*registry.parts_of(present)))
+    except ServiceError:  # no evidence about the champion, only that MLflow is away
+        raise
     except TidegateError as error:
         reason = f"{name} stays challenger: champion version {present.version} cannot be compared with it ({error})"
         return Decision(name, True, False, reason)
@@ -126,21 +128,21 @@ class Incomparable(TidegateError):
 def _register(settings: Settings, run_id: str, whose: dict[str, str], decision: Decision) -> Any:
     tags = {**whose, **{DECISION + key: str(value) for key, value in asdict(decision).items()}}
     model, spec = MODELS / decision.candidate, WINDOWS / windows.SPEC
-    return tracking.register(settings.register_.name, run_id, model, spec, _example(Forecaster.load(model)), tags)
+    return registry.register(settings.register_.name, run_id, model, spec, _example(Forecaster.load(model)), tags)
 
 
 def _point_aliases(version: Any, decision: Decision) -> None:
-    tracking.set_alias(version, tracking.CHALLENGER)
+    registry.set_alias(version, registry.CHALLENGER)
     if decision.promoted:
-        tracking.set_alias(version, tracking.CHAMPION)
-    tracking.set_tag(version, COMPLETE, "true")
+        registry.set_alias(version, registry.CHAMPION)
+    registry.set_tag(version, COMPLETE, "true")
 
 
 def _decision_of(version: Any) -> Decision:
     """Give what was decided when this identity was registered: it is not put before the gate twice."""
     stored = {k.removeprefix(DECISION): v for k, v in version.tags.items() if k.startswith(DECISION)}
     decision = Decision(stored["candidate"], True, stored["promoted"] == "True", stored["reason"])
-    present = tracking.champion(version.name)
+    present = registry.champion(version.name)
     if not decision.promoted or COMPLETE not in version.tags or (present and present.version == version.version):
         return decision
     holder = f"version {present.version}" if present else "none"

@@ -1,8 +1,9 @@
 """Train: fit one candidate of params.yaml.
 
 Reads artifacts/windows. Writes artifacts/models/<name>: the model, and history.csv, its learning curve. Records the
-run with MLflow. Stops at a section that cannot be built, or windows that it cannot learn from. A training that was
-killed goes on after its last whole epoch, and ends as if it had not been.
+run with MLflow, or on disk while that is away. Stops at a section that cannot be built, or windows that it cannot learn
+from. A training that was killed goes on after its last whole epoch, and ends as if it had not been; one that several
+machines share begins anew.
 """
 
 import time
@@ -11,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 import models
-from tidegate import identity, tracking, windows
+from tidegate import identity, tracking, usage, windows
 from tidegate.artifacts import CHECKPOINTS, HISTORY, MODELS, WINDOWS, replacing
 from tidegate.parsing import choose, digest
+from tidegate.processes import machines
 from tidegate.report import Report
 from tidegate.settings import Settings
 
@@ -26,29 +28,36 @@ def run(settings: Settings, report: Report, name: str) -> str:
     panel, starts = windows.read()
     section = settings.models[name]
     checkpoint = CHECKPOINTS / f"{name}-{_what(settings, name)}.npz"
+    team = machines()
     began = time.perf_counter()
-    model, history = models.fit(
-        name, section, panel, starts["train"], starts["validation"], settings.train, report, checkpoint
-    )
+    with usage.watched() as used:
+        model, history = models.fit(
+            name, section, panel, starts["train"], starts["validation"], settings.train, report,
+            None if team.many else checkpoint,
+        )  # fmt: skip
     seconds = time.perf_counter() - began
+    if not team.leads:
+        return f"took part as machine {team.place + 1} of {team.count}; the first keeps what was learnt"
     with replacing(MODELS / name) as folder:
         folder.mkdir()
         models.save(model, section, panel.spec, folder)
         pd.DataFrame(history, columns=COLUMNS).to_csv(folder / HISTORY, index=False)
-    tracking.record_training(
+    unsent = tracking.record_training(
         identity.of_candidate(settings, name),
         identity.folder_digest(MODELS / name),
         identity.parameters(settings, name),
         history,
         seconds,
-        models.learnt_on(model),
+        models.learnt_on(model, models.recipe(name, section, settings.train).replicas),
+        used,
     )
     for left in CHECKPOINTS.glob(f"{name}-*.npz"):
         left.unlink()
+    later = "; MLflow is away: the record waits on disk, and is sent later" if unsent else ""
     if not history:
-        return "fitted at once"
+        return f"fitted at once{later}"
     best = min(history, key=lambda row: row["validation_loss"])
-    return f"{len(history)} epochs, best {best['epoch'] + 1}: validation loss {best['validation_loss']:.4f}"
+    return f"{len(history)} epochs, best {best['epoch'] + 1}: validation loss {best['validation_loss']:.4f}{later}"
 
 
 def _what(settings: Settings, name: str) -> str:

@@ -1,0 +1,144 @@
+"""A store that is away, slow or elsewhere: trainings are kept and sent once, and the rest says what is missing."""
+
+import http.server
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_cli import free_ports
+from workspaces import ENVIRONMENT, run_in
+
+pytestmark = pytest.mark.slow
+QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
+
+
+@contextmanager
+def mlflow_server(folder: Path, port: int) -> Iterator[None]:
+    """A tracking server, which keeps its files itself."""
+    folder.mkdir(exist_ok=True)
+    words = [
+        "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder}/store.db", "--artifacts-destination", f"{folder}/files",
+    ]  # fmt: skip
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen([sys.executable, *words], cwd=folder, env=ENVIRONMENT, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + 60
+        while not _answers(port):
+            assert time.monotonic() < until
+            time.sleep(0.3)
+        yield
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def refusing(port: int) -> Iterator[None]:
+    """A server that answers 503 to everything."""
+
+    class Refusing(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def copy(trained: Path, folder: Path, *left: str) -> Path:
+    shutil.copytree(trained, folder, symlinks=True, ignore=shutil.ignore_patterns("logs", *left))
+    return folder
+
+
+def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tmp_path: Path) -> None:
+    workspace = copy(trained, tmp_path / "workspace", "mlflow")
+    (port,) = free_ports(1)
+    env = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}", **QUICK}
+    for candidate in ("linear", "gru"):
+        said = run_in(workspace, "tidegate", "train", candidate, **env).stdout
+        assert "MLflow is away: the record waits on disk, and is sent later" in said
+    with refusing(port):
+        said = run_in(workspace, "tidegate", "train", "rnn", **env).stdout
+        assert "MLflow is away" in said
+        refused = run_in(workspace, "tidegate", "evaluate", check=False, **env)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert f"MLflow's store at http://127.0.0.1:{port} does not answer as it should" in refused.stderr
+    waiting = list((workspace / ".tidegate" / "unsent").glob("*.json"))
+    assert len(waiting) == 3
+    with mlflow_server(tmp_path / "server", port):
+        run_in(workspace, "tidegate", "evaluate", **env)
+        run_in(workspace, "tidegate", "train", "linear", **env)
+        run_in(workspace, "tidegate", "register", **env)
+        count = (
+            "from tidegate import store\nfor run in store.opened().search_runs(['1']):\n"
+            "    print(run.info.run_name, run.info.status, len(run.data.metrics), len(run.data.params) > 20)\n"
+        )
+        runs = sorted(run_in(workspace, "python", "-c", count, **env).stdout.splitlines())
+    assert not list((workspace / ".tidegate" / "unsent").glob("*.json"))
+    # The second training of linear is a run of its own; lstm and the baseline, trained before, are recorded anew.
+    assert [run.split()[0] for run in runs] == ["gru", "linear", "linear", "lstm", "rnn", "seasonal_naive"]
+    assert all(run.split()[1] == "FINISHED" and run.endswith("True") for run in runs)
+
+
+def test_a_record_that_was_cut_off_is_taken_up_again(trained: Path, tmp_path: Path) -> None:
+    workspace = copy(trained, tmp_path / "workspace", "mlflow")
+    cut = (
+        "from unittest.mock import patch\nimport sys\nfrom mlflow import MlflowClient\n"
+        "from tidegate.cli import main\nsys.argv = ['tidegate', 'train', 'linear']\n"
+        "def die(*_, **__):\n    import os; os._exit(9)\n"
+        "with patch.object(MlflowClient, 'log_batch', die):\n    main()\n"
+    )
+    assert run_in(workspace, "python", "-c", cut, check=False).returncode == 9
+    assert len(list((workspace / ".tidegate" / "unsent").glob("*.json"))) == 1
+    run_in(workspace, "tidegate", "evaluate")
+    with sqlite3.connect(workspace / "mlflow" / "mlflow.db") as store:
+        runs = store.execute("SELECT status FROM runs WHERE name = 'linear'").fetchall()
+    assert runs == [("FINISHED",)]
+
+
+def test_utilisation_stands_among_the_system_metrics(trained: Path) -> None:
+    with sqlite3.connect(trained / "mlflow" / "mlflow.db") as store:
+        query = "SELECT DISTINCT name FROM runs JOIN latest_metrics USING (run_uuid) WHERE key = 'system/{}'"
+        for metric in ("cpu_utilization_percentage", "system_memory_usage_megabytes"):
+            assert len(store.execute(query.format(metric)).fetchall()) == 5
+
+
+def test_a_workspace_that_was_moved_forecasts_with_its_champion(trained: Path, tmp_path: Path) -> None:
+    """Also what a restored backup needs: MLflow's database holds the old place."""
+    moved = copy(trained, tmp_path / "moved")
+    run_in(moved, "tidegate", "forecast")
+    places = {
+        "experiments WHERE experiment_id = 1": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location",
+        "model_versions": "storage_location",
+    }  # fmt: skip
+    with sqlite3.connect(moved / "mlflow" / "mlflow.db") as store:
+        for table, column in places.items():
+            found = [row[0] for row in store.execute(f"SELECT {column} FROM {table}") if row[0]]
+            assert found and not any(str(trained) in place for place in found), table
+    assert "up to date" in run_in(moved, "tidegate", "run").stdout

@@ -1,0 +1,113 @@
+"""Many devices, many machines, other engines: the same nets, and the loss of one process at the same global batch."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from panels import all_starts, noise, spec_of
+from test_cli import free_ports
+from test_course import RECIPE
+from workspaces import ENVIRONMENT, ROOT
+
+import models
+from tidegate.errors import UserError
+from tidegate.panel import Panel
+from tidegate.processes import Machines, machines
+from tidegate.report import silent
+
+SECTION = {"family": "recurrent", "cell": "gru", "units": 6}
+PROGRAM = "import sys; sys.path[:0] = [{tests!r}, {root!r}]; import test_spread; test_spread.{call}"
+
+
+def data() -> Panel:
+    return noise(spec_of(2, 2, lookback=8, horizon=3), 200, missing=0.4)
+
+
+def train(folder: str, replicas: int = 1) -> None:
+    """Train on noise with holes, so that replicas observe different numbers of cells; keep model, curve, forecasts."""
+    panel = data()
+    changes = {"epochs": 4, "epoch_windows": 128, "batch_windows": 32, "replicas": replicas}
+    starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
+    model, history = models.fit("gru", SECTION, panel, starts, validation, RECIPE.model_copy(update=changes), silent)
+    models.save(model, SECTION, panel.spec, Path(folder))
+    said = {"history": history, "point": model.predict(panel, starts[:9]).point.tolist()}
+    said["device"] = models.learnt_on(model, replicas)
+    (Path(folder) / "said.json").write_text(json.dumps(said))
+
+
+def start(call: str, **env: str) -> "subprocess.Popen[str]":
+    program = PROGRAM.format(tests=str(ROOT / "tests"), root=str(ROOT), call=call)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], env={**ENVIRONMENT, **env}, stderr=subprocess.PIPE, text=True
+    )
+
+
+def done(folder: Path, *calls: "subprocess.Popen[str]") -> dict[str, Any]:
+    for process in calls:
+        _, error = process.communicate(timeout=200)
+        assert process.returncode == 0, error[-2000:]
+    found: dict[str, Any] = json.loads((folder / "said.json").read_text())
+    return found
+
+
+def the_same(one: dict[str, Any], other: dict[str, Any], within: float = 1e-4) -> None:
+    for name in ("train_loss", "validation_loss"):
+        curves = [[row[name] for row in each["history"]] for each in (one, other)]
+        assert len(curves[0]) == 4 and np.allclose(*curves, rtol=within, atol=0)
+    assert np.allclose(one["point"], other["point"], atol=100 * within)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("alone")
+    return folder, done(folder, start(f"train({str(folder)!r})"))
+
+
+def test_two_devices_that_share_each_batch_learn_what_one_does(
+    alone: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    shared = done(tmp_path, start(f"train({str(tmp_path)!r}, replicas=2)"))
+    the_same(alone[1], shared)
+    assert shared["device"]["device"].startswith("2 × ")
+
+
+def test_two_machines_that_share_each_batch_learn_what_one_does(
+    alone: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    running = []
+    for place in range(2):
+        (tmp_path / str(place)).mkdir()
+        config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": place}}
+        running.append(start(f"train({str(tmp_path / str(place))!r})", TF_CONFIG=json.dumps(config)))
+    for place in range(2):
+        the_same(alone[1], done(tmp_path / str(place), running[place]))
+
+
+@pytest.mark.parametrize("engine", ["jax", "torch"])
+def test_what_another_engine_has_trained_forecasts_the_same_on_tensorflow(engine: str, tmp_path: Path) -> None:
+    """Engines draw other first weights from the same seed: so the nets are compared, not the curves."""
+    if importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed: uv pip install {engine}")
+    said = done(tmp_path, start(f"train({str(tmp_path)!r})", KERAS_BACKEND=engine))
+    assert said["device"]["engine"] == engine
+    assert len({row["train_loss"] for row in said["history"]}) == 4
+    model, _ = models.load(tmp_path)
+    assert np.allclose(model.predict(data(), all_starts(data(), end=130)[:9]).point, said["point"], atol=1e-5)
+
+
+@pytest.mark.parametrize("said", ["x", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"index": 1}}'])
+def test_a_cluster_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", said)
+    with pytest.raises(UserError, match="TF_CONFIG is "):
+        machines()
+
+
+def test_without_a_cluster_a_machine_leads_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert machines() == Machines() and machines().leads and not machines().many
