@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run up repro check test test-fast bench bench-accuracy lock clean
+.PHONY: help install run up repro check test test-all test-fast bench bench-accuracy lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,7 +28,10 @@ check: $(INSTALLED) ## lint, check types and import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-test: $(INSTALLED) ## run all tests
+test: $(INSTALLED) ## run the tests
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+
+test-all: $(INSTALLED) ## run the tests, and those that take minutes each
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
@@ -45,9 +48,11 @@ lock: $(INSTALLED) ## resolve the pins anew
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 requirements/uv.in -o requirements/uv.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links --python-version 3.11 --group dev pyproject.toml -o requirements/lock.txt
+		--no-emit-find-links --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements/lock.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/bench.in -o requirements/bench.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/gpu.in -o requirements/gpu.txt
 
 clean: ## remove what runs have made, but not data/ nor the registry
 	rm -rf artifacts logs dvc.lock

@@ -1,4 +1,4 @@
-"""Runners: the work pools that stages may be sent to: those that serve the flow `staging` and have a worker."""
+"""Runners: the work pools that stages may be sent to."""
 
 import time
 from typing import Any
@@ -9,20 +9,45 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName, WorkPoolF
 from prefect.client.schemas.objects import FlowRun, WorkerStatus
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
 
+from tidegate.console import say
 from tidegate.elsewhere import Parcel
-from tidegate.errors import StageFailed
+from tidegate.errors import StageFailed, UserError
 
 LOOK_SECONDS = 2.0
+PATIENCE_SECONDS = 45.0  # for a worker to come
+ABSENCE_SECONDS = 150.0  # of all workers; Prefect takes 90 s to see that one is gone
 
 
 class Runners:
     """The pools of the server that this flow runs with."""
 
     def has(self, pool: str) -> bool:
-        """Say whether a worker is there that takes stages."""
+        """Say whether there is such a pool, after waiting for a worker of it.
+
+        Raises:
+            UserError: there is, and it takes no stages, or no worker comes.
+        """
         with get_client(sync_client=True) as client:
-            return _deployment(client, pool) is not None and _is_manned(client, pool)
+            try:
+                client.read_work_pool(pool)
+            except ObjectNotFound:
+                return False
+            if _deployment(client, pool) is None:
+                raise UserError(f"The pool {pool} serves no flow staging: give it one with prefect deploy --all.")
+            if not _is_manned(client, pool):
+                say(f"Waiting for a worker of pool {pool} …")
+            until = time.monotonic() + PATIENCE_SECONDS
+            while not _is_manned(client, pool):
+                if time.monotonic() > until:
+                    raise UserError(
+                        f"No worker listens to pool {pool}: start one, in a clone of this commit, with "
+                        f"TIDEGATE_HOME=$PWD prefect worker start --pool {pool} --limit 1; or delete the pool, and its "
+                        "stages run in place."
+                    )
+                time.sleep(LOOK_SECONDS)
+            return True
 
     def run(self, pool: str, stages: list[str], parcel: Parcel) -> None:
         """Have stages run in the pool, side by side; come back when all are done.
@@ -39,7 +64,7 @@ class Runners:
                 given = {"stage": stage, "commit": parcel.commit, "files": parcel.files}
                 run: Any = run_deployment(deployment.id, parameters=given, timeout=0, flow_run_name=stage)
                 runs[stage] = run
-            ended = {stage: _wait(client, run) for stage, run in runs.items()}
+            ended = {stage: _wait(client, run, pool) for stage, run in runs.items()}
         for stage, run in ended.items():
             if run.state is None or not run.state.is_completed():
                 said = " ".join(f"{run.state.message or run.state.name}".split()) if run.state else "it is gone"
@@ -58,8 +83,18 @@ def _is_manned(client: SyncPrefectClient, pool: str) -> bool:
     return any(worker.status == WorkerStatus.ONLINE for worker in client.read_workers_for_work_pool(pool))
 
 
-def _wait(client: SyncPrefectClient, run: FlowRun) -> FlowRun:
+def _wait(client: SyncPrefectClient, run: FlowRun, pool: str) -> FlowRun:
+    """Wait for a flow run's end.
+
+    Raises:
+        StageFailed: all workers of its pool have been gone for long.
+    """
+    manned = time.monotonic()
     while run.state is None or not run.state.is_final():
         time.sleep(LOOK_SECONDS)
         run = client.read_flow_run(run.id)
+        if _is_manned(client, pool):
+            manned = time.monotonic()
+        elif time.monotonic() - manned > ABSENCE_SECONDS:
+            raise StageFailed(f"All workers of pool {pool} are gone, with {run.name} unfinished: start one, run again.")
     return run

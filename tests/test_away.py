@@ -3,50 +3,17 @@
 import http.server
 import shutil
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_cli import free_ports
-from workspaces import ENVIRONMENT, run_in
+from servers import free_ports, mlflow_server
+from workspaces import run_in
 
 pytestmark = pytest.mark.slow
 QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
-
-
-@contextmanager
-def mlflow_server(folder: Path, port: int) -> Iterator[None]:
-    """A tracking server, which keeps its files itself."""
-    folder.mkdir(exist_ok=True)
-    words = [
-        "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder}/store.db", "--artifacts-destination", f"{folder}/files",
-    ]  # fmt: skip
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen([sys.executable, *words], cwd=folder, env=ENVIRONMENT, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + 60
-        while not _answers(port):
-            assert time.monotonic() < until
-            time.sleep(0.3)
-        yield
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
-            return True
-    except OSError:
-        return False
 
 
 @contextmanager
@@ -134,9 +101,11 @@ def test_a_workspace_that_was_moved_forecasts_with_its_champion(trained: Path, t
     moved = copy(trained, tmp_path / "moved")
     run_in(moved, "tidegate", "forecast")
     places = {
-        "experiments WHERE experiment_id = 1": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location",
+        "experiments WHERE experiment_id = 1": "artifact_location",
+        "runs": "artifact_uri",
+        "logged_models": "artifact_location",
         "model_versions": "storage_location",
-    }  # fmt: skip
+    }
     with sqlite3.connect(moved / "mlflow" / "mlflow.db") as store:
         for table, column in places.items():
             found = [row[0] for row in store.execute(f"SELECT {column} FROM {table}") if row[0]]

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from servers import free_ports
 from workspaces import ENVIRONMENT, run_in, set_params
 
 HEADER = "station,time,x\n"
@@ -162,16 +163,6 @@ def test_help_imports_no_heavy_library() -> None:
     script = f"import sys, tidegate.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def test_a_port_that_is_taken_is_named_with_the_option_that_chooses_another(workspace: Path) -> None:

@@ -51,10 +51,10 @@ def ran(transcript: str) -> list[str]:
     return re.findall(r"^(\S+) +.*\(\d+\.\d s\)$", transcript, flags=re.M)
 
 
-def begun(workspace: Path, *words: str, until: str = "") -> "subprocess.Popen[str]":
+def begun(workspace: Path, *words: str, until: str = "", **env: str) -> "subprocess.Popen[str]":
     """Start a Python process in a workspace; come back once it has printed a line that begins like this."""
     process = subprocess.Popen(
-        [sys.executable, *words], cwd=workspace, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        [sys.executable, *words], cwd=workspace, env={**ENVIRONMENT, **env}, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert not until or any(line.startswith(until) for line in process.stdout)
@@ -138,16 +138,20 @@ def test_a_shell_stage_that_fails_is_said_in_one_sentence_and_its_output_is_in_t
 def test_a_stage_is_tried_again_as_often_as_its_meta_says(copied: Path) -> None:
     yaml = YAML()
     content = yaml.load(copied / "dvc.yaml")
-    command = "test -e met || { touch met && exit 1; } && touch artifacts/reached"
+    command = "test -e met || { touch met && exit 1; } && cp said.txt artifacts/heard.txt"
     content["stages"]["world"] = {
         "cmd": command,
-        "deps": ["artifacts/evaluation"],
-        "outs": ["artifacts/reached"],
+        "deps": ["said.txt"],
+        "outs": ["artifacts/heard.txt"],
         "meta": {"retries": 1},
     }
     yaml.dump(content, copied / "dvc.yaml")
-    assert ran(run_in(copied, "tidegate", "run").stdout) == ["ingest", "world"]
-    assert (copied / "artifacts" / "reached").exists()
+    for said in ("once", "again"):  # the second time there is an output of before, which must not stay
+        (copied / "met").unlink(missing_ok=True)
+        (copied / "said.txt").write_text(said)
+        assert ran(run_in(copied, "tidegate", "run").stdout) == ["ingest", "world"]
+        assert (copied / "artifacts" / "heard.txt").read_text() == said
+    assert "up to date" in run_in(copied, "dvc", "repro").stdout
 
 
 def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(copied: Path) -> None:

@@ -1,19 +1,33 @@
-"""Stages in other clones: two workers, a real Prefect server, a shared remote, and the lock of a local run."""
+"""A team's set-up as processes: PostgreSQL, an object store, MLflow, Prefect, two workers in two clones of a workspace.
 
-import os
+Without PostgreSQL on this machine the two servers keep their databases in SQLite.
+"""
+
 import shutil
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pytest
 from ruamel.yaml import YAML
-from test_cli import free_ports
-from workspaces import ENVIRONMENT, make_workspace, run_in, set_params
+from servers import (
+    KEYS,
+    PROGRAMS,
+    Door,
+    create_database,
+    free_ports,
+    mlflow_server,
+    object_store,
+    postgres,
+    prefect_server,
+    process,
+    until,
+)
+from test_drivers import begun
+from workspaces import make_workspace, run_in, set_params
 
 from tidegate import elsewhere
 from tidegate.artifacts import read_json
@@ -21,6 +35,7 @@ from tidegate.elsewhere import Parcel
 from tidegate.errors import ServiceError, UserError
 
 pytestmark = pytest.mark.slow
+QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 
 
 def git(folder: Path, *words: str) -> str:
@@ -39,95 +54,145 @@ def ask_for_pool(workspace: Path) -> None:
     yaml.dump(content, path)
 
 
-@contextmanager
-def process(folder: Path, *words: str, **env: str) -> Iterator[None]:
-    with (folder / f"{words[0]}.log").open("w") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *words], cwd=folder, env={**ENVIRONMENT, **env},
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            os.killpg(running.pid, 15)
-            running.wait(30)
+@dataclass(frozen=True)
+class Team:
+    """A workspace, two clones with a worker each, and the doors to what they share."""
 
-
-def until(ready: "object", seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-
-
-def healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2):
-            return True
-    except OSError:
-        return False
+    home: Path
+    clones: list[Path]
+    env: dict[str, str]
+    doors: dict[str, Door]
+    bucket: "object"
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Path], dict[str, str]]]:
-    """A workspace, two clones of it with a worker each, a remote that all three share, a server: and its address."""
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
     home = make_workspace(folder / "home")
-    ask_for_pool(home)
-    run_in(home, "dvc", "remote", "modify", "embedded", "url", str(folder / "remote"))
-    git(home, "commit", "-qam", "share")
-    clones = [folder / "first", folder / "second"]
-    for clone in clones:
-        git(folder, "clone", "-q", str(home), clone.name)
-    (port,) = free_ports(1)
-    env = {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api", "PREFECT_HOME": str(home / ".prefect")}
+    ports = dict(zip(("store", "mlflow", "prefect"), free_ports(3), strict=True))
+    doors = {name: Door(port) for name, port in ports.items()}
+    address = {name: f"http://127.0.0.1:{door.port}" for name, door in doors.items()}
     with ExitStack() as stack:
-        stack.enter_context(process(home, "server", "start", "--host", "127.0.0.1", "--port", str(port), **env))
-        until(lambda: healthy(env["PREFECT_API_URL"]))
+        runs, flows = "", {"PREFECT_HOME": str(home / ".prefect")}
+        if PROGRAMS:
+            database = stack.enter_context(postgres())
+            create_database(database, "mlflow")
+            create_database(database, "prefect")
+            runs = f"postgresql+psycopg2://{database}/mlflow"
+            flows["PREFECT_API_DATABASE_CONNECTION_URL"] = f"postgresql+asyncpg://{database}/prefect"
+        store = stack.enter_context(object_store(folder / "store", ports["store"], "dvc", "mlflow"))
+        # The tracking server alone has the keys of its bucket.
+        stack.enter_context(
+            mlflow_server(folder / "mlflow", ports["mlflow"], runs, "s3://mlflow", MLFLOW_S3_ENDPOINT_URL=store, **KEYS)
+        )
+        stack.enter_context(prefect_server(home, ports["prefect"], **flows))
+        ask_for_pool(home)
+        for key, value in (("url", "s3://dvc/tidegate"), ("endpointurl", address["store"])):
+            run_in(home, "dvc", "remote", "modify", "embedded", key, value)
+        git(home, "commit", "-qam", "share")
+        env = {
+            "PREFECT_API_URL": f"{address['prefect']}/api",
+            "PREFECT_HOME": str(home / ".prefect"),
+            "MLFLOW_TRACKING_URI": address["mlflow"],
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            **QUICK,
+            **KEYS,
+        }
         for pool in ("tidegate", "gpu"):
             run_in(home, "python", "-m", "prefect", "work-pool", "create", pool, "--type", "process", **env)
         run_in(home, "python", "-m", "prefect", "--no-prompt", "deploy", "--all", **env)
+        clones = [folder / "first", folder / "second"]
         for clone in clones:
+            git(folder, "clone", "-q", str(home), clone.name)
             words = ("worker", "start", "--pool", "gpu", "--limit", "1", "--name", clone.name)
-            stack.enter_context(process(clone, *words, **env, TIDEGATE_HOME=str(clone)))
+            stack.enter_context(process(clone, "prefect", *words, TIDEGATE_HOME=str(clone), **env))
         listing = ("-m", "prefect", "work-pool", "inspect", "gpu")
         until(lambda: "READY" in run_in(home, "python", *listing, **env).stdout)
-        yield home, clones, env
+        secret = {key.lower(): value for key, value in KEYS.items() if "KEY" in key}
+        yield Team(home, clones, env, doors, boto3.resource("s3", endpoint_url=store, **secret))
 
 
-def test_two_workers_train_side_by_side_and_the_lock_is_that_of_a_local_run(
-    team: tuple[Path, list[Path], dict[str, str]], trained: Path
-) -> None:
-    home, clones, env = team
-    said = run_in(home, "tidegate", "run", **env).stdout
+def test_two_workers_train_side_by_side_and_the_lock_is_that_of_a_local_run(team: Team, trained: Path) -> None:
+    said = run_in(team.home, "tidegate", "run", **team.env).stdout
     for name in ("seasonal_naive", "linear", "rnn", "lstm", "gru"):
         assert f"train@{name}".ljust(22) + " ran in pool gpu" in said
-    assert (home / "dvc.lock").read_text() == (trained / "dvc.lock").read_text()
-    made = [{path.name for path in (clone / "artifacts" / "models").iterdir()} for clone in clones]
+    assert (team.home / "dvc.lock").read_text() == (trained / "dvc.lock").read_text()
+    made = [{path.name for path in (clone / "artifacts" / "models").iterdir()} for clone in team.clones]
     assert all(made) and made[0] | made[1] == {"seasonal_naive", "linear", "rnn", "lstm", "gru"}
-    for clone in clones:  # they are left as they were
+    for clone in team.clones:  # they are left as they were
         assert git(clone, "status", "--porcelain", "--untracked-files=no") == "" and not (clone / "dvc.lock").exists()
-    assert "up to date" in run_in(home, "dvc", "repro").stdout
-    assert read_json(home / "artifacts" / "registration.json")["promoted"]
+    assert "up to date" in run_in(team.home, "dvc", "repro", **team.env).stdout
+    assert read_json(team.home / "artifacts" / "registration.json")["promoted"]
+    kept = {name: [found.key for found in team.bucket.Bucket(name).objects.all()] for name in ("dvc", "mlflow")}
+    assert any(key.startswith("tidegate/runs/") for key in kept["dvc"])
+    assert any(key.endswith("model.json") for key in kept["mlflow"]) and any(".png" in key for key in kept["mlflow"])
+    assert [path.name for path in (team.home / "mlflow").iterdir()] == ["README.md"]
+    run_in(team.home, "tidegate", "forecast", **{**team.env, "AWS_SECRET_ACCESS_KEY": "none"})  # by the server's keys
 
 
-def test_changed_settings_travel_without_a_commit(team: tuple[Path, list[Path], dict[str, str]]) -> None:
-    home, _, env = team
-    set_params(home, {"models.linear.ridge": 0.25})
-    said = run_in(home, "tidegate", "run", **env).stdout
+def test_a_worker_at_another_commit_is_named(team: Team) -> None:
+    set_params(team.home, {"models.linear.ridge": 0.25})
+    git(team.home, "commit", "-qam", "other settings")
+    set_params(team.home, {"models.linear.ridge": 0.75})  # travels without a commit
+    done = run_in(team.home, "tidegate", "run", check=False, **team.env)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "train@linear failed in pool gpu" in done.stderr and "fetch and check that out there" in done.stderr
+    for clone in team.clones:
+        git(clone, "pull", "-q")
+    said = run_in(team.home, "tidegate", "run", **team.env).stdout
     assert "train@linear           ran in pool gpu" in said and "train@gru" not in said
 
 
-def test_a_worker_at_another_commit_is_named(team: tuple[Path, list[Path], dict[str, str]]) -> None:
-    home, clones, env = team
-    git(home, "commit", "-qam", "other settings")
-    set_params(home, {"models.linear.ridge": 0.75})
-    done = run_in(home, "tidegate", "run", **env, check=False)
+@pytest.mark.long
+def test_without_an_object_store_the_run_says_so_and_the_next_goes_on(team: Team) -> None:
+    set_params(team.home, {"models.linear.ridge": 0.1})
+    team.doors["store"].shut()
+    done = run_in(team.home, "tidegate", "run", check=False, **team.env)
+    team.doors["store"].open()
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "train@linear failed in pool gpu" in done.stderr and "fetch and check that out there" in done.stderr
-    for clone in clones:
-        git(clone, "pull", "-q")
-    assert "train@linear           ran in pool gpu" in run_in(home, "tidegate", "run", **env).stdout
+    assert "The DVC remote s3://dvc/tidegate does not" in done.stderr
+    assert "train@linear           ran in pool gpu" in run_in(team.home, "tidegate", "run", **team.env).stdout
+
+
+@pytest.mark.long
+def test_a_prefect_server_that_goes_away_for_a_while_ends_no_run(team: Team) -> None:
+    set_params(team.home, {"models.gru.units": 5})
+    run = begun(team.home, "-m", "tidegate", "run", until="ingest", **team.env)
+    team.doors["prefect"].shut()
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.wait(12)
+    team.doors["prefect"].open()
+    said, _ = run.communicate(timeout=240)
+    assert run.returncode == 0 and "train@gru              ran in pool gpu" in said
+
+
+@pytest.mark.long
+def test_a_worker_trains_while_mlflow_is_away_and_sends_its_record_later(team: Team) -> None:
+    set_params(team.home, {"models.gru.units": 6})
+    team.doors["mlflow"].shut()
+    done = run_in(team.home, "tidegate", "run", check=False, **team.env)
+    assert done.returncode == 1 and "MLflow's store at http://127.0.0.1" in done.stderr
+    kept = [list((clone / ".tidegate" / "unsent").glob("*.json")) for clone in team.clones]
+    assert sum(map(len, kept)) == 1
+    team.doors["mlflow"].open()
+    said = run_in(team.home, "tidegate", "run", **team.env).stdout
+    assert "evaluate" in said and "train@gru" not in said
+
+
+def test_a_pool_without_a_worker_is_named_with_the_command_that_starts_one(team: Team, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(team.home, home, symlinks=True)
+    run_in(home, "python", "-m", "prefect", "work-pool", "create", "empty", "--type", "process", **team.env)
+    (home / "dvc.yaml").write_text((home / "dvc.yaml").read_text().replace("pool: gpu", "pool: empty"))
+    set_params(home, {"models.linear.ridge": 0.2})
+    refused = run_in(home, "tidegate", "run", check=False, **team.env)
+    assert refused.returncode == 2 and "The pool empty serves no flow staging" in refused.stderr
+    (home / "prefect.yaml").write_text((home / "prefect.yaml").read_text().replace("name: gpu", "name: empty"))
+    git(home, "commit", "-qam", "another pool")
+    run_in(home, "python", "-m", "prefect", "--no-prompt", "deploy", "-n", "staging/stage", **team.env)
+    refused = run_in(home, "tidegate", "run", check=False, **team.env)
+    assert refused.returncode == 2 and "prefect worker start --pool empty" in refused.stderr
+    assert "Waiting for a worker of pool empty" in refused.stdout
 
 
 def test_without_the_pool_the_stage_runs_in_place_and_says_so(trained: Path, tmp_path: Path) -> None:
@@ -137,8 +202,17 @@ def test_without_the_pool_the_stage_runs_in_place_and_says_so(trained: Path, tmp
     ask_for_pool(workspace)
     set_params(workspace, {"models.linear.ridge": 0.5})
     said = run_in(workspace, "tidegate", "run").stdout
-    assert "train@linear           asks for pool gpu, which has no worker here: it runs in place" in said
+    assert "train@linear           asks for pool gpu, which is not here: it runs in place" in said
     assert "train@linear           fitted at once" in said
+
+
+def test_a_lock_of_another_version_is_refused_in_one_sentence(trained: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    shutil.copytree(trained, workspace, symlinks=True, ignore=shutil.ignore_patterns("mlflow", "logs"))
+    lock = workspace / "dvc.lock"
+    lock.write_text(lock.read_text().replace("schema: '2.0'", "schema: '9.0'"))
+    refused = run_in(workspace, "tidegate", "run", check=False)
+    assert refused.returncode == 2 and "dvc.lock" in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
 def test_code_that_no_commit_holds_is_not_sent(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,15 @@
 """Issued forecasts: each once, from what was known, every station, with the identity of model and data."""
 
-import os
 import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from servers import postgres
 from sqlalchemy import create_engine
-from test_cli import free_ports, refused
+from test_cli import refused
 from workspaces import ROOT, run_in
 
 from tidegate import forecast_table, forecasts, settings
@@ -144,27 +141,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/forecasts.db"
         return
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs:
-        pytest.skip("PostgreSQL is not installed here (Debian's package postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    shutil.chown(folder, "postgres")
-    (port,) = free_ports(1)
-    own = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    initdb = [*own, programs[-1] / "initdb", "-A", "trust", "-U", "tide", "-D", folder / "data"]
-    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
-    words = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-p", str(port)]
-    server = subprocess.Popen([*own, programs[-1] / "postgres", "-D", folder / "data", *words], cwd=folder)
-    try:
-        ready = [programs[-1] / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        while subprocess.run(ready, capture_output=True).returncode:
-            assert server.poll() is None
-            time.sleep(0.1)
-        yield f"postgresql+psycopg2://tide:secret@127.0.0.1:{port}/postgres"
-    finally:
-        server.terminate()
-        server.wait(30)
-        shutil.rmtree(folder)
+    with postgres() as address:
+        yield f"postgresql+psycopg2://{address}/postgres"
 
 
 def test_a_table_holds_each_row_once(here: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from panels import all_starts, noise, spec_of
-from test_cli import free_ports
+from servers import free_ports
 from test_course import RECIPE
 from workspaces import ENVIRONMENT, ROOT
 

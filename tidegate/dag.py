@@ -29,6 +29,7 @@ from tidegate.elsewhere import Elsewhere, Parcel, pack, unpacked
 from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError
 
 OWN_COMMAND = ["python", "-m", "tidegate"]
+REMOTE_RETRIES = 2
 PLAIN_WORD = re.compile(r"[\w.@=-]+")
 
 Verb = Callable[[list[str]], None]
@@ -83,9 +84,9 @@ def take_over(name: str, parcel: Parcel, verb: Verb, around: Around) -> None:
     with unpacked(parcel), _repository() as repo:
         (stage,) = repo.stage.collect(name)
         if needed := _made_upstream(stage):
-            repo.pull(needed, force=True)
+            around(Step("pull", REMOTE_RETRIES), lambda: _remotely(repo, lambda: repo.pull(needed, force=True)))
         _walk(repo, verb, around, targets=name, single_item=True)
-        repo.push(name, run_cache=True)
+        around(Step("push", REMOTE_RETRIES), lambda: _remotely(repo, lambda: repo.push(name, run_cache=True)))
 
 
 def _walk(repo: Repo, verb: Verb, around: Around, elsewhere: Elsewhere | None = None, **chosen: Any) -> None:
@@ -95,7 +96,7 @@ def _walk(repo: Repo, verb: Verb, around: Around, elsewhere: Elsewhere | None = 
     def each(stage: Stage, **options: Any) -> Stage | None:
         if not stage.changed(upstream=options.get("upstream")):
             return None
-        pool, done = _meta(stage).get("pool"), list[Stage]()
+        pool, tried, done = _meta(stage).get("pool"), list[Stage](), list[Stage]()
 
         def work() -> None:
             if pool and elsewhere and stage.addressing not in sent:
@@ -103,7 +104,11 @@ def _walk(repo: Repo, verb: Verb, around: Around, elsewhere: Elsewhere | None = 
             if stage.addressing in sent:
                 options["pull"] = True
             with _commands(verb, sent) as ran:
-                done.append(_reproduce_stage(stage, **options))
+                # What has failed is read anew: DVC holds its new dependencies and its old outputs in memory now, and
+                # would take them for a pair that it has seen.
+                own = stage.reload() if tried else stage
+                tried.append(own)
+                done.append(_reproduce_stage(own, **options))
             if isinstance(stage, PipelineStage) and not ran:
                 how = f"ran in pool {pool}" if stage.addressing in sent else "restored: DVC's cache holds this very run"
                 say(f"{stage.addressing:<22} {how}")
@@ -117,7 +122,7 @@ def _walk(repo: Repo, verb: Verb, around: Around, elsewhere: Elsewhere | None = 
 def _send(stage: Stage, pool: str, elsewhere: Elsewhere) -> list[str]:
     """Have a stage run in a pool, and all others that could; name them: no one if the pool is not there."""
     if not elsewhere.has(pool):
-        say(f"{stage.addressing:<22} asks for pool {pool}, which has no worker here: it runs in place")
+        say(f"{stage.addressing:<22} asks for pool {pool}, which is not here: it runs in place")
         return []
     repo = stage.repo
     graph = get_active_graph(repo.index.graph)
@@ -129,13 +134,30 @@ def _send(stage: Stage, pool: str, elsewhere: Elsewhere) -> list[str]:
         and not any(up.changed() for up in plan_repro(graph, [other]) if up is not other)
     ]
     if needed := sorted({path for one in ready for path in _made_upstream(one)}):
-        repo.push(needed)
+        _remotely(repo, lambda: repo.push(needed))
     names = [one.addressing for one in ready]
     parcel = pack()
     # As DVC does around a stage's command: its lock is not held while others work.
     unlocked_repo(lambda _stage: elsewhere.run(pool, names, parcel))(stage)
-    repo.stage_cache.pull(None)
+    _remotely(repo, lambda: repo.stage_cache.pull(None))
     return names
+
+
+def _remotely(repo: Repo, transfer: Callable[[], Any]) -> None:
+    """Transfer files from or to the DVC remote.
+
+    Raises:
+        ServiceError: it does not answer, or lacks what is asked for.
+    """
+    try:
+        transfer()
+    except Exception as error:  # each kind of remote has errors of its own
+        name = repo.config["core"].get("remote")
+        where = repo.config["remote"][name]["url"] if name else "(core.remote names none)"
+        raise ServiceError(
+            f"The DVC remote {where} does not give or take what it should ({_words(error)}): see that it is up, that "
+            "its keys are in the environment, and that the run's machine has pushed to it; then run again."
+        ) from error
 
 
 def _made_upstream(stage: Stage) -> list[str]:
@@ -229,4 +251,8 @@ def _cause_of(error: BaseException) -> BaseException:
 
 
 def _refusal(error: BaseException) -> UserError:
-    return UserError(f"DVC refuses: {' '.join(str(error).split()).rstrip('.')}.")
+    return UserError(f"DVC refuses: {_words(error)}.")
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -30,7 +30,11 @@ class Elsewhere(Protocol):
     """Where stages can be sent."""
 
     def has(self, pool: str) -> bool:
-        """Say whether a worker of that pool is there."""
+        """Say whether there is such a pool.
+
+        Raises:
+            UserError: there is, and nobody works there.
+        """
 
     def run(self, pool: str, stages: list[str], parcel: Parcel) -> None:
         """Have stages run there, side by side; come back when all are done.
