@@ -1,41 +1,19 @@
-"""Backtesting: rolling origins with refit, a task for each fold of each candidate, side by side in processes."""
+"""Backtesting: rolling origins with refit, a piece for each fold of each candidate."""
 
-from typing import Any
+from prefect import flow
 
-from prefect import flow, task
-from prefect.task_runners import ProcessPoolTaskRunner
-
+from flows.fanout import side_by_side
 from tidegate import backtest, pipeline
-from tidegate.backtest import Fold
 
 
-@task(name="fold", task_run_name="{name}-{fold.number}", persist_result=False)
-def measured(fold: Fold, name: str) -> dict[str, Any]:
-    """Measure one candidate in one fold; a process of its own reads the settings itself."""
-    return backtest.measure(pipeline.load_settings(), fold, name)
-
-
-def _processes(workers: int) -> Any:
-    return ProcessPoolTaskRunner(max_workers=workers)
-
-
-@flow(name="backtesting", validate_parameters=False, task_runner=_processes(1))
-def backtesting(names: list[str] | None = None, refit_every: int = 720) -> None:
+@flow(name="backtesting", validate_parameters=False)
+def backtesting(names: list[str] | None = None, refit_every: int = 720, workers: int = 1) -> None:
     """Measure the candidates in every fold, and write artifacts/backtest.csv.
 
     Args:
         names: Candidates of params.yaml; all of them by default.
         refit_every: Origins after which each is trained anew.
+        workers: Processes that work side by side, unless TIDEGATE_DASK names a cluster.
     """
-    settings = pipeline.load_settings()
-    futures = [
-        measured.submit(fold, name)
-        for fold in backtest.folds(settings, refit_every)
-        for name in names or settings.models
-    ]
-    backtest.write([future.result() for future in futures])
-
-
-def side_by_side(workers: int) -> Any:
-    """Give the flow with so many processes."""
-    return backtesting.with_options(task_runner=_processes(workers))
+    with side_by_side(workers) as spread:
+        backtest.run(pipeline.load_settings(), names or [], refit_every, spread)

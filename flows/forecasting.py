@@ -1,14 +1,25 @@
 """Forecasting: ingest what is new, then forecast every station with the champion."""
 
+from pathlib import Path
+
 from prefect import flow
 
 from flows import upkeep
+from flows.fanout import side_by_side
 from flows.ingestion import INGEST
 from flows.tasks import as_task
 from tidegate import pipeline
 from tidegate.dag import Step
+from tidegate.forecasts import Span
 
 FORECAST = Step("forecast", retries=3)
+
+
+@flow(name="hindcasting", validate_parameters=False)
+def hindcasting(as_of: str | None, span: Span | None, workers: int) -> Path:
+    """Issue forecasts of past moments, groups of stations side by side."""
+    with side_by_side(workers) as spread:
+        return pipeline.forecast(as_of, span, spread, workers)
 
 
 @flow(name="forecasting", validate_parameters=False)

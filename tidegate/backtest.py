@@ -8,6 +8,7 @@ origin; the same proof as the window stage's holds it to that. A fold needs noth
 side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from tidegate.artifacts import BACKTEST, CLEAN, present, replacing
 from tidegate.errors import SettingsError
 from tidegate.report import silent
 from tidegate.settings import Settings
+from tidegate.sharing import Spread, digest_of, require_same
 from tidegate.windows import SPLITS, Grid
 
 
@@ -51,6 +53,24 @@ def folds(settings: Settings, refit_every: int) -> list[Fold]:
     return [Fold(number, begin, min(begin + refit_every, last)) for number, begin in enumerate(begins, 1)]
 
 
+def run(settings: Settings, names: Sequence[str], refit_every: int, spread: Spread) -> None:
+    """Measure candidates, or all, in every fold, and write the rows into artifacts/backtest.csv."""
+    clean = digest_of(CLEAN.parent, CLEAN.name)
+    pieces = {
+        f"{name}-{fold.number}": (settings, fold, name, clean)
+        for fold in folds(settings, refit_every)
+        for name in names or settings.models
+    }
+    with replacing(BACKTEST) as aside:
+        pd.DataFrame(spread(_measured, pieces)).to_csv(aside, index=False, float_format="%.6g")
+
+
+def _measured(given: tuple[Settings, Fold, str, str]) -> dict[str, Any]:
+    settings, fold, name, clean = given
+    require_same(CLEAN.parent, clean, CLEAN.name)
+    return measure(settings, fold, name)
+
+
 def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     """Train a candidate for a fold and score it on the fold's origins: one row."""
     grid = _grid(settings)
@@ -70,12 +90,6 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
         "model": name, "fold": fold.number, "from": grid.times[fold.first], "to": grid.times[fold.end - 1],
         "origins": len(test.starts), **figures,
     }  # fmt: skip
-
-
-def write(rows: list[dict[str, Any]]) -> None:
-    """Write the rows into artifacts/backtest.csv."""
-    with replacing(BACKTEST) as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False, float_format="%.6g")
 
 
 def read() -> pd.DataFrame:

@@ -115,6 +115,7 @@ def tune(
     name: Annotated[str, typer.Argument(help="A candidate: a section under models in params.yaml.")],
     trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls included.")] = 30,
     vary: Annotated[list[str] | None, typer.Option(help="key=choice,choice or key=lowest..highest.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each in a process of its own.")] = 1,
     write: Annotated[bool, typer.Option("--write", help="Write the best values into params.yaml.")] = False,
 ) -> None:
     """Search a candidate's settings by their error on the validation windows; a second call goes on.
@@ -125,7 +126,7 @@ def tune(
       tidegate tune gru --vary units=64,128,256 --vary train.learning_rate=0.0003..0.01
       tidegate tune gru --write
     """
-    _guarded(f"tune-{name}", lambda: commands.tune(name, trials, vary or [], write))
+    _guarded(f"tune-{name}", lambda: commands.tune(name, trials, vary or [], workers, write))
 
 
 @app.command()
@@ -148,6 +149,7 @@ def backtest(
 def forecast(
     as_of: Annotated[str | None, typer.Option(help="Forecast as then, with nothing measured later.")] = None,
     backfill: Annotated[tuple[str, str] | None, typer.Option(help="Forecast from every step of a span.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
 ) -> None:
     """Forecast every station with the champion, from what data/ holds; what was issued before stands.
 
@@ -156,8 +158,9 @@ def forecast(
       tidegate ingest && tidegate forecast
       tidegate forecast --as-of 2025-12-24T18:00
       tidegate forecast --backfill 2025-12-01 2025-12-31
+      tidegate forecast --backfill 2020-01-01 2025-12-31 --workers 8
     """
-    _guarded("forecast", lambda: commands.forecast(as_of, backfill))
+    _guarded("forecast", lambda: commands.forecast(as_of, backfill, workers))
 
 
 @app.command()

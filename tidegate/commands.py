@@ -28,17 +28,15 @@ def ingest(anew: bool) -> None:
     pipeline.ingest(anew)
 
 
-def tune(name: str, trials: int, vary: list[str], write: bool) -> None:
-    """Search a candidate's settings, and write the best back if asked to."""
+def tune(name: str, trials: int, vary: list[str], workers: int, write: bool) -> None:
+    """Search a candidate's settings as a flow, and write the best back if asked to."""
     from tidegate import pipeline, tuning
-    from tidegate.parsing import choose
 
     settings = pipeline.load_settings()
-    choose(name, settings.models, "the candidate")
-    space = tuning.parse_space(vary)
-    found = tuning.search(
-        settings, name, trials, space, lambda number, outcome: console.say(f"trial {number:<4} {outcome}")
-    )
+    space = tuning.space_of(settings, name, vary)
+    with _flow("tuning") as flow:
+        flow.search(name, trials, space, workers)
+    found = tuning.found(settings, name, space)
     console.say(f"{len(found.trials)} trials came to their end, {found.pruned} were stopped early. The best:")
     console.say(f"validation error {found.trials[0].value:.5f}  {found.best}")
     if write:
@@ -57,17 +55,21 @@ def backtest(names: list[str], refit_every: int, workers: int) -> None:
     for name in names:
         choose(name, settings.models, "the candidate")
     with _flow("backtesting") as flow, console.stage_line("backtest") as line:
-        flow.side_by_side(workers)(names, refit_every)
+        flow.backtesting(names, refit_every, workers)
         rows = backtest.read()
         line.result = f"{len(rows)} trainings, a fold and a candidate each"
     console.show(summary.by_fold(rows, settings))
 
 
-def forecast(as_of: str | None, span: tuple[str, str] | None) -> None:
-    """Issue forecasts, and say where they are."""
+def forecast(as_of: str | None, span: tuple[str, str] | None, workers: int) -> None:
+    """Issue forecasts, as a flow if several processes are to share the stations, and say where they are."""
     from tidegate import pipeline
 
-    folder = pipeline.forecast(as_of, span)
+    if workers == 1:
+        folder = pipeline.forecast(as_of, span)
+    else:
+        with _flow("forecasting") as flow:
+            folder = flow.hindcasting(as_of, span, workers)
     console.say(f"They are kept in {folder}/.")
 
 

@@ -68,19 +68,23 @@ class Forecaster:
         forecasts = scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
         return self._long(forecasts, grid, starts)
 
-    def forecast_all(self, frame: pd.DataFrame, origins: pd.DatetimeIndex, enough: float) -> pd.DataFrame:
-        """Forecast every station that the model knows, from each of the origins.
+    def forecast_all(
+        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, enough: float, stations: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Forecast every station that the model knows, or some of them, from each of the origins.
 
         Args:
             frame: a frame that `checked` gave, of stations that the model knows.
             origins: newest times of the lookbacks, on the regular grid, ascending.
             enough: the share of a target's lookback that must have been measured.
+            stations: those to forecast; all by default.
 
         Returns:
             A long frame as of `forecast`, with a column `method`: "model", or "baseline" where too little was measured.
             A baseline has no quantiles: its forecast is the last season's values, of an alert how often there was one.
         """
-        grid = self._laid(frame, origins, list(self.spec.stations))
+        stations = stations or self.spec.stations
+        grid = self._laid(frame[frame[STATION].isin(stations)], origins, stations)
         panel, scaler = self._panel(grid)
         first = grid.times.get_indexer(origins) - self.spec.lookback + 1
         station, start = np.meshgrid(np.arange(len(grid.stations)), first, indexing="ij")

@@ -7,7 +7,8 @@ later revision of the measurements, changes nothing, so what was said can be hel
 identity of the model (version, the data and commit it was trained on) and of the data that it was forecast from.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tidegate.frame import STATION, TIME
 from tidegate.panel import WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
+from tidegate.sharing import Spread, in_turn
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
 Span = tuple[str | None, str | None]  # as they come from a command or a flow
@@ -53,7 +55,14 @@ class Issued:
         return text + (f"; left out, unknown to the model: {_some(self.strangers)}" if self.strangers else "")
 
 
-def issue(settings: Settings, report: Report, as_of: str | None, span: Span | None) -> Issued:
+def issue(
+    settings: Settings,
+    report: Report,
+    as_of: str | None,
+    span: Span | None,
+    spread: Spread = in_turn,
+    groups: int = 1,
+) -> Issued:
     """Forecast with the champion, and keep what is new.
 
     Args:
@@ -61,6 +70,8 @@ def issue(settings: Settings, report: Report, as_of: str | None, span: Span | No
         report: hears of each month of origins.
         as_of: forecast from the latest complete step up to then, with nothing measured later; the newest by default.
         span: instead, from every step of a span, both ends included.
+        spread: has groups of stations forecast side by side.
+        groups: so many.
 
     Raises:
         UserError: a time cannot be read, or both a moment and a span are given, or half a span; there is no champion.
@@ -84,7 +95,16 @@ def issue(settings: Settings, report: Report, as_of: str | None, span: Span | No
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
     made, database = [], None
     for done, (month, own) in enumerate(months := _by_month(origins), start=1):
-        new, kept = _keep(folder / f"{month}.parquet", forecaster, rows, own, settings, whose)
+
+        def make(origins: pd.DatetimeIndex) -> pd.DataFrame:
+            enough = settings.window.min_observed_share
+            pieces = {
+                f"stations-{place}": Group(champion.name, str(champion.version), stations, rows, origins, enough)
+                for place, stations in enumerate(_divided(spec.stations, groups), start=1)
+            }
+            return pd.concat(spread(_forecast, pieces), ignore_index=True).assign(**whose)
+
+        new, kept = _keep(folder / f"{month}.parquet", spec, own, make)
         database = forecast_table.store(settings.forecast.table, ["model", "version", *KEYS], kept)
         made.append(new)
         report(done, len(months), month)
@@ -112,7 +132,35 @@ def _champion(settings: Settings) -> tuple[Forecaster, registry.ModelVersion]:
     champion = registry.champion(name)
     if champion is None:
         raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
-    return Forecaster.load(*registry.parts_of(champion)), champion
+    return _loaded(Path.cwd(), name, str(champion.version)), champion
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(_where: Path, name: str, version: str) -> Forecaster:
+    """Load a version from the store of a workspace; a process that forecasts many groups of stations does it once."""
+    return Forecaster.load(*registry.parts_of(registry.version(name, version)))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stations to forecast, wherever that is done."""
+
+    model: str
+    version: str
+    stations: tuple[str, ...]
+    rows: pd.DataFrame
+    origins: pd.DatetimeIndex
+    enough: float
+
+
+def _forecast(group: Group) -> pd.DataFrame:
+    forecaster = _loaded(Path.cwd(), group.model, group.version)
+    return forecaster.forecast_all(group.rows, group.origins, group.enough, group.stations)
+
+
+def _divided(stations: Sequence[str], groups: int) -> list[tuple[str, ...]]:
+    each = -(-len(stations) // groups)
+    return [tuple(stations[first : first + each]) for first in range(0, len(stations), each)]
 
 
 def _identity(champion: registry.ModelVersion) -> dict[str, str]:
@@ -186,21 +234,16 @@ def _by_month(origins: pd.DatetimeIndex) -> list[tuple[str, pd.DatetimeIndex]]:
 
 
 def _keep(
-    path: Path,
-    forecaster: Forecaster,
-    rows: pd.DataFrame,
-    origins: pd.DatetimeIndex,
-    settings: Settings,
-    whose: dict[str, str],
+    path: Path, spec: WindowSpec, origins: pd.DatetimeIndex, make: Callable[[pd.DatetimeIndex], pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast what a month's file does not hold yet, and add it; give the new rows, and all of these origins."""
+    """Have forecast what a month's file does not hold yet, and add it; give the new rows, and all of these origins."""
     kept, asked = long_frame.read(path) if path.exists() else None, origins
     if kept is not None:
         stations = kept.groupby(ORIGIN)[STATION].nunique()
-        origins = origins[~origins.isin(stations.index[stations == len(forecaster.spec.stations)])]
+        origins = origins[~origins.isin(stations.index[stations == len(spec.stations)])]
     if origins.empty and kept is not None:
         return kept.iloc[:0], kept[kept[ORIGIN].isin(asked)]
-    made = forecaster.forecast_all(rows, origins, settings.window.min_observed_share).assign(**whose)
+    made = make(origins)
     if kept is not None:
         made = made[~pd.MultiIndex.from_frame(made[KEYS]).isin(pd.MultiIndex.from_frame(kept[KEYS]))]
     every = made if kept is None else pd.concat([kept, made], ignore_index=True)

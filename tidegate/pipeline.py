@@ -11,6 +11,7 @@ from models import baseline_of
 from tidegate import console, settings, waiting
 from tidegate.calendar import calendar, step_of
 from tidegate.settings import Settings
+from tidegate.sharing import Spread, in_turn
 from tidegate.sources import open_source
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def ingest(anew: bool = False) -> None:
         note_data()
 
 
-def forecast(as_of: str | None = None, span: "Span | None" = None) -> Path:
-    """Issue forecasts, with their line; give the folder that keeps them."""
+def forecast(as_of: str | None = None, span: "Span | None" = None, spread: Spread = in_turn, groups: int = 1) -> Path:
+    """Issue forecasts, with their line, groups of stations side by side; give the folder that keeps them."""
     from tidegate import forecasts
 
     with waiting.alone("tidegate forecast"), console.stage_line("forecast") as line:
-        issued = forecasts.issue(load_settings(), line, as_of, span)
+        issued = forecasts.issue(load_settings(), line, as_of, span, spread, groups)
         line.result = issued.sentence
     return issued.folder
 

@@ -1,7 +1,7 @@
 """The registry of MLflow: versions of the forecaster, their identity as tags, and the aliases that point to them."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 import mlflow
@@ -29,6 +29,12 @@ def find_version(name: str, tags: Mapping[str, str]) -> ModelVersion | None:
             if all(found.tags.get(key) == value for key, value in tags.items()):
                 return found
     return None
+
+
+def version(name: str, number: str) -> ModelVersion:
+    """Give a version by its number."""
+    with store() as client:
+        return client.get_model_version(name, number)
 
 
 def champion(name: str) -> ModelVersion | None:
@@ -81,7 +87,7 @@ def register(
                 artifacts={"model": str(model), "spec": str(spec)},
                 signature=ModelSignature(_schema(recent), _schema(forecasts)),
                 input_example=recent.assign(time=recent["time"].astype("str")),
-                pip_requirements=[f"{package}=={version(package)}" for package in PACKAGES],
+                pip_requirements=[f"{package}=={metadata.version(package)}" for package in PACKAGES],
             )
         return mlflow.register_model(logged.model_uri, name, tags=dict(tags))
 

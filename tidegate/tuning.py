@@ -5,6 +5,7 @@ where it was left. The test windows are not looked at. Each trial is an MLflow r
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,17 @@ from ruamel.yaml import YAML
 
 import models
 from tidegate import identity, tracking, windows
-from tidegate.artifacts import INGEST_STATE, PARAMS, replacing
+from tidegate.artifacts import INGEST_STATE, PARAMS, WINDOWS, replacing
 from tidegate.errors import SettingsError, TidegateError
-from tidegate.panel import Panel, Starts, spread
-from tidegate.parsing import digest
+from tidegate.panel import spread as evenly
+from tidegate.parsing import choose, digest
 from tidegate.settings import Settings
+from tidegate.sharing import Spread, digest_of, in_turn, require_same
 
 STORE = INGEST_STATE.parent / "tuning.db"
 VALIDATION_WINDOWS = 8192  # at most, evenly spread
-UNPRUNED_TRIALS, UNPRUNED_EPOCHS = 5, 2  # before the median of others says anything
+PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)  # earlier the median says nothing
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 LOG_RATIO = 10  # a range whose ends are this far apart is searched by its logarithm
 
 Space = Mapping[str, Any]  # by dotted key: a list of choices, or the two ends of a range
@@ -37,6 +40,18 @@ class Search:
     trials: list[FrozenTrial]
     best: dict[str, Any]
     pruned: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A trial, and what it must know of the others."""
+
+    settings: Settings
+    name: str
+    number: int
+    values: dict[str, Any]
+    before: tuple[FrozenTrial, ...]  # that have ended
+    windows: str  # digest
 
 
 def parse_space(words: list[str]) -> dict[str, Any]:
@@ -58,37 +73,78 @@ def parse_space(words: list[str]) -> dict[str, Any]:
     return space
 
 
-def search(settings: Settings, name: str, trials: int, space: Space, told: Told) -> Search:
-    """Search until there are so many finished trials; `told` is given each one's number and outcome.
+def search(
+    settings: Settings, name: str, trials: int, space: Space, told: Told, spread: Spread = in_turn, abreast: int = 1
+) -> None:
+    """Search until there are so many finished trials, so many abreast; `told` is given each one's number and outcome.
+
+    Trials abreast are drawn without knowing of each other's outcome: the search is the broader for it, and less sharp.
 
     Raises:
         SettingsError: the candidate has nothing to tune, or the space holds a value that its section refuses.
     """
-    section = settings.models[name]
-    space = space or models.space_of(name, section)
+    study, windows = _study(settings, name, space), digest_of(WINDOWS)
+    parent = tracking.begin_search(identity.of_candidate(settings, name), study.study_name)
+    while (left := trials - len(study.get_trials(states=ENDED))) > 0:
+        before, pieces = study.get_trials(states=ENDED), {}
+        for trial in [study.ask() for _ in range(min(left, abreast))]:
+            values = {key: _suggest(trial, key, choices) for key, choices in space.items()}
+            pieces[f"trial-{trial.number + 1}"] = Piece(settings, name, trial.number, values, tuple(before), windows)
+        for own, (curve, error) in zip(pieces.values(), spread(_tried, pieces), strict=True):
+            _tell(study, own.number, curve, error)
+            ended = study.trials[own.number]
+            outcome = "pruned" if error is None else f"{error:.5f}"
+            tracking.record_trial(parent, own.number, ended.params, error, curve, outcome)
+            told(own.number + 1, f"{outcome}  {_words(ended.params)}")
+
+
+def space_of(settings: Settings, name: str, words: list[str]) -> Space:
+    """Give what is to be searched: what the words say, or the family's own.
+
+    Raises:
+        SettingsError: that is nothing, or a word says none, or the candidate is unknown.
+    """
+    choose(name, settings.models, "the candidate")
+    space = parse_space(words) or models.space_of(name, settings.models[name])
     if not space:
         raise SettingsError(f"{PARAMS}: models.{name} has nothing to tune: its family learns no settings.")
-    panel, starts = windows.read()
+    return space
+
+
+def found(settings: Settings, name: str, space: Space) -> Search:
+    """Give what a search has come to.
+
+    Raises:
+        TidegateError: no trial came to its end.
+    """
     study = _study(settings, name, space)
-    parent = tracking.begin_search(identity.of_candidate(settings, name), study.study_name)
-
-    def objective(trial: optuna.Trial) -> float:
-        values = {key: _suggest(trial, key, choices) for key, choices in space.items()}
-        return _error(trial, settings, name, with_values(section, values), panel, starts)
-
-    def record(study: optuna.Study, trial: FrozenTrial) -> None:
-        outcome = f"{trial.value:.5f}" if trial.state is TrialState.COMPLETE else trial.state.name.lower()
-        tracking.record_trial(parent, trial.number, trial.params, trial.value, trial.intermediate_values, outcome)
-        told(trial.number + 1, f"{outcome}  {_words(trial.params)}")
-
-    left = trials - len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))
-    if left > 0:
-        study.optimize(objective, n_trials=left, callbacks=[record])
     done = sorted(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda trial: float(trial.value or 0.0))
     if not done:
         raise TidegateError("No trial came to its end: see the log.")
     best = {key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in done[0].params.items()}
     return Search(done, best, len(study.get_trials(states=(TrialState.PRUNED,))))
+
+
+def _tell(study: optuna.Study, number: int, curve: Mapping[int, float], error: float | None) -> None:
+    """Let the search know what came of a trial."""
+    trial = optuna.Trial(study, study.trials[number]._trial_id)
+    for epoch, loss in curve.items():
+        trial.report(loss, epoch)
+    study.tell(trial, error, state=TrialState.PRUNED if error is None else TrialState.COMPLETE)
+
+
+def _tried(piece: Piece) -> tuple[dict[int, float], float | None]:
+    """Do a trial, wherever that is: validation loss by epoch, and the error, or None if it was stopped early."""
+    require_same(WINDOWS, piece.windows)
+    # A search in memory, of what has ended and this one: whether to stop early needs no more.
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    own = optuna.create_study(pruner=PRUNER)
+    own.add_trials(list(piece.before))
+    trial = own.ask()
+    error: float | None = None
+    with suppress(optuna.TrialPruned):
+        error = _error(trial, piece.settings, piece.name, piece.values)
+    return dict(own.trials[trial.number].intermediate_values), error
 
 
 def with_values(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +184,6 @@ def _study(settings: Settings, name: str, space: Space) -> optuna.Study:
         study_name=f"{name}-{what}",
         load_if_exists=True,
         direction="minimize",
-        pruner=optuna.pruners.MedianPruner(UNPRUNED_TRIALS, UNPRUNED_EPOCHS),
     )
     # Where a search goes on, its sampler must not draw the first values again.
     study.sampler = optuna.samplers.TPESampler(seed=settings.train.seed + len(study.trials))
@@ -142,15 +197,10 @@ def _suggest(trial: optuna.Trial, key: str, choices: Any) -> Any:
     return trial.suggest_float(key, low, high, log=low > 0 and high / low >= LOG_RATIO)
 
 
-def _error(
-    trial: optuna.Trial,
-    settings: Settings,
-    name: str,
-    section: Mapping[str, Any],
-    panel: Panel,
-    starts: dict[str, Starts],
-) -> float:
+def _error(trial: optuna.Trial, settings: Settings, name: str, values: Mapping[str, Any]) -> float:
     """Train with these values; give the mean absolute error, of alerts the Brier score, on validation windows."""
+    section = with_values(settings.models[name], values)
+    panel, starts = windows.read()
 
     def watch(done: float, total: float, note: str = "", loss: float | None = None) -> None:
         if loss is not None:
@@ -162,7 +212,7 @@ def _error(
     model = models.make(name, section, panel.spec)
     recipe = models.recipe(name, section, settings.train)
     model.fit(panel, starts["train"], starts["validation"], recipe, watch)
-    seen = spread(starts["validation"], VALIDATION_WINDOWS)
+    seen = evenly(starts["validation"], VALIDATION_WINDOWS)
     truth, observed = panel.future(seen)
     error = np.where(observed, model.predict(panel, seen).point - truth, np.nan)
     return float(np.nanmean(error**2 if panel.spec.alert else np.abs(error)))

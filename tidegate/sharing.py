@@ -1,0 +1,34 @@
+"""Work in pieces that need nothing of each other: in turn, or side by side wherever the driver has them done."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tidegate.errors import DataError
+from tidegate.identity import folder_digest
+
+# Takes a function of this package, and what it is given for each piece, by its name; gives the results in that order.
+Spread = Callable[[Callable[[Any], Any], Mapping[str, Any]], list[Any]]
+
+
+def in_turn(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
+    """Do the pieces one after the other, here."""
+    return [work(given) for given in pieces.values()]
+
+
+def digest_of(folder: Path, pattern: str = "*") -> str:
+    """Name what the pieces of a work are to read."""
+    return folder_digest(folder, pattern)
+
+
+def require_same(folder: Path, digest: str, pattern: str = "*") -> None:
+    """See that a piece reads what the others do, on whatever machine it is done.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if digest_of(folder, pattern) != digest:
+        raise DataError(
+            f"{folder.absolute()} on this worker is not what the run reads: start the worker in the run's workspace, "
+            "or in a clone that has pulled the same data."
+        )
