@@ -20,7 +20,7 @@ up: $(INSTALLED) ## start Prefect, MLflow and a worker on this machine, until Ct
 	@exec $(BIN)/tidegate up
 
 repro: $(INSTALLED) ## walk the same graph with DVC alone
-	@$(BIN)/dvc repro
+	@$(BIN)/python -m tidegate.waiting $(BIN)/dvc repro
 
 check: $(INSTALLED) ## lint, check types and import contracts
 	@$(BIN)/ruff check .
@@ -29,10 +29,10 @@ check: $(INSTALLED) ## lint, check types and import contracts
 	@$(BIN)/lint-imports
 
 test: $(INSTALLED) ## run the tests
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-all: $(INSTALLED) ## run the tests, and those that take minutes each
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
 	@$(BIN)/pytest -m "not slow"

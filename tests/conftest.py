@@ -1,5 +1,6 @@
 """One tiny workspace, trained once for all tests that need one."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def copied(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the trained workspace to change at will, with a registry of its own."""
+    copy = tmp_path / "workspace"
+    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", "logs"))
+    (copy / "mlflow").mkdir()
+    return copy
+
+
+@pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A fresh workspace."""
     return make_workspace(tmp_path)
@@ -27,3 +37,9 @@ def beijing() -> Path:
     if not folder.exists():
         pytest.skip(f"{folder} is not here")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no core waits for one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -3,6 +3,7 @@
 import http.server
 import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,3 +112,24 @@ def test_a_workspace_that_was_moved_forecasts_with_its_champion(trained: Path, t
             found = [row[0] for row in store.execute(f"SELECT {column} FROM {table}") if row[0]]
             assert found and not any(str(trained) in place for place in found), table
     assert "up to date" in run_in(moved, "tidegate", "run").stdout
+
+
+def test_a_backup_restored_into_an_empty_folder_forecasts_as_before(trained: Path, tmp_path: Path) -> None:
+    """The commands are those of docs/operations.md."""
+    source, saved = copy(trained, tmp_path / "source"), tmp_path / "saved"
+    run_in(source, "tidegate", "forecast", "--as-of", "2024-03-30")
+    run_in(source, "dvc", "push")
+    saved.mkdir()
+    kept = "params.yaml data.dvc dvc.lock .dvc/storage mlflow forecasts"
+    subprocess.run(f"tar -cf {saved}/backup.tar {kept}", shell=True, cwd=source, check=True)
+    subprocess.run(["git", "clone", "-q", str(source), str(tmp_path / "restored")], check=True)
+    shutil.rmtree(source)
+    restored = tmp_path / "restored"
+    subprocess.run(["tar", "-xf", str(saved / "backup.tar")], cwd=restored, check=True)
+    run_in(restored, "dvc", "pull", "--allow-missing")
+    before = (restored / "forecasts" / "tidegate-v1" / "2024-03.parquet").read_bytes()
+    assert "0 new rows" in run_in(restored, "tidegate", "forecast", "--as-of", "2024-03-30").stdout
+    assert (restored / "forecasts" / "tidegate-v1" / "2024-03.parquet").read_bytes() == before
+    assert "18 new rows" in run_in(restored, "tidegate", "forecast").stdout
+    said = run_in(restored, "tidegate", "run").stdout
+    assert "train@" not in said and "evaluate" not in said

@@ -6,13 +6,12 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from workspaces import ENVIRONMENT, make_workspace, run_in, set_params
+from workspaces import begun, make_workspace, ran, run_in, set_params
 
 from tidegate.artifacts import read_json
 
@@ -28,15 +27,6 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace
 
 
-@pytest.fixture
-def copied(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the trained workspace to change at will, with a registry of its own."""
-    copy = tmp_path / "workspace"
-    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", "logs"))
-    (copy / "mlflow").mkdir()
-    return copy
-
-
 def lock(workspace: Path) -> str:
     return (workspace / "dvc.lock").read_text()
 
@@ -44,21 +34,6 @@ def lock(workspace: Path) -> str:
 def artifacts(workspace: Path) -> dict[str, str]:
     files = sorted(path for path in (workspace / "artifacts").rglob("*") if path.is_file())
     return {str(path.relative_to(workspace)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
-
-
-def ran(transcript: str) -> list[str]:
-    """Name the stages whose lines a run has printed."""
-    return re.findall(r"^(\S+) +.*\(\d+\.\d s\)$", transcript, flags=re.M)
-
-
-def begun(workspace: Path, *words: str, until: str = "", **env: str) -> "subprocess.Popen[str]":
-    """Start a Python process in a workspace; come back once it has printed a line that begins like this."""
-    process = subprocess.Popen(
-        [sys.executable, *words], cwd=workspace, env={**ENVIRONMENT, **env}, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert not until or any(line.startswith(until) for line in process.stdout)
-    return process
 
 
 def add_shell_stage(workspace: Path) -> None:
@@ -192,37 +167,3 @@ def test_data_and_artifacts_come_back_from_the_remote(copied: Path) -> None:
     after = artifacts(copied)
     assert {path for path in before if path not in after} == {"artifacts/registration.json"}  # it alone is not cached
     assert all(before[path] == digest for path, digest in after.items())
-
-
-def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
-    holder = (
-        "import sys, time\nfrom dvc.repo import Repo\nrepo = Repo()\n"
-        "with repo.lock:\n    print('held', flush=True)\n    time.sleep(8)\n"
-    )
-    process = begun(copied, "-c", holder, until="held")
-    said = run_in(copied, "tidegate", "run").stdout.splitlines()
-    assert process.poll() == 0
-    assert f"(process {process.pid}) to end …" in said[0] and said[0].startswith("Waiting for ")
-    assert said[1].startswith("Everything is up to date")
-
-
-def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Path) -> None:
-    set_params(copied, {"models.linear.ridge": 0.5})
-    (copied / ".tidegate" / "holder.json").unlink()  # of the run that trained this workspace
-    first = begun(copied, "-m", "tidegate", "run")
-    until = time.monotonic() + 60
-    while not (copied / ".tidegate" / "holder.json").exists() and time.monotonic() < until:
-        time.sleep(0.1)
-    second = run_in(copied, "tidegate", "run").stdout.splitlines()
-    assert "train@linear" in ran(first.communicate()[0]) and first.returncode == 0
-    assert second[0].startswith(f"Waiting for tidegate run (process {first.pid}, since ")
-    assert second[1].startswith("Everything is up to date")
-
-
-def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
-    set_params(copied, {"train.epochs": 3})
-    repro = begun(copied, "-m", "dvc", "repro", until="Running stage 'train@")
-    said = run_in(copied, "tidegate", "run").stdout.splitlines()
-    assert repro.wait() == 0
-    assert f"Waiting for dvc repro (process {repro.pid}) to end …" == said[0]
-    assert said[-1].startswith("Everything is up to date")

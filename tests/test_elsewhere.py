@@ -26,8 +26,7 @@ from servers import (
     process,
     until,
 )
-from test_drivers import begun
-from workspaces import make_workspace, run_in, set_params
+from workspaces import begun, make_workspace, run_in, set_params
 
 from tidegate import elsewhere
 from tidegate.artifacts import read_json
@@ -130,6 +129,7 @@ def test_two_workers_train_side_by_side_and_the_lock_is_that_of_a_local_run(team
     run_in(team.home, "tidegate", "forecast", **{**team.env, "AWS_SECRET_ACCESS_KEY": "none"})  # by the server's keys
 
 
+@pytest.mark.long
 def test_a_worker_at_another_commit_is_named(team: Team) -> None:
     set_params(team.home, {"models.linear.ridge": 0.25})
     git(team.home, "commit", "-qam", "other settings")
@@ -179,6 +179,7 @@ def test_a_worker_trains_while_mlflow_is_away_and_sends_its_record_later(team: T
     assert "evaluate" in said and "train@gru" not in said
 
 
+@pytest.mark.long
 def test_a_pool_without_a_worker_is_named_with_the_command_that_starts_one(team: Team, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(team.home, home, symlinks=True)

@@ -1,6 +1,7 @@
 """Workspaces to test in: fresh clones of the working tree with tiny settings."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,3 +77,18 @@ def run_in(workspace: Path, *words: str, check: bool = True, **env: str) -> "sub
         tail = logs[-1].read_text(errors="replace")[-3000:] if logs else ""
         raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
     return done
+
+
+def begun(workspace: Path, *words: str, until: str = "", **env: str) -> "subprocess.Popen[str]":
+    """Start a Python process in a workspace; come back once it has printed a line that begins like this."""
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=workspace, env={**ENVIRONMENT, **env}, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert not until or any(line.startswith(until) for line in process.stdout)
+    return process
+
+
+def ran(transcript: str) -> list[str]:
+    """Name the stages whose lines a run has printed."""
+    return re.findall(r"^(\S+) +.*\(\d+\.\d s\)$", transcript, flags=re.M)

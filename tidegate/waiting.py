@@ -1,8 +1,13 @@
-"""One at a time in a workspace: who comes second waits, says for whom, and then finds the work done."""
+"""One at a time in a workspace: who comes second waits, says for whom, and then finds the work done.
+
+DVC's own commands know nothing of this, and refuse instead: `python -m tidegate.waiting dvc repro` waits for them.
+"""
 
 import fcntl
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -83,3 +88,9 @@ def _command(pid: int) -> str:
         return "another process"
     named = [Path(word.partition("\n")[0]).name for word in words if not word.startswith("-")]
     return " ".join(named[1:3]) if len(named) > 1 and named[0].startswith("python") else " ".join(named[:2])
+
+
+if __name__ == "__main__":
+    with alone(" ".join(Path(word).name for word in sys.argv[1:])):
+        done = subprocess.run(sys.argv[1:])
+    sys.exit(done.returncode)

@@ -1,0 +1,47 @@
+"""One at a time in a workspace: a second run or `dvc repro` waits, says for whom, and finds the work done."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from workspaces import begun, ran, run_in, set_params
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
+    holder = (
+        "import sys, time\nfrom dvc.repo import Repo\nrepo = Repo()\n"
+        "with repo.lock:\n    print('held', flush=True)\n    time.sleep(8)\n"
+    )
+    process = begun(copied, "-c", holder, until="held")
+    said = run_in(copied, "tidegate", "run").stdout.splitlines()
+    assert process.poll() == 0
+    assert f"(process {process.pid}) to end …" in said[0] and said[0].startswith("Waiting for ")
+    assert said[1].startswith("Everything is up to date")
+
+
+def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Path) -> None:
+    set_params(copied, {"models.linear.ridge": 0.5})
+    (copied / ".tidegate" / "holder.json").unlink()  # of the run that trained this workspace
+    first = begun(copied, "-m", "tidegate", "run")
+    until = time.monotonic() + 60
+    while not (copied / ".tidegate" / "holder.json").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    third = begun(copied, "-m", "tidegate.waiting", sys.executable, "-m", "dvc", "repro")  # as `make repro` does
+    second = run_in(copied, "tidegate", "run").stdout.splitlines()
+    said, _ = third.communicate()
+    assert said.startswith("Waiting for ") and said.rstrip().endswith("Data and pipelines are up to date.")
+    assert "train@linear" in ran(first.communicate()[0]) and first.returncode == 0
+    assert second[0].startswith(f"Waiting for tidegate run (process {first.pid}, since ")
+    assert second[-1].startswith("Everything is up to date")
+
+
+def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
+    set_params(copied, {"train.epochs": 3})
+    repro = begun(copied, "-m", "dvc", "repro", until="Running stage 'train@")
+    said = run_in(copied, "tidegate", "run").stdout.splitlines()
+    assert repro.wait() == 0
+    assert f"Waiting for dvc repro (process {repro.pid}) to end …" == said[0]
+    assert said[-1].startswith("Everything is up to date")
