@@ -62,6 +62,7 @@ class Team:
     env: dict[str, str]
     doors: dict[str, Door]
     bucket: "object"
+    database: str  # PostgreSQL's address; empty where there is none
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     doors = {name: Door(port) for name, port in ports.items()}
     address = {name: f"http://127.0.0.1:{door.port}" for name, door in doors.items()}
     with ExitStack() as stack:
-        runs, flows = "", {"PREFECT_HOME": str(home / ".prefect")}
+        database, runs, flows = "", "", {"PREFECT_HOME": str(home / ".prefect")}
         if PROGRAMS:
             database = stack.enter_context(postgres())
             create_database(database, "mlflow")
@@ -108,7 +109,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         listing = ("-m", "prefect", "work-pool", "inspect", "gpu")
         until(lambda: "READY" in run_in(home, "python", *listing, **env).stdout)
         secret = {key.lower(): value for key, value in KEYS.items() if "KEY" in key}
-        yield Team(home, clones, env, doors, boto3.resource("s3", endpoint_url=store, **secret))
+        yield Team(home, clones, env, doors, boto3.resource("s3", endpoint_url=store, **secret), database)
 
 
 def test_two_workers_train_side_by_side_and_the_lock_is_that_of_a_local_run(team: Team, trained: Path) -> None:
@@ -194,6 +195,43 @@ def test_a_pool_without_a_worker_is_named_with_the_command_that_starts_one(team:
     refused = run_in(home, "tidegate", "run", check=False, **team.env)
     assert refused.returncode == 2 and "prefect worker start --pool empty" in refused.stderr
     assert "Waiting for a worker of pool empty" in refused.stdout
+
+
+@pytest.mark.long
+def test_the_stores_of_a_team_restored_elsewhere_give_the_champion_back(team: Team, tmp_path: Path) -> None:
+    if not team.database:
+        pytest.skip("PostgreSQL is not installed here (Debian's package postgresql)")
+    run_in(team.home, "dvc", "push", **team.env)
+    account, _, host = team.database.rpartition("@")
+    place = ["-h", host.split(":")[0], "-p", host.split(":")[1], "-U", account.split(":")[0]]
+    subprocess.run([PROGRAMS[-1] / "pg_dump", *place, "-f", tmp_path / "mlflow.sql", "mlflow"], check=True)
+    create_database(team.database, "restored")
+    words = [
+        PROGRAMS[-1] / "psql",
+        *place,
+        "-q",
+        "-o",
+        tmp_path / "psql.log",
+        "-f",
+        tmp_path / "mlflow.sql",
+        "restored",
+    ]
+    subprocess.run(words, check=True)
+    restored = team.bucket.create_bucket(Bucket="restored")
+    for kept in team.bucket.Bucket("mlflow").objects.all():
+        restored.copy({"Bucket": "mlflow", "Key": kept.key}, kept.key)
+    home = tmp_path / "home"
+    git(tmp_path, "clone", "-q", str(team.home), "home")
+    for name in ("params.yaml", "data.dvc", "dvc.lock"):
+        shutil.copy(team.home / name, home / name)
+    team.doors["mlflow"].shut()
+    address, (port,) = f"postgresql+psycopg2://{team.database}/restored", free_ports(1)
+    store = {"MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{team.doors['store'].port}", **KEYS}
+    with mlflow_server(tmp_path / "mlflow", port, address, "s3://restored", **store) as url:
+        env = {**team.env, "MLFLOW_TRACKING_URI": url}
+        run_in(home, "dvc", "pull", "--allow-missing", **env)
+        assert "18 new rows" in run_in(home, "tidegate", "forecast", **env).stdout
+    team.doors["mlflow"].open()
 
 
 def test_without_the_pool_the_stage_runs_in_place_and_says_so(trained: Path, tmp_path: Path) -> None:
