@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import FlowRun, WorkerStatus
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed, State
 
 from tidegate.console import say
 from tidegate.elsewhere import Parcel
@@ -17,7 +18,8 @@ from tidegate.errors import StageFailed, UserError
 
 LOOK_SECONDS = 2.0
 PATIENCE_SECONDS = 45.0  # for a worker to come
-ABSENCE_SECONDS = 150.0  # of all workers; Prefect takes 90 s to see that one is gone
+SILENCE_SECONDS = 90.0  # of a running stage, which beats each 15 s
+ABSENCE_SECONDS = 150.0  # of all workers, while a stage waits for one; Prefect takes 90 s to see that one is gone
 
 
 class Runners:
@@ -84,17 +86,21 @@ def _is_manned(client: SyncPrefectClient, pool: str) -> bool:
 
 
 def _wait(client: SyncPrefectClient, run: FlowRun, pool: str) -> FlowRun:
-    """Wait for a flow run's end.
+    """Wait for a flow run's end, and close it if its machine has died.
 
     Raises:
         StageFailed: all workers of its pool have been gone for long.
     """
-    manned = time.monotonic()
+    alive = manned = time.monotonic()
     while run.state is None or not run.state.is_final():
         time.sleep(LOOK_SECONDS)
-        run = client.read_flow_run(run.id)
-        if _is_manned(client, pool):
-            manned = time.monotonic()
-        elif time.monotonic() - manned > ABSENCE_SECONDS:
+        before, run = run, client.read_flow_run(run.id)
+        now, running = time.monotonic(), run.state is not None and run.state.is_running()
+        alive = now if run.updated != before.updated or not running else alive
+        manned = now if running or _is_manned(client, pool) else manned
+        if now - alive > SILENCE_SECONDS:
+            gone: State[Any] = Crashed(message=f"Its machine has not been heard of for {SILENCE_SECONDS:.0f} s.")
+            client.set_flow_run_state(run.id, gone, force=True)
+        if now - manned > ABSENCE_SECONDS:
             raise StageFailed(f"All workers of pool {pool} are gone, with {run.name} unfinished: start one, run again.")
     return run

@@ -18,5 +18,5 @@ def staging(stage: str, commit: str, files: dict[str, str]) -> None:
         files: The run's params.yaml, dvc.lock and data.dvc, by path.
     """
     upkeep.begin()
-    with waiting.alone(f"the flow staging of {stage}"):
+    with upkeep.beating(), waiting.alone(f"the flow staging of {stage}"):
         pipeline.take_over(stage, Parcel(commit, files), as_task)

@@ -1,6 +1,10 @@
 """What every flow does first: close what dead processes left open, and stand for runs that were missed."""
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import Any
 
 from prefect import get_client, runtime
@@ -24,6 +28,7 @@ from tidegate.errors import ServiceError
 
 logger = logging.getLogger("tidegate")
 MARK = "process:"  # of the tag that names the process of a flow run
+BEAT_SECONDS = 15.0
 
 
 def begin() -> None:
@@ -31,11 +36,31 @@ def begin() -> None:
     with get_client(sync_client=True) as client:
         own = runtime.flow_run.id
         if own:
-            tags = [*runtime.flow_run.tags, MARK + processes.mark()]
-            client.update_flow_run(own, tags=tags)
+            client.update_flow_run(own, tags=_tags())
         closed = close_dead(client) + _tidy_tracking()
         missed = stand_for_missed(client, str(own)) if own else 0
     logger.info("closed %d runs that dead processes had left; stand for %d that were missed", closed, missed)
+
+
+@contextmanager
+def beating() -> Iterator[None]:
+    """Touch this flow run now and then, so that who waits for it knows that its machine is alive."""
+    over = threading.Event()
+
+    def beat() -> None:
+        with get_client(sync_client=True) as client:
+            while not over.wait(BEAT_SECONDS):
+                with suppress(Exception):  # the server is away for a moment: the next beat comes
+                    client.update_flow_run(runtime.flow_run.id, tags=tags)
+
+    tags = _tags()
+    thread = threading.Thread(target=copy_context().run, args=(beat,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _tidy_tracking() -> int:
@@ -46,6 +71,10 @@ def _tidy_tracking() -> int:
     except ServiceError as error:
         logger.warning("%s", error)
         return 0
+
+
+def _tags() -> list[str]:
+    return [*runtime.flow_run.tags, MARK + processes.mark()]
 
 
 def close_dead(client: SyncPrefectClient) -> int:

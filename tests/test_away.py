@@ -13,6 +13,8 @@ import pytest
 from servers import free_ports, mlflow_server
 from workspaces import run_in
 
+from tidegate.errors import without_secrets
+
 pytestmark = pytest.mark.slow
 QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
 
@@ -72,6 +74,15 @@ def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tm
     # The second training of linear is a run of its own; lstm and the baseline, trained before, are recorded anew.
     assert [run.split()[0] for run in runs] == ["gru", "linear", "linear", "lstm", "rnn", "seasonal_naive"]
     assert all(run.split()[1] == "FINISHED" and run.endswith("True") for run in runs)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown(trained: Path, tmp_path: Path) -> None:
+    workspace = copy(trained, tmp_path / "workspace", "mlflow")
+    env = {"MLFLOW_TRACKING_URI": "http://ann:secret@127.0.0.1:9", **QUICK}
+    refused = run_in(workspace, "tidegate", "evaluate", check=False, **env)
+    assert refused.returncode == 2 and "give the address alone" in refused.stderr
+    assert not any("secret" in path.read_text() for path in (workspace / "logs").glob("*.log"))
+    assert without_secrets("at postgresql://ann:secret@host/db") == "at postgresql://***@host/db"
 
 
 def test_a_record_that_was_cut_off_is_taken_up_again(trained: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 from ruamel.yaml import YAML
 from servers import (
@@ -178,6 +179,31 @@ def test_a_worker_trains_while_mlflow_is_away_and_sends_its_record_later(team: T
     team.doors["mlflow"].open()
     said = run_in(team.home, "tidegate", "run", **team.env).stdout
     assert "evaluate" in said and "train@gru" not in said
+
+
+@pytest.mark.long
+def test_a_stage_whose_machine_dies_is_done_by_another(team: Team) -> None:
+    set_params(team.home, {"models.gru.units": 7, "train.epochs": 30, "train.patience_epochs": 30})
+    run = begun(team.home, "-m", "tidegate", "run", **team.env)
+    until(lambda: _checkpoints(team), 240)
+    dead = _checkpoints(team)[0].parents[2]
+    for one in [one for one in psutil.process_iter() if _stands_in(one, dead)]:  # its worker, and what that has begun
+        one.kill()
+    said, _ = run.communicate(timeout=500)
+    assert run.returncode == 0 and "train@gru              ran in pool gpu" in said
+    (other,) = [clone for clone in team.clones if clone != dead]
+    assert (other / "artifacts" / "models" / "gru").exists()
+
+
+def _checkpoints(team: Team) -> list[Path]:
+    return [path for clone in team.clones for path in (clone / ".tidegate").rglob("gru-*.npz")]
+
+
+def _stands_in(one: psutil.Process, folder: Path) -> bool:
+    try:
+        return Path(one.cwd()) == folder
+    except (psutil.Error, OSError):
+        return False
 
 
 @pytest.mark.long

@@ -26,7 +26,7 @@ from dvc.stage.run import cmd_run
 from tidegate.artifacts import DATA, PIPELINE
 from tidegate.console import say, stage_line
 from tidegate.elsewhere import Elsewhere, Parcel, pack, unpacked
-from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError
+from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError, without_secrets
 
 OWN_COMMAND = ["python", "-m", "tidegate"]
 REMOTE_RETRIES = 2
@@ -155,8 +155,10 @@ def _remotely(repo: Repo, transfer: Callable[[], Any]) -> None:
         name = repo.config["core"].get("remote")
         where = repo.config["remote"][name]["url"] if name else "(core.remote names none)"
         raise ServiceError(
-            f"The DVC remote {where} does not give or take what it should ({_words(error)}): see that it is up, that "
-            "its keys are in the environment, and that the run's machine has pushed to it; then run again."
+            without_secrets(
+                f"The DVC remote {where} does not give or take what it should ({_words(error)}): see that it is up, "
+                "that its keys are in the environment, and that the run's machine has pushed to it; then run again."
+            )
         ) from error
 
 

@@ -12,6 +12,10 @@
 Every message is one clear sentence: what is wrong, where, and what to do.
 """
 
+import re
+
+ACCOUNT = re.compile(r"(?<=://)[^/@\s]+@")
+
 
 class TidegateError(Exception):
     """A fault of the program or of a service it needs."""
@@ -47,3 +51,8 @@ class DataError(UserError):
 
 class GateClosed(UserError):
     """A gate refused to let the data, the windows or the model pass."""
+
+
+def without_secrets(text: str) -> str:
+    """Hide user and password in the addresses of a message."""
+    return ACCOUNT.sub("***@", text)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-# MLflow tries again by itself, waiting twice as long each time: for a minute, not for the four of its defaults.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "5")
+# MLflow tries again by itself, waiting twice as long each time: for half a minute, not for the four of its defaults.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from tidegate import processes
 from tidegate.artifacts import MLFLOW
-from tidegate.errors import ServiceError
+from tidegate.errors import ServiceError, UserError, without_secrets
 
 EXPERIMENT = "tidegate"
 PROCESS, CRASHED = "process.mark", "process.crashed"  # tags; no part of the identity
@@ -37,16 +37,27 @@ def store() -> Iterator[MlflowClient]:
     try:
         yield opened()
     except (MlflowException, OSError) as error:
-        where = f"at {REMOTE} " if REMOTE else f"{FILE} "
+        where = f"at {REMOTE}" if REMOTE else str(FILE)
         reason = " ".join(str(error).split())[:300]
         raise ServiceError(
-            f"MLflow's store {where}does not answer as it should ({reason}): see that it is up, then run this again; "
-            "what is done already stands."
+            without_secrets(
+                f"MLflow's store {where} does not answer as it should ({reason}): see that it is up, then run this "
+                "again; what is done already stands."
+            )
         ) from error
 
 
 def opened() -> MlflowClient:
-    """Open the store, whatever it answers; see `store`."""
+    """Open the store, whatever it answers; see `store`.
+
+    Raises:
+        UserError: the address holds a password, which MLflow would write into its messages.
+    """
+    if REMOTE and REMOTE.startswith("http") and without_secrets(REMOTE) != REMOTE:
+        raise UserError(
+            "MLFLOW_TRACKING_URI holds a password: give the address alone, the rest in MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
     MLFLOW.mkdir(exist_ok=True)
     mlflow.set_tracking_uri(REMOTE or f"sqlite:///{FILE.absolute()}")
     client = MlflowClient()
