@@ -125,6 +125,7 @@ def test_a_workspace_that_was_moved_forecasts_with_its_champion(trained: Path, t
     assert "up to date" in run_in(moved, "tidegate", "run").stdout
 
 
+@pytest.mark.long
 def test_a_backup_restored_into_an_empty_folder_forecasts_as_before(trained: Path, tmp_path: Path) -> None:
     """The commands are those of docs/operations.md."""
     source, saved = copy(trained, tmp_path / "source"), tmp_path / "saved"

@@ -56,6 +56,7 @@ def tuned(workspace: Path, *words: str, **env: str) -> list[str]:
     return [line for line in run_in(workspace, "tidegate", *words, **env).stdout.splitlines() if "trial " in line]
 
 
+@pytest.mark.long
 def test_a_dask_cluster_comes_to_the_same_as_this_process(workspace: Path, cluster: dict[str, str]) -> None:
     pd.testing.assert_frame_equal(backtested(workspace, **cluster), backtested(workspace))
     rows, alone = (forecast(workspace, "--workers", "2", **cluster), forecast(workspace))
