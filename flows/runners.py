@@ -33,9 +33,11 @@ class Runners:
         """
         with get_client(sync_client=True) as client:
             try:
-                client.read_work_pool(pool)
+                found = client.read_work_pool(pool)
             except ObjectNotFound:
                 return False
+            if found.is_paused:
+                raise UserError(f"The pool {pool} is paused: prefect work-pool resume {pool} lets it go on.")
             if _deployment(client, pool) is None:
                 raise UserError(f"The pool {pool} serves no flow staging: give it one with prefect deploy --all.")
             if not _is_manned(client, pool):
@@ -94,9 +96,10 @@ def _wait(client: SyncPrefectClient, run: FlowRun, pool: str) -> FlowRun:
     alive = manned = time.monotonic()
     while run.state is None or not run.state.is_final():
         time.sleep(LOOK_SECONDS)
-        before, run = run, client.read_flow_run(run.id)
+        asked, before, run = time.monotonic(), run, client.read_flow_run(run.id)
         now, running = time.monotonic(), run.state is not None and run.state.is_running()
-        alive = now if run.updated != before.updated or not running else alive
+        # Where the server has been away, it has heard no beat either.
+        alive = now if run.updated != before.updated or not running or now - asked > LOOK_SECONDS else alive
         manned = now if running or _is_manned(client, pool) else manned
         if now - alive > SILENCE_SECONDS:
             gone: State[Any] = Crashed(message=f"Its machine has not been heard of for {SILENCE_SECONDS:.0f} s.")

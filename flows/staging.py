@@ -17,6 +17,7 @@ def staging(stage: str, commit: str, files: dict[str, str]) -> None:
         commit: The git commit that the run is at; this clone must be at the same one.
         files: The run's params.yaml, dvc.lock and data.dvc, by path.
     """
-    upkeep.begin()
-    with upkeep.beating(), waiting.alone(f"the flow staging of {stage}"):
-        pipeline.take_over(stage, Parcel(commit, files), as_task)
+    with upkeep.beating():  # from the first: a tracking server that is slow may hold up the beginning
+        upkeep.begin()
+        with waiting.alone(f"the flow staging of {stage}"):
+            pipeline.take_over(stage, Parcel(commit, files), as_task)

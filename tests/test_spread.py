@@ -101,7 +101,15 @@ def test_what_another_engine_has_trained_forecasts_the_same_on_tensorflow(engine
     assert np.allclose(model.predict(data(), all_starts(data(), end=130)[:9]).point, said["point"], atol=1e-5)
 
 
-@pytest.mark.parametrize("said", ["x", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"index": 1}}'])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "x",
+        "{}",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "chief", "index": 0}}',
+    ],
+)
 def test_a_cluster_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", said)
     with pytest.raises(UserError, match="TF_CONFIG is "):

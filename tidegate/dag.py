@@ -7,7 +7,7 @@ and that one of Tidegate's own verbs runs in this process, where the libraries a
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -170,7 +170,7 @@ def _made_upstream(stage: Stage) -> list[str]:
 
 
 @contextmanager
-def _commands(verb: Verb, elsewhere: Collection[str] = ()) -> Iterator[list[str]]:
+def _commands(verb: Verb, elsewhere: set[str]) -> Iterator[list[str]]:
     """Have DVC run Tidegate's own verbs in this process; give the stages whose commands have been run.
 
     Raises:
@@ -180,6 +180,7 @@ def _commands(verb: Verb, elsewhere: Collection[str] = ()) -> Iterator[list[str]
 
     def run(stage: Stage, dry: bool = False, run_env: Any = None) -> None:
         if stage.addressing in elsewhere:
+            elsewhere.discard(stage.addressing)  # a retry sends it again
             raise StageFailed(
                 f"{stage.addressing} has been run in its pool, but from other code or data than stands here: let this "
                 "clone and the worker's have the same commit, and nothing changed since."

@@ -16,6 +16,7 @@ from tidegate.artifacts import DATA_DVC, LOCK, PARAMS, remove, replacing
 from tidegate.errors import ServiceError, UserError
 
 TRAVELLING = (PARAMS, LOCK, DATA_DVC)
+CODE = ("flows", "models", "tidegate")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def pack() -> Parcel:
         UserError: there is code here that no commit holds, so that a worker could not have it.
     """
     commit, _ = identity.git_state()
-    changed = identity.changed_files(*TRAVELLING)
+    changed = (identity.changed_files(*TRAVELLING) or []) + identity.new_files(*CODE)
     if commit == "none" or changed:
         what = f"{changed[0]} has changed since the last commit" if changed else "this is no git repository"
         raise UserError(f"A stage cannot be sent to another machine: {what}; commit it, and let the workers fetch it.")

@@ -24,7 +24,7 @@ from tidegate.frame import STATION, TIME
 from tidegate.panel import WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
-from tidegate.sharing import Spread, in_turn
+from tidegate.sharing import Spread, digest_of, in_turn, require_same
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
 Span = tuple[str | None, str | None]  # as they come from a command or a flow
@@ -91,7 +91,7 @@ def issue(
         first, last = (_time(end) for end in span if end)
         rows, strangers = _measured(forecaster, last, history + (last - first))
         origins = _steps(rows, spec, first, step)
-    whose = _identity(champion)
+    whose, digest = _identity(champion), digest_of(registry.parts_of(champion)[0])
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
     made, database = [], None
     for done, (month, own) in enumerate(months := _by_month(origins), start=1):
@@ -99,7 +99,9 @@ def issue(
         def make(origins: pd.DatetimeIndex) -> pd.DataFrame:
             enough = settings.window.min_observed_share
             pieces = {
-                f"stations-{place}": Group(champion.name, str(champion.version), stations, rows, origins, enough)
+                f"stations-{place}": Group(
+                    champion.name, str(champion.version), stations, rows, origins, enough, digest
+                )
                 for place, stations in enumerate(_divided(spec.stations, groups), start=1)
             }
             return pd.concat(spread(_forecast, pieces), ignore_index=True).assign(**whose)
@@ -151,9 +153,11 @@ class Group:
     rows: pd.DataFrame
     origins: pd.DatetimeIndex
     enough: float
+    digest: str  # of the model
 
 
 def _forecast(group: Group) -> pd.DataFrame:
+    require_same(registry.parts_of(registry.version(group.model, group.version))[0], group.digest)
     forecaster = _loaded(Path.cwd(), group.model, group.version)
     return forecaster.forecast_all(group.rows, group.origins, group.enough, group.stations)
 

@@ -83,6 +83,11 @@ def changed_files(*but: Path) -> list[str] | None:
     return None if said is None else [line.split(maxsplit=1)[1] for line in said.splitlines()]
 
 
+def new_files(*folders: str) -> list[str]:
+    """List the files that git does not know, and is not told to ignore, in some folders."""
+    return (_git("ls-files", "--others", "--exclude-standard", "--", *folders) or "").splitlines()
+
+
 def folder_digest(folder: Path, pattern: str = "*") -> str:
     """Give a digest of all files in a folder, names and bytes."""
     whole = hashlib.sha256()

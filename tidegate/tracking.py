@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pandas as pd
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
@@ -72,14 +73,22 @@ def record_training(
     readings = usage.readings if usage else []
     metrics += [(name, value, when, step) for step, (when, read) in enumerate(readings) for name, value in read.items()]
     learnt_on = {f"learnt_on.{key}": value for key, value in device.items()}
+    metrics = [
+        each for each in metrics if math.isfinite(each[1])
+    ]  # of a training that has diverged not all are numbers
     tags = {**whose.tags(), **learnt_on, DIGEST: digest, RECORD: record}
-    UNSENT.mkdir(parents=True, exist_ok=True)
     write_json(UNSENT / f"{record}.json", asdict(Training(whose.candidate, tags, dict(params), whose.data, metrics)))
     return send_unsent()
 
 
 def send_unsent() -> int:
     """Send what waits on disk, each record once; give the number that still waits, MLflow being away."""
+    UNSENT.mkdir(parents=True, exist_ok=True)
+    with FileLock(UNSENT / "lock"):  # of two processes one sends
+        return _send_all()
+
+
+def _send_all() -> int:
     waiting = sorted(UNSENT.glob("*.json"), key=lambda path: path.stat().st_mtime)
     for place, path in enumerate(waiting):
         training = Training(**read_json(path))

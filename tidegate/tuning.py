@@ -4,6 +4,7 @@ A search is named by what it searches (data, windows, recipe, section, space), k
 where it was left. The test windows are not looked at. Each trial is an MLflow run, a child of the search's own.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from tidegate.sharing import Spread, digest_of, in_turn, require_same
 STORE = INGEST_STATE.parent / "tuning.db"
 VALIDATION_WINDOWS = 8192  # at most, evenly spread
 PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)  # earlier the median says nothing
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)  # a trial fails whose error is no number
 LOG_RATIO = 10  # a range whose ends are this far apart is searched by its logarithm
 
 Space = Mapping[str, Any]  # by dotted key: a list of choices, or the two ends of a range
@@ -93,8 +94,8 @@ def search(
         for own, (curve, error) in zip(pieces.values(), spread(_tried, pieces), strict=True):
             _tell(study, own.number, curve, error)
             ended = study.trials[own.number]
-            outcome = "pruned" if error is None else f"{error:.5f}"
-            tracking.record_trial(parent, own.number, ended.params, error, curve, outcome)
+            outcome = "pruned" if error is None else f"{error:.5f}" if math.isfinite(error) else "no number"
+            tracking.record_trial(parent, own.number, ended.params, ended.value, curve, outcome)
             told(own.number + 1, f"{outcome}  {_words(ended.params)}")
 
 
@@ -130,7 +131,10 @@ def _tell(study: optuna.Study, number: int, curve: Mapping[int, float], error: f
     trial = optuna.Trial(study, study.trials[number]._trial_id)
     for epoch, loss in curve.items():
         trial.report(loss, epoch)
-    study.tell(trial, error, state=TrialState.PRUNED if error is None else TrialState.COMPLETE)
+    if error is None or not math.isfinite(error):
+        study.tell(trial, state=TrialState.PRUNED if error is None else TrialState.FAIL)
+    else:
+        study.tell(trial, error)
 
 
 def _tried(piece: Piece) -> tuple[dict[int, float], float | None]:
