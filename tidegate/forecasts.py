@@ -24,7 +24,7 @@ from tidegate.frame import STATION, TIME
 from tidegate.panel import WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
-from tidegate.sharing import Spread, digest_of, in_turn, require_same
+from tidegate.sharing import Spread, digest_of, in_turn
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
 Span = tuple[str | None, str | None]  # as they come from a command or a flow
@@ -91,7 +91,7 @@ def issue(
         first, last = (_time(end) for end in span if end)
         rows, strangers = _measured(forecaster, last, history + (last - first))
         origins = _steps(rows, spec, first, step)
-    whose, digest = _identity(champion), digest_of(registry.parts_of(champion)[0])
+    whose, digest = _identity(champion), _loaded(Path.cwd(), champion.name, str(champion.version))[1]
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
     made, database = [], None
     for done, (month, own) in enumerate(months := _by_month(origins), start=1):
@@ -134,13 +134,14 @@ def _champion(settings: Settings) -> tuple[Forecaster, registry.ModelVersion]:
     champion = registry.champion(name)
     if champion is None:
         raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
-    return _loaded(Path.cwd(), name, str(champion.version)), champion
+    return _loaded(Path.cwd(), name, str(champion.version))[0], champion
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(_where: Path, name: str, version: str) -> Forecaster:
-    """Load a version from the store of a workspace; a process that forecasts many groups of stations does it once."""
-    return Forecaster.load(*registry.parts_of(registry.version(name, version)))
+def _loaded(_where: Path, name: str, version: str) -> tuple[Forecaster, str]:
+    """Load a version from the store of a workspace, and its digest; a process does it once."""
+    model, spec = registry.parts_of(registry.version(name, version))
+    return Forecaster.load(model, spec), digest_of(model)
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,12 @@ class Group:
 
 
 def _forecast(group: Group) -> pd.DataFrame:
-    require_same(registry.parts_of(registry.version(group.model, group.version))[0], group.digest)
-    forecaster = _loaded(Path.cwd(), group.model, group.version)
+    forecaster, digest = _loaded(Path.cwd(), group.model, group.version)
+    if digest != group.digest:
+        raise DataError(
+            f"{group.model} version {group.version} is another model in the store that this worker sees: give it the "
+            "run's MLFLOW_TRACKING_URI."
+        )
     return forecaster.forecast_all(group.rows, group.origins, group.enough, group.stations)
 
 
