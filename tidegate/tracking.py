@@ -38,6 +38,7 @@ logger = logging.getLogger("tidegate")
 STUDY = "tidegate.study"
 DIGEST, SECONDS = "tidegate.digest", "train_seconds"
 RECORD = "record.id"  # one a training, which is sent once; no part of the identity
+RESTORED = "restored-"  # of a record that stands for one not seen here
 METRICS_A_CALL = 1000  # of MLflow's REST interface
 
 
@@ -60,12 +61,13 @@ def record_training(
     seconds: float | None,
     device: Mapping[str, str],
     usage: Usage | None = None,
+    record: str = "",
 ) -> int:
     """Record a trained model: parameters, curve, system metrics, data set, identity and device as tags.
 
     Gives the number of records that still wait to be sent.
     """
-    now, record = _now(), uuid.uuid4().hex
+    now, record = _now(), record or uuid.uuid4().hex
     metrics = [
         (name, value, now, int(row["epoch"]) + 1) for row in history for name, value in row.items() if name != "epoch"
     ]
@@ -107,6 +109,9 @@ def _send(client: MlflowClient, training: Training) -> None:
     found = runs_where(client, **{RECORD: training.tags[RECORD]})
     if found and found[0].info.status == "FINISHED":
         return
+    # A run that was made for want of this record, while that lay on another machine, becomes its own.
+    same = {key: training.tags[key] for key in ("tidegate.candidate", "tidegate.data", "tidegate.params")}
+    found = found or runs_where(client, **{RECORD: RESTORED + training.tags[DIGEST], **same})
     which = {"run_id": found[0].info.run_id} if found else {"run_name": training.name}
     with begun(training.tags, **which) as run:
         mlflow.log_params(training.params)
@@ -134,7 +139,8 @@ def run_of(settings: Settings, candidate: str) -> str:
     send_unsent()
     if found := find_run(candidate, whose.data, digest):
         return found
-    record_training(whose, digest, identity.parameters(settings, candidate), learning_curve(candidate), None, {})
+    params, curve = identity.parameters(settings, candidate), learning_curve(candidate)
+    record_training(whose, digest, params, curve, None, {}, record=RESTORED + digest)
     if made := find_run(candidate, whose.data, digest):
         return made
     raise ServiceError(f"MLflow has no run of {candidate}, and took none: see that it is up, then run this again.")
