@@ -92,3 +92,11 @@ def begun(workspace: Path, *words: str, until: str = "", **env: str) -> "subproc
 def ran(transcript: str) -> list[str]:
     """Name the stages whose lines a run has printed."""
     return re.findall(r"^(\S+) +.*\(\d+\.\d s\)$", transcript, flags=re.M)
+
+
+def ask_for_pool(workspace: Path) -> None:
+    """Let training ask for the pool gpu."""
+    yaml, path = YAML(), workspace / "dvc.yaml"
+    content = yaml.load(path)
+    content["stages"]["train"]["do"]["meta"]["pool"] = "gpu"
+    yaml.dump(content, path)

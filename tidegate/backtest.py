@@ -16,12 +16,12 @@ import pandas as pd
 
 import models
 from tidegate import frame as long_frame
-from tidegate import scoring, windows
+from tidegate import identity, scoring, windows
 from tidegate.artifacts import BACKTEST, CLEAN, present, replacing
 from tidegate.errors import SettingsError
 from tidegate.report import silent
 from tidegate.settings import Settings
-from tidegate.sharing import Spread, digest_of, require_same
+from tidegate.sharing import Spread, require_same
 from tidegate.windows import SPLITS, Grid
 
 
@@ -55,7 +55,7 @@ def folds(settings: Settings, refit_every: int) -> list[Fold]:
 
 def run(settings: Settings, names: Sequence[str], refit_every: int, spread: Spread) -> None:
     """Measure candidates, or all, in every fold, and write the rows into artifacts/backtest.csv."""
-    clean = digest_of(CLEAN.parent, CLEAN.name)
+    clean = identity.folder_digest(CLEAN.parent, CLEAN.name)
     pieces = {
         f"{name}-{fold.number}": (settings, fold, name, clean)
         for fold in folds(settings, refit_every)

@@ -26,7 +26,7 @@ from dvc.stage.run import cmd_run
 from tidegate.artifacts import DATA, PIPELINE
 from tidegate.console import say, stage_line
 from tidegate.elsewhere import Elsewhere, Parcel, pack, unpacked
-from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError, without_secrets
+from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError, in_a_line, without_secrets
 
 OWN_COMMAND = ["python", "-m", "tidegate"]
 REMOTE_RETRIES = 2
@@ -78,8 +78,7 @@ def take_over(name: str, parcel: Parcel, verb: Verb, around: Around) -> None:
     """Run one stage for a run in another clone: pull what it reads, and push what it made.
 
     Raises:
-        ServiceError: this clone is at another commit.
-        UserError: the remote lacks what it reads.
+        ServiceError: this clone is at another commit, or the remote lacks what the stage reads.
     """
     with unpacked(parcel), _repository() as repo:
         (stage,) = repo.stage.collect(name)
@@ -156,7 +155,7 @@ def _remotely(repo: Repo, transfer: Callable[[], Any]) -> None:
         where = repo.config["remote"][name]["url"] if name else "(core.remote names none)"
         raise ServiceError(
             without_secrets(
-                f"The DVC remote {where} does not give or take what it should ({_words(error)}): see that it is up, "
+                f"The DVC remote {where} does not give or take what it should ({in_a_line(error)}): see that it is up, "
                 "that its keys are in the environment, and that the run's machine has pushed to it; then run again."
             )
         ) from error
@@ -254,8 +253,4 @@ def _cause_of(error: BaseException) -> BaseException:
 
 
 def _refusal(error: BaseException) -> UserError:
-    return UserError(f"DVC refuses: {_words(error)}.")
-
-
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    return UserError(f"DVC refuses: {in_a_line(error)}.")

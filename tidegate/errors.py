@@ -53,6 +53,11 @@ class GateClosed(UserError):
     """A gate refused to let the data, the windows or the model pass."""
 
 
+def in_a_line(error: BaseException) -> str:
+    """Say an error of a library in one line, to stand within a sentence."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def without_secrets(text: str) -> str:
     """Hide user and password in the addresses of a message."""
     return ACCOUNT.sub("***@", text)

@@ -12,7 +12,7 @@ from sqlalchemy import Column, DateTime, Double, Engine, MetaData, String, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from tidegate.errors import DataError, ServiceError, UserError
+from tidegate.errors import DataError, ServiceError, UserError, in_a_line
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
 # By dialect: those whose insert can leave out what is there.
@@ -78,5 +78,4 @@ def _shown(engine: Engine) -> str:
 
 def _brief(error: Exception) -> str:
     """Say an error in a line, without the statement and its values."""
-    cause = getattr(error, "orig", None) or error
-    return " ".join(str(cause).split()).rstrip(".")
+    return in_a_line(getattr(error, "orig", None) or error)

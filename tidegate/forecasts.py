@@ -24,7 +24,7 @@ from tidegate.frame import STATION, TIME
 from tidegate.panel import WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
-from tidegate.sharing import Spread, digest_of, in_turn
+from tidegate.sharing import Spread, in_turn
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
 Span = tuple[str | None, str | None]  # as they come from a command or a flow
@@ -81,7 +81,8 @@ def issue(
         raise UserError("A moment (--as-of) and a span (--backfill) are both given: leave one out.")
     if span and not all(span):
         raise UserError("Of a span's two ends one is given: give both.")
-    forecaster, champion = _champion(settings)
+    champion = _champion(settings)
+    forecaster, digest = _loaded(Path.cwd(), champion.name, str(champion.version))
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
     history = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
     if span is None:
@@ -91,7 +92,7 @@ def issue(
         first, last = (_time(end) for end in span if end)
         rows, strangers = _measured(forecaster, last, history + (last - first))
         origins = _steps(rows, spec, first, step)
-    whose, digest = _identity(champion), _loaded(Path.cwd(), champion.name, str(champion.version))[1]
+    whose = _identity(champion)
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
     made, database = [], None
     for done, (month, own) in enumerate(months := _by_month(origins), start=1):
@@ -129,19 +130,19 @@ def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Ti
     return newest
 
 
-def _champion(settings: Settings) -> tuple[Forecaster, registry.ModelVersion]:
+def _champion(settings: Settings) -> registry.ModelVersion:
     name = settings.register_.name
     champion = registry.champion(name)
     if champion is None:
         raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
-    return _loaded(Path.cwd(), name, str(champion.version))[0], champion
+    return champion
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(_where: Path, name: str, version: str) -> tuple[Forecaster, str]:
     """Load a version from the store of a workspace, and its digest; a process does it once."""
     model, spec = registry.parts_of(registry.version(name, version))
-    return Forecaster.load(model, spec), digest_of(model)
+    return Forecaster.load(model, spec), identity.folder_digest(model)
 
 
 @dataclass(frozen=True)

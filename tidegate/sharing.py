@@ -16,18 +16,13 @@ def in_turn(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
     return [work(given) for given in pieces.values()]
 
 
-def digest_of(folder: Path, pattern: str = "*") -> str:
-    """Name what the pieces of a work are to read."""
-    return folder_digest(folder, pattern)
-
-
 def require_same(folder: Path, digest: str, pattern: str = "*") -> None:
-    """See that a piece reads what the others do, on whatever machine it is done.
+    """See that a piece reads what the others do, on whatever machine: of which this is the `identity.folder_digest`.
 
     Raises:
         DataError: it is something else.
     """
-    if digest_of(folder, pattern) != digest:
+    if folder_digest(folder, pattern) != digest:
         raise DataError(
             f"{folder.absolute()} on this worker is not what the run reads: start the worker in the run's workspace, "
             "or in a clone that has pulled the same data."

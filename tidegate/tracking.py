@@ -75,11 +75,10 @@ def record_training(
     readings = usage.readings if usage else []
     metrics += [(name, value, when, step) for step, (when, read) in enumerate(readings) for name, value in read.items()]
     learnt_on = {f"learnt_on.{key}": value for key, value in device.items()}
-    metrics = [
-        each for each in metrics if math.isfinite(each[1])
-    ]  # of a training that has diverged not all are numbers
     tags = {**whose.tags(), **learnt_on, DIGEST: digest, RECORD: record}
-    write_json(UNSENT / f"{record}.json", asdict(Training(whose.candidate, tags, dict(params), whose.data, metrics)))
+    # Where a training has diverged, not all are numbers: the evaluation gate says so.
+    finite = [metric for metric in metrics if math.isfinite(metric[1])]
+    write_json(UNSENT / f"{record}.json", asdict(Training(whose.candidate, tags, dict(params), whose.data, finite)))
     return send_unsent()
 
 

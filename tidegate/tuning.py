@@ -22,7 +22,7 @@ from tidegate.errors import SettingsError, TidegateError
 from tidegate.panel import spread as evenly
 from tidegate.parsing import choose, digest
 from tidegate.settings import Settings
-from tidegate.sharing import Spread, digest_of, in_turn, require_same
+from tidegate.sharing import Spread, in_turn, require_same
 
 STORE = INGEST_STATE.parent / "tuning.db"
 VALIDATION_WINDOWS = 8192  # at most, evenly spread
@@ -84,7 +84,7 @@ def search(
     Raises:
         SettingsError: the candidate has nothing to tune, or the space holds a value that its section refuses.
     """
-    study, windows = _study(settings, name, space), digest_of(WINDOWS)
+    study, windows = _study(settings, name, space), identity.folder_digest(WINDOWS)
     parent = tracking.begin_search(identity.of_candidate(settings, name), study.study_name)
     while (left := trials - len(study.get_trials(states=ENDED))) > 0:
         before, pieces = study.get_trials(states=ENDED), {}
