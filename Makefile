@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run up repro check test test-all test-fast bench bench-accuracy lock clean
+.PHONY: help install run up repro check test test-all test-fast bench bench-accuracy bench-scale lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,6 +43,9 @@ bench: $(INSTALLED) ## measure the drivers' overhead
 bench-accuracy: $(INSTALLED) ## measure accuracy on published protocols (hours)
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	@$(BIN)/python bench/accuracy.py
+
+bench-scale: $(INSTALLED) ## measure how ingest, gate and windows grow with the stations (15 minutes)
+	@$(BIN)/python bench/scale.py
 
 lock: $(INSTALLED) ## resolve the pins anew
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from prefect import task
+from prefect import flow, task
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
+from tidegate import settings
 from tidegate.errors import ServiceError, UserError
-from tidegate.sharing import Spread
+from tidegate.sharing import Spread, driven_by
 
 DASK = "TIDEGATE_DASK"
 
@@ -32,30 +33,64 @@ def side_by_side(workers: int) -> Iterator[Spread]:
         ServiceError: nobody works there.
     """
     with _runner(workers) as runner:
+        yield _spread(runner)
 
-        def spread(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
-            futures = [
-                runner.submit(piece, {"name": name, "work": work, "given": given}) for name, given in pieces.items()
-            ]
-            return [future.result() for future in futures]
 
-        yield spread
+def _spread(runner: TaskRunner[Any]) -> Spread:
+    def spread(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
+        futures = [runner.submit(piece, {"name": name, "work": work, "given": given}) for name, given in pieces.items()]
+        return [future.result() for future in futures]
+
+    return spread
+
+
+@contextmanager
+def groups_shared() -> Iterator[None]:
+    """Within a flow: have the groups of stations of a stage done as `runner` in params.yaml says."""
+    chosen = settings.load().runner
+    if chosen == "none":
+        yield
+        return
+    with _chosen(chosen) as runner, driven_by(_spread(runner)):
+        yield
+
+
+@flow(name="shared-out", validate_parameters=False)
+def shared_out(work: Callable[[], None]) -> None:
+    """Do a stage's work, its groups of stations shared out."""
+    with groups_shared():
+        work()
+
+
+def _chosen(name: str) -> TaskRunner[Any]:
+    cores = len(os.sched_getaffinity(0))
+    if name == "processes":
+        return ProcessPoolTaskRunner(max_workers=cores)
+    return _dask(None if name == "dask" else name, cores)
 
 
 def _runner(workers: int) -> TaskRunner[Any]:
     address = os.environ.get(DASK)
-    if not address:
-        return ProcessPoolTaskRunner(max_workers=workers)
+    return _dask(address, workers) if address else ProcessPoolTaskRunner(max_workers=workers)
+
+
+def _dask(address: str | None, workers: int) -> TaskRunner[Any]:
     try:
         from distributed import Client
         from prefect_dask import DaskTaskRunner
     except ImportError:
-        raise UserError(f"{DASK} is {address}, and Dask is not installed: pip install prefect-dask.") from None
+        raise UserError(
+            f"Dask ({address or 'a cluster of its own'}) is asked for, and not installed: pip install prefect-dask."
+        ) from None
+    if address is None:
+        return DaskTaskRunner(cluster_kwargs={"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None})
     try:
         with Client(address, timeout="10s") as client:
             manned = bool(client.scheduler_info()["workers"])
     except (OSError, ValueError) as error:
-        raise ServiceError(f"No Dask scheduler answers at {address} ({error}): start one, or unset {DASK}.") from None
+        raise ServiceError(
+            f"No Dask scheduler answers at {address} ({error}): start one, or name another, in {DASK} or runner."
+        ) from None
     if not manned:
         raise ServiceError(f"The Dask scheduler at {address} has no workers: start one in this workspace.")
     return DaskTaskRunner(address=address)

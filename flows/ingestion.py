@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows import upkeep
+from flows.fanout import groups_shared
 from flows.tasks import as_task
 from tidegate import pipeline
 from tidegate.dag import Step
@@ -14,7 +15,8 @@ INGEST = Step("ingest", retries=3)
 def ingestion() -> None:
     """Bring data/ up to date with its source; a second time changes nothing."""
     upkeep.begin()
-    as_task(INGEST, pipeline.ingest)
+    with groups_shared():
+        as_task(INGEST, pipeline.ingest)
 
 
 if __name__ == "__main__":

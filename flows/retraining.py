@@ -6,6 +6,7 @@ The stages, their order and what is stale come from DVC: there is no list of sta
 from prefect import flow
 
 from flows import upkeep
+from flows.fanout import groups_shared
 from flows.ingestion import INGEST
 from flows.runners import Runners
 from flows.tasks import as_task
@@ -17,7 +18,7 @@ def retraining() -> None:
     """Train, evaluate and register on the newest data; what is up to date is left alone."""
     upkeep.begin()
     pipeline.load_settings()
-    with waiting.alone("the flow retraining"):
+    with waiting.alone("the flow retraining"), groups_shared():
         as_task(INGEST, pipeline.ingest)
         pipeline.reproduce(as_task, Runners())
 

@@ -1,16 +1,22 @@
 """A stage as a Prefect task."""
 
+import re
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from prefect import task
+from prefect.artifacts import create_table_artifact
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from tidegate.artifacts import DATA_DOCS
 from tidegate.dag import Step, Work
 from tidegate.errors import UserError
 
 RETRY_DELAYS_SECONDS = [2.0, 10.0, 30.0]
 DRAIN_SECONDS = 10.0
+SHOWN = 200
 FINAL = (UserError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -23,7 +29,21 @@ def as_task(step: Step, work: Work) -> None:
         retry_delay_seconds=RETRY_DELAYS_SECONDS[: step.retries],
         retry_condition_fn=worth_retrying,
         persist_result=False,
-    )(work)()
+    )(lambda: _reported(step, work))()
+
+
+def _reported(step: Step, work: Work) -> None:
+    """Do a stage's work, and show its report as an artifact of the run, also where the work is refused."""
+    try:
+        work()
+    finally:
+        path = Path(step.report)
+        if step.report and path.exists():
+            rows = pd.read_csv(path).fillna("")
+            said = f"{len(rows)} findings, the first {SHOWN} below; all in `{path}`, Data Docs in `{DATA_DOCS}`."
+            key = re.sub(r"[^a-z0-9]+", "-", f"{step.name}-report")
+            shown: dict[str, list[Any]] = {str(name): list(rows[name].head(SHOWN).astype(str)) for name in rows}
+            create_table_artifact(shown, key=key, description=said)
 
 
 def drain() -> None:

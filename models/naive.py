@@ -28,7 +28,7 @@ STATE = "frequencies.json"
 
 
 class Options(ModelOptions):
-    """The section of a naive candidate; the season is window.season_steps."""
+    """The section of a naive candidate; the season is dataset.season_steps."""
 
     method: Literal["seasonal", "last", "drift", "prior", "persistence"]
 

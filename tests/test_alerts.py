@@ -89,7 +89,7 @@ def test_an_alert_that_training_never_saw_is_refused(workspace: Path) -> None:
         ({"models.prior.method": "seasonal"}, "models.prior.method is seasonal, which is for values"),
         ({"window.quantiles": [0.5, 1.5]}, "window.quantiles"),
         ({"window.quantiles": [0.1, 0.9]}, "with 0.5 among them"),
-        ({"window.covariates": ["humidity", "ozone"]}, "window names 'ozone', which is not in validate.variables"),
+        ({"dataset.covariates": ["humidity", "ozone"]}, "it names 'ozone', which is not in dataset.variables"),
         ({"window.calendar": ["hours"]}, "window.calendar holds 'hours', which is unknown"),
     ],
 )
@@ -106,8 +106,8 @@ def test_what_cannot_be_is_refused_before_anything_starts(
 @pytest.mark.slow
 def test_what_is_known_ahead_is_asked_for_and_used(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_params(workspace, {
-        "window.covariates": ["pressure", "wind_speed"], "window.known": ["humidity"],
-        "window.static": {"altitude": {"S01": 3.0, "S02": 240.0, "S03": 90.0}},
+        "dataset.covariates": ["pressure", "wind_speed"], "dataset.known": ["humidity"],
+        "dataset.static": {"altitude": {"S01": 3.0, "S02": 240.0, "S03": 90.0}},
         "models": {"linear": MODELS["linear"], "naive": {"family": "naive", "method": "seasonal"}},
     })  # fmt: skip
     for words in (["ingest"], ["validate"], ["window"], ["train", "linear"]):

@@ -34,11 +34,11 @@ def own_files(workspace: Path, content: str | bytes | None) -> None:
     set_params(
         workspace,
         {
-            "ingest.source": "files",
-            "ingest.options": {"paths": "in/*.csv", "station": "station", "time": "time"},
-            "validate.variables": {"x": {"unit": "m"}},
-            "window.targets": ["x"],
-            "window.covariates": [],
+            "dataset.source": "files",
+            "dataset.options": {"paths": "in/*.csv", "station": "station", "time": "time"},
+            "dataset.variables": {"x": {"unit": "m"}},
+            "dataset.targets": ["x"],
+            "dataset.covariates": [],
         },
     )
 
@@ -87,8 +87,8 @@ def test_a_mistake_in_params_is_refused_by_every_command_before_anything_starts(
 
 def test_a_zone_that_does_not_exist_is_refused(workspace: Path) -> None:
     own_files(workspace, HEADER + hours(48))
-    set_params(workspace, {"ingest.options.time_zone": "Europe/Atlantis"})
-    assert "ingest.options.time_zone is 'Europe/Atlantis'" in refused(workspace, "tidegate", "ingest")
+    set_params(workspace, {"dataset.options.time_zone": "Europe/Atlantis"})
+    assert "dataset.options.time_zone is 'Europe/Atlantis'" in refused(workspace, "tidegate", "ingest")
 
 
 def test_a_horizon_longer_than_the_data_is_refused(workspace: Path) -> None:
@@ -109,11 +109,8 @@ def test_a_target_that_is_all_missing_is_refused(workspace: Path) -> None:
     blank = "".join(f"{line.rsplit(',', 1)[0]},NA\n" for line in hours(400, "B").splitlines())
     own_files(workspace, HEADER + hours(400) + blank)
     message = refused_stage(workspace, "validate", "ingest")
-    assert "missing_share of x at station B is 1" in message
-    set_params(
-        workspace, {"validate.tolerance.missing_share": 1.0, "validate.tolerance.longest_gap_steps": 999,
-                    "validate.tolerance.behind_steps": 999}
-    )  # fmt: skip
+    assert "missing: 400 rows of x at station B, a share of 1" in message
+    set_params(workspace, {"validate.rules.missing.tolerance": 1.0, "validate.rules.freshness.severity": "warn"})
     message = refused_stage(workspace, "window", "validate")
     assert "Target x at station B has no value at all" in message
 

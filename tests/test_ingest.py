@@ -8,7 +8,7 @@ import pytest
 from workspaces import ROOT, TINY, set_params
 
 from tidegate import frame as long_frame
-from tidegate import settings
+from tidegate import history, settings
 from tidegate.errors import DataError
 from tidegate.report import silent
 from tidegate.settings import Settings
@@ -24,16 +24,16 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> Se
     return settings.load()
 
 
-def from_files(folder: Path, monkeypatch: pytest.MonkeyPatch, conflict: str = "last") -> Settings:
+def from_files(folder: Path, monkeypatch: pytest.MonkeyPatch, conflict: str = "last", **options: object) -> Settings:
     return make(
         folder,
         monkeypatch,
-        ingest__source="files",
-        ingest__options={"paths": "in/*.csv", "station": "station", "time": "time"},
+        dataset__source="files",
+        dataset__options={"paths": "in/*.csv", "station": "station", "time": "time", **options},
         ingest__conflict=conflict,
-        validate__variables={"x": {"unit": "m"}},
-        window__targets=["x"],
-        window__covariates=[],
+        dataset__variables={"x": {"unit": "m"}},
+        dataset__targets=["x"],
+        dataset__covariates=[],
     )
 
 
@@ -78,13 +78,13 @@ def test_ingesting_step_by_step_gives_the_bytes_of_ingesting_at_once(
     (tmp_path / "steps").mkdir()
     (tmp_path / "once").mkdir()
     for end in ("2024-01-20T00:00:00Z", "2024-02-11T00:00:00Z", "2024-04-01T00:00:00Z"):
-        ingest.run(make(tmp_path / "steps", monkeypatch, ingest__options__end=end), silent)
+        ingest.run(make(tmp_path / "steps", monkeypatch, dataset__options__end=end), silent)
     ingest.run(make(tmp_path / "once", monkeypatch), silent)
     assert hashes(tmp_path / "steps") == hashes(tmp_path / "once")
 
 
 def test_a_month_without_new_rows_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ingest.run(make(tmp_path, monkeypatch, ingest__options__end="2024-03-15T00:00:00Z"), silent)
+    ingest.run(make(tmp_path, monkeypatch, dataset__options__end="2024-03-15T00:00:00Z"), silent)
     january = tmp_path / "data" / "measurements" / "2024-01.parquet"
     before = january.stat().st_ino
     ingest.run(make(tmp_path, monkeypatch), silent)
@@ -96,12 +96,17 @@ def test_a_late_revision_stands_and_what_it_replaced_is_kept(tmp_path: Path, mon
     write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T01:00Z,2\n")
     ingest.run(chosen, silent)
     write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T01:00Z,5\n")
-    assert "1 values superseded" in ingest.run(chosen, silent)
+    before = pd.Timestamp.now(tz="UTC").floor("s")
+    assert "2 rows of 1 stations up to 2024-01-01 01:00 UTC = 0 kept + 1 superseded, in quarantine + 1 identical" in (
+        ingest.run(chosen, silent)
+    )
     assert stored(tmp_path)["x"].tolist() == [1.0, 5.0]
-    assert stored(tmp_path, "superseded")["value"].tolist() == [2.0]
+    versions = stored(tmp_path, "revisions")
+    assert versions["x"].tolist() == [2.0, 5.0]
+    assert versions["replaced"].iloc[0] >= before and pd.isna(versions["replaced"].iloc[1])
     write(tmp_path, "A,2024-01-01T01:00Z,5\n", "b.csv")
     ingest.run(chosen, silent)
-    assert stored(tmp_path, "superseded")["value"].tolist() == [2.0]
+    assert stored(tmp_path, "revisions").equals(versions)
 
 
 @pytest.mark.parametrize(("conflict", "standing", "kept"), [("last", 2.0, 1.0), ("first", 1.0, 2.0)])
@@ -111,7 +116,8 @@ def test_of_two_rows_that_disagree_the_parameter_says_which_stands(
     write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,2\n")
     ingest.run(from_files(tmp_path, monkeypatch, conflict), silent)
     assert stored(tmp_path)["x"].tolist() == [standing]
-    assert stored(tmp_path, "superseded")["value"].tolist() == [kept]
+    versions = history.Stored(stored(tmp_path), stored(tmp_path, "revisions"), stored(tmp_path).iloc[:0])
+    assert history.superseded(versions, ["x"])["value"].tolist() == [kept]
 
 
 def test_two_rows_that_disagree_are_refused_if_so_asked_and_data_stay_as_they_were(
@@ -131,17 +137,16 @@ def test_a_missing_cell_never_replaces_a_value(tmp_path: Path, monkeypatch: pyte
     write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,NA\n")
     ingest.run(from_files(tmp_path, monkeypatch), silent)
     assert stored(tmp_path)["x"].tolist() == [1.0]
-    assert not (tmp_path / "data" / "superseded").exists()
 
 
 def test_another_series_begins_data_anew_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest.run(make(tmp_path, monkeypatch), silent)
-    said = ingest.run(make(tmp_path, monkeypatch, ingest__options__seed=8), silent)
+    said = ingest.run(make(tmp_path, monkeypatch, dataset__options__seed=8), silent)
     assert "another series than before" in said
     other = stored(tmp_path)
     assert other["station"].nunique() == 3
     (tmp_path / "fresh").mkdir()
-    ingest.run(make(tmp_path / "fresh", monkeypatch, ingest__options__seed=8), silent)
+    ingest.run(make(tmp_path / "fresh", monkeypatch, dataset__options__seed=8), silent)
     assert hashes(tmp_path / "fresh") == hashes(tmp_path)
 
 
@@ -170,7 +175,7 @@ def test_a_row_taken_out_of_the_source_stays_until_data_are_begun_anew(
 
 def test_a_simulated_span_that_ends_earlier_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest.run(make(tmp_path, monkeypatch), silent)
-    ingest.run(make(tmp_path, monkeypatch, ingest__options__end="2024-02-01T00:00:00Z"), silent)
+    ingest.run(make(tmp_path, monkeypatch, dataset__options__end="2024-02-01T00:00:00Z"), silent)
     assert stored(tmp_path)["time"].max() < pd.Timestamp("2024-02-01", tz="UTC")
 
 

@@ -182,7 +182,7 @@ def test_identities_differ_in_each_of_their_parts(here: Path) -> None:
     whose = identity.of_candidate(settings.load(), "gru")
     changes = {"candidate": "x", "data": "x", "commit": "x", "dirty": True, "params": "x", "seed": 9}
     assert len({frozenset(replace(whose, **{k: v}).tags().items()) for k, v in changes.items()}) == len(changes)
-    set_params(here, {"window.season_steps": 12})
+    set_params(here, {"dataset.season_steps": 12})
     assert identity.of_candidate(settings.load(), "gru").params != whose.params
 
 

@@ -7,7 +7,7 @@ import pytest
 from workspaces import ROOT, set_params
 
 from tidegate import frame as long_frame
-from tidegate import settings
+from tidegate import gate, settings
 from tidegate.artifacts import read_json
 from tidegate.errors import DataError, GateClosed
 from tidegate.frame import KEYS
@@ -15,10 +15,16 @@ from tidegate.report import silent
 from tidegate.stages import validate
 
 VARIABLES = {
-    "x": {"unit": "m", "min": 0, "max": 50, "spike": 10, "stuck_steps": 3},
+    "x": {"unit": "m", "min": 0, "max": 50, "spike": 5, "stuck_steps": 3},
     "y": {"unit": "m"},
 }
-TOLERANT = {"quarantined_share": 1, "missing_share": 1, "longest_gap_steps": 999, "behind_steps": 999}
+ALL = {"tolerance": 1.0}
+TOLERANT: dict[str, dict[str, object]] = {
+    **{name: {"severity": "quarantine", **ALL} for name in gate.CELL_RULES},
+    "missing": {"severity": "fail", **ALL},
+    "gap": {"severity": "fail", "steps": 999},
+    "freshness": {"severity": "fail", "steps": 999},
+}
 
 
 def network(hours: int = 48) -> pd.DataFrame:
@@ -31,17 +37,22 @@ def network(hours: int = 48) -> pd.DataFrame:
 
 
 def run(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame, tolerance: dict[str, float] | None = None
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: pd.DataFrame,
+    rules: dict[str, dict[str, object]] | None = None,
+    **changes: object,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     monkeypatch.chdir(folder)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     set_params(
         folder,
         {
-            "validate.variables": VARIABLES,
-            "validate.tolerance": {**TOLERANT, **(tolerance or {})},
-            "window.targets": ["x"],
-            "window.covariates": [],
+            "dataset.variables": VARIABLES,
+            "dataset.targets": ["x"],
+            "dataset.covariates": [],
+            "validate.rules": {name: {**rule, **(rules or {}).get(name, {})} for name, rule in TOLERANT.items()},
+            **{key.replace("__", "."): value for key, value in changes.items()},
         },
     )
     long_frame.write(Path("data/measurements/2024-01.parquet"), rows.sort_values(KEYS, ignore_index=True))
@@ -94,47 +105,64 @@ def test_a_row_between_the_steps_goes_to_quarantine_whole(tmp_path: Path, monkey
 
 
 def test_superseded_values_stand_in_quarantine_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = network().iloc[[0]][KEYS].assign(variable="x", value=4.0)
-    long_frame.write(tmp_path / "data/superseded/2024-01.parquet", old)
+    moment = pd.Timestamp("2024-01-03T00:00Z")
+    new = network().iloc[[0]].assign(arrived=moment)
+    versions = pd.concat([new.assign(x=4.0, replaced=moment), new.assign(replaced=pd.NaT)], ignore_index=True)
+    long_frame.write(tmp_path / "data/revisions/2024-01.parquet", versions)
     clean, quarantine = run(tmp_path, monkeypatch, network())
-    assert quarantine["rule"].tolist() == ["superseded"]
+    assert quarantine[["rule", "value", "replaced"]].to_numpy().tolist() == [["superseded", 4.0, moment]]
     assert clean.equals(network())
 
 
 @pytest.mark.parametrize(
-    ("tolerance", "spoil", "words"),
+    ("rule", "key", "limit", "spoil", "words"),
     [
-        ({"missing_share": 0.1}, slice(0, 6), "missing_share of x at station B is 0.125, above 0.1"),
-        ({"longest_gap_steps": 5}, slice(10, 16), "longest_gap_steps of x at station B is 6, above 5"),
-        ({"behind_steps": 2}, slice(45, 48), "behind_steps of x at station B is 3, above 2"),
+        (
+            "missing",
+            "tolerance",
+            0.1,
+            slice(4, 10),
+            "missing: 6 rows of x at station B, a share of 0.125, from",
+        ),
+        (
+            "gap",
+            "steps",
+            5,
+            slice(10, 16),
+            "x at station B has no value from 2024-01-01 09:00 to 2024-01-01 16:00",
+        ),
+        ("freshness", "steps", 2, slice(45, 48), "x at station B is silent from 2024-01-02 20:00 to 2024-01-02 23:00"),
     ],
 )
 def test_the_gate_closes_above_a_tolerance_and_names_the_station(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tolerance: dict[str, float], spoil: slice, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, key: str, limit: float, spoil: slice, words: str
 ) -> None:
     rows = network()
     hours = rows.index[rows["station"] == "B"][spoil]
     rows.loc[hours, "x"] = float("nan")
-    if "behind_steps" in tolerance:
+    if rule == "freshness":
         rows = rows.drop(hours)
     with pytest.raises(GateClosed) as caught:
-        run(tmp_path, monkeypatch, rows, tolerance)
-    assert words in str(caught.value) and "raise validate.tolerance." in str(caught.value)
+        run(tmp_path, monkeypatch, rows, {rule: {key: limit}})
+    assert words in str(caught.value) and f"raise validate.rules.{rule}.{key}" in str(caught.value)
     assert not Path("artifacts/clean.parquet").exists()
     assert Path("artifacts/quarantine.parquet").exists()
-    assert Path("artifacts/data_docs/stations.html").exists()
+    assert Path("artifacts/data_docs/index.html").exists()
+    assert set(pd.read_csv("artifacts/findings.csv")["rule"]) == {rule}
+    run(tmp_path, monkeypatch, rows, {rule: {key: limit, "severity": "warn"}})
+    assert Path("artifacts/clean.parquet").exists()
 
 
 def test_the_gate_closes_when_too_many_cells_are_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = network()
     rows.loc[rows.index[rows["station"] == "A"][:6], "x"] = -999
-    with pytest.raises(GateClosed, match="quarantined_share of x at station A is"):
-        run(tmp_path, monkeypatch, rows, {"quarantined_share": 0.1})
+    with pytest.raises(GateClosed, match="sentinel: 6 rows of x at station A, a share of"):
+        run(tmp_path, monkeypatch, rows, {"sentinel": {"tolerance": 0.1}})
 
 
 def test_two_rows_for_one_station_and_time_break_the_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = network()
-    with pytest.raises(DataError, match="compound_columns_to_be_unique"):
+    with pytest.raises(DataError, match="station A at 2024-01-01 00:00:00\\+00:00 stands twice"):
         run(tmp_path, monkeypatch, pd.concat([rows, rows.iloc[[0]]], ignore_index=True))
 
 
@@ -161,5 +189,6 @@ def test_the_same_rows_give_the_same_bytes_and_the_data_docs_name_the_rules(
         run(tmp_path / name, monkeypatch, rows)
         pages.append({path.name: path.read_bytes() for path in Path("artifacts").rglob("*") if path.is_file()})
     assert pages[0] == pages[1]
-    assert b"values must not belong to this set" in pages[0]["cells.html"]
+    assert b"values must not belong to this set" in pages[0]["index.html"]
+    assert b"What was found" in pages[0]["index.html"]
     assert read_json(Path("artifacts/validation.json"))["quarantined"] == {"sentinel": 1}

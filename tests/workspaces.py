@@ -14,13 +14,13 @@ ENVIRONMENT = dict(os.environ)  # as it was before MLflow set the store that a t
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 TINY = {
-    "ingest.options.stations": 3,
-    "ingest.options.start": "2024-01-01T00:00:00Z",
-    "ingest.options.end": "2024-04-01T00:00:00Z",
+    "dataset.options.stations": 3,
+    "dataset.options.start": "2024-01-01T00:00:00Z",
+    "dataset.options.end": "2024-04-01T00:00:00Z",
     "window.lookback_steps": 24,
     "window.horizon_steps": 6,
-    "validate.tolerance.missing_share": 0.3,
-    "validate.tolerance.quarantined_share": 0.3,
+    "validate.rules.missing.tolerance": 0.3,
+    "validate.rules.stuck.tolerance": 0.3,
     "train.epochs": 2,
     "train.epoch_windows": 512,
     "train.batch_windows": 64,

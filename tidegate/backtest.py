@@ -74,7 +74,7 @@ def _measured(given: tuple[Settings, Fold, str, str]) -> dict[str, Any]:
 def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     """Train a candidate for a fold and score it on the fold's origins: one row."""
     grid = _grid(settings)
-    spec, spans = windows.spec_of(settings, grid), _spans(settings, fold, len(grid.times))
+    spec, spans = windows.spec_of(settings, grid.stations), _spans(settings, fold, len(grid.times))
     scaler = windows.fit_scaler(grid, spans["train"][1], spec)
     panel = windows.to_panel(grid, scaler, spec)
     starts = {
@@ -110,4 +110,4 @@ def _spans(settings: Settings, fold: Fold, steps: int) -> dict[str, tuple[int, i
 
 
 def _grid(settings: Settings) -> Grid:
-    return windows.to_grid(long_frame.read(present(CLEAN)), settings.window.features)
+    return windows.to_grid(long_frame.read(present(CLEAN)), settings.dataset.features)

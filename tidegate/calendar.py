@@ -1,4 +1,4 @@
-"""Time as a regular grid: steps, gaps, the calendar, and the marks that betray a faulty sensor. Pure functions."""
+"""Time as a regular grid: steps, the calendar, and what is a measurement at all. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -21,68 +21,39 @@ def step_of(frequency: str) -> pd.Timedelta:
     except ValueError:
         step = pd.NaT  # type: ignore[assignment]
     if pd.isna(step) or step < pd.Timedelta("1s"):
-        raise SettingsError(f"params.yaml: validate.frequency is {frequency!r}: give a duration such as 1h or 15min.")
+        raise SettingsError(f"params.yaml: dataset.frequency is {frequency!r}: give a duration such as 1h or 15min.")
     return step
 
 
-def off_grid(times: pd.Series, step: pd.Timedelta) -> pd.Series:
-    """Mark times that do not lie on whole steps, counted from where most of them lie.
-
-    Hours of a zone that is half an hour off, or days that begin at local midnight, are as regular as those of UTC.
-    """
-    since = (times - pd.Timestamp(0, tz="UTC")) // pd.Timedelta("1us") % (step // pd.Timedelta("1us"))
-    return since != since.mode().min()
-
-
-def stretches(rows: pd.DataFrame, step: pd.Timedelta) -> pd.Series:
-    """Number the stretches without a gap, in rows sorted by station and time."""
-    follows = (rows[STATION] == rows[STATION].shift()) & (rows[TIME].diff() == step)
-    return (~follows).cumsum()
-
-
-def regular(frame: pd.DataFrame, step: pd.Timedelta) -> pd.DataFrame:
-    """Lay a frame on the regular grid: each station at each step of the network's span, NaN where nothing is.
+def regular(
+    frame: pd.DataFrame, step: pd.Timedelta, first: pd.Timestamp | None = None, last: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """Lay a frame on the regular grid: each station at each step of a span, by default the frame's, NaN elsewhere.
 
     Raises:
         DataError: there are no rows.
     """
     if frame.empty:
         raise DataError("There are no rows left to use: see the quarantine and the source.")
-    times = pd.date_range(frame[TIME].min(), frame[TIME].max(), freq=step, unit="us", name=TIME)
+    first, last = frame[TIME].min() if first is None else first, frame[TIME].max() if last is None else last
+    times = pd.date_range(first, last, freq=step, unit="us", name=TIME)
     stations = pd.Index(sorted(frame[STATION].unique()), name=STATION, dtype="str")
-    grid = pd.MultiIndex.from_product([stations, times])
-    return frame.set_index(KEYS).reindex(grid).reset_index()
-
-
-def longest_run(flags: np.ndarray) -> int:
-    """Count the longest run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
+    step_in = times.get_indexer(pd.DatetimeIndex(frame[TIME]))
+    on_it = step_in >= 0
+    row = (pd.factorize(frame[STATION], sort=True)[0] * len(times) + step_in)[on_it]
+    moments = pd.DatetimeIndex(np.tile(times.asi8, len(stations)).view("M8[us]"), tz="UTC")
+    made = {STATION: pd.Series(stations.repeat(len(times))), TIME: pd.Series(moments)}
+    for name in frame.columns.drop(KEYS):
+        column = np.full(len(times) * len(stations), np.nan)
+        column[row] = frame[name].to_numpy(np.float64)[on_it]
+        made[name] = pd.Series(column)
+    return pd.DataFrame(made)
 
 
 def plausible(values: pd.Series, lowest: float | None, highest: float | None, sentinels: Sequence[float]) -> pd.Series:
     """Make missing what a value alone shows to be no measurement: a sentinel, or one beyond the physical limits."""
     low, high = (-np.inf if lowest is None else lowest), (np.inf if highest is None else highest)
     return values.where(values.between(low, high) & ~values.isin(sentinels))
-
-
-def repeats(values: pd.Series, stretch: pd.Series) -> pd.Series:
-    """Count for each value the length of the run of equal values it stands in; its run's first value counts 1.
-
-    A sensor that is stuck repeats its last true value: that one is not suspect, its copies are.
-    """
-    changed = (values != values.shift()) | (stretch != stretch.shift())
-    run = changed.cumsum()
-    length = run.map(run.value_counts())
-    return length.where(~changed & values.notna(), 1)
-
-
-def jump(values: pd.Series, stretch: pd.Series) -> pd.Series:
-    """Measure how far each value stands out from both its neighbours, in the same direction; 0 if it does not."""
-    ahead, behind = values.groupby(stretch).shift(), values.groupby(stretch).shift(-1)
-    up = np.minimum(values - ahead, values - behind)
-    down = np.minimum(ahead - values, behind - values)
-    return pd.Series(np.maximum(np.maximum(up, down), 0.0), index=values.index).fillna(0.0)
 
 
 CYCLES = {  # how far through the cycle a local time is, from 0 to 1

@@ -3,11 +3,15 @@
 A stage's modules are imported when that stage runs, and no sooner.
 """
 
+import contextlib
+import errno
+import os
 import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +30,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
+quarantine = typer.Typer(help="See what the data gate holds back, and take it back in.", no_args_is_help=True)
+app.add_typer(quarantine, name="quarantine")
+
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Layout(Enum):
+    """How the rows of a source are laid out."""
+
+    auto = "auto"
+    long = "long"
+    wide = "wide"
 
 
 def main() -> None:
@@ -62,8 +78,29 @@ def up(
 
 
 @app.command()
+def init(
+    source: Annotated[str, typer.Argument(help="A path, glob, folder or URL of files, or a database's address.")],
+    table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Where the stations are: Europe/Berlin, say.")] = None,
+    layout: Annotated[Layout, typer.Option(help="A row a station and time, or a column a station.")] = Layout.auto,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a data set that is described already.")] = False,
+) -> None:
+    """Look at measurements of your own, and write the section dataset of params.yaml.
+
+    \b
+    Examples:
+      tidegate init "measurements/*.csv"
+      tidegate init weather.csv --time-zone America/New_York --yes
+      tidegate init 'postgresql+psycopg2://reader:${PASSWORD}@host/weather' --table hourly
+    """
+    _guarded("init", lambda: commands.init(source, table, time_zone, layout.value, yes, force))
+
+
+@app.command()
 def ingest(
     anew: Annotated[bool, typer.Option("--anew", help="Begin data/ anew, from the source alone.")] = False,
+    as_of: Annotated[str | None, typer.Option(help="Rebuild data/ as it was known then.")] = None,
 ) -> None:
     """Bring new rows from the source into data/, and let DVC take note of them.
 
@@ -71,8 +108,9 @@ def ingest(
     Examples:
       tidegate ingest
       tidegate ingest --anew      after a wrong row has been taken out of the source
+      tidegate ingest --as-of 2025-06-01T00:00    the next plain ingest undoes it
     """
-    _guarded("ingest", lambda: commands.ingest(anew))
+    _guarded("ingest", lambda: commands.ingest(anew, as_of))
 
 
 @app.command()
@@ -81,7 +119,7 @@ def validate() -> None:
 
     \b
     Example:
-      tidegate validate && open artifacts/data_docs/stations.html
+      tidegate validate && open artifacts/data_docs/index.html
     """
     _stage("validate")
 
@@ -177,6 +215,48 @@ def classify(
     _guarded("classify", lambda: commands.classify(train, test))
 
 
+@quarantine.command("list")
+def quarantine_list() -> None:
+    """Show what the data gate holds back, by rule, station and variable, and what has been released.
+
+    \b
+    Example:
+      tidegate quarantine list
+    """
+    _guarded("quarantine", commands.quarantine_list)
+
+
+@quarantine.command("show")
+def quarantine_show(station: Annotated[str, typer.Argument(help="A station.")]) -> None:
+    """Show the values of one station that are held back, each with its rule.
+
+    \b
+    Example:
+      tidegate quarantine show S04
+    """
+    _guarded("quarantine", lambda: commands.quarantine_show(station))
+
+
+@quarantine.command("release")
+def quarantine_release(
+    rules: Annotated[list[str], typer.Argument(help="Rules: sentinel, range, relation, stuck or spike.")],
+    because: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    station: Annotated[str | None, typer.Option(help="At this station alone.")] = None,
+    variable: Annotated[str | None, typer.Option(help="Of this variable alone.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this time on, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to this time, UTC.")] = None,
+) -> None:
+    """Take values back in that rules hold back: an explicit decision, recorded in params.yaml.
+
+    \b
+    Examples:
+      tidegate quarantine release spike --station S01 --because "a foehn, seen by the neighbours too"
+      tidegate quarantine release stuck range --since 2025-03-01 --until 2025-03-02 --because "calibrated by hand"
+    """
+    where = {"station": station, "variable": variable, "since": since, "until": until}
+    _guarded("quarantine", lambda: commands.quarantine_release(rules, because, **where))
+
+
 @app.command()
 def diagnose() -> None:
     """Measure how much of the gradient reaches each step of the lookback, in every recurrent candidate.
@@ -219,13 +299,13 @@ def _guarded(name: str, work: Callable[[], None]) -> None:
     if not PARAMS.exists():  # before a log folder is made where it does not belong
         console.complain(f"{PARAMS} is not here: run tidegate in the root of a workspace.")
         sys.exit(UserError.exit_code)
-    console.quiet(re.sub(r"\W+", "-", name))
     for sign in (signal.SIGINT, signal.SIGTERM):  # a service manager's stop is an orderly one too
         signal.signal(sign, signal.default_int_handler)
     try:
+        console.quiet(re.sub(r"\W+", "-", name))
         work()
     except TidegateError as error:
-        traceback.print_exc()
+        _log(error)
         console.complain(str(error))
         if error.exit_code == TidegateError.exit_code:
             console.complain(f"The log is {console.terminal.log}.")
@@ -234,8 +314,19 @@ def _guarded(name: str, work: Callable[[], None]) -> None:
         console.say("Stopped.")
         sys.exit(INTERRUPTED)
     except Exception as error:
-        traceback.print_exc()
+        _log(error)
+        if isinstance(error, OSError) and error.errno in FULL:
+            where = f" ({error.filename})" if error.filename else ""
+            console.complain(f"The disk is full{where}: make room and give the command again; it goes on from there.")
+            os._exit(TidegateError.exit_code)  # an orderly exit would flush into the log, which is full too
         reason = " ".join(str(error).split())
         console.complain(f"A fault in {name}: {type(error).__name__}: {reason}.")
         console.complain(f"The log is {console.terminal.log}.")
         sys.exit(TidegateError.exit_code)
+
+
+def _log(error: Exception) -> None:
+    """Write where an error came from into the log, if that can be written."""
+    with contextlib.suppress(OSError):
+        traceback.print_exception(error)
+        sys.stderr.flush()

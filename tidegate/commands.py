@@ -4,28 +4,58 @@ Modules are imported by the command that needs them, and no sooner.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate import console
-from tidegate.artifacts import CLASSIFIER, PARAMS
+from tidegate.artifacts import CLASSIFIER, PARAMS, QUARANTINE
+from tidegate.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def stage(words: list[str]) -> None:
     """Run one stage by its verb and arguments."""
     from tidegate import pipeline
 
-    pipeline.perform(words)
+    if words[0] == "validate":
+        _in_groups(lambda: pipeline.perform(words))
+    else:
+        pipeline.perform(words)
 
 
-def ingest(anew: bool) -> None:
-    """Bring new rows from the source into data/."""
+def _in_groups(work: Callable[[], None]) -> None:
+    """Do work whose groups of stations the runner of params.yaml shares out, if it names one."""
     from tidegate import pipeline
 
-    pipeline.ingest(anew)
+    if pipeline.load_settings().runner == "none":
+        work()
+        return
+    with _flow("fanout") as flow:
+        flow.shared_out(work)
+
+
+def ingest(anew: bool, as_of: str | None) -> None:
+    """Bring new rows from the source into data/, or rebuild it as of a moment."""
+    from tidegate import pipeline
+
+    if anew and as_of:
+        raise UserError("Both --anew and --as-of are given: leave one out.")
+    _in_groups(lambda: pipeline.ingest(anew, moment(as_of)))
+
+
+def moment(text: str | None) -> "pd.Timestamp | None":
+    """Read a time that was typed."""
+    from tidegate.parsing import utc
+
+    try:
+        return utc(text) if text else None
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
 
 
 def tune(name: str, trials: int, vary: list[str], workers: int, write: bool) -> None:
@@ -83,6 +113,60 @@ def classify(train: Path, test: Path) -> None:
         line.result = f"{test.name}: accuracy {rows['accuracy'].iloc[0]:.3f}"
     console.show(summary.of_classes(rows))
     console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")
+
+
+def init(source: str, table: str | None, zone: str | None, layout: str, yes: bool, force: bool) -> None:
+    """Look at a source, show what was found, and write the section `dataset` of params.yaml."""
+    from tidegate import proposal, settings, summary
+
+    loaded = settings.load()
+    if loaded.dataset.source != "simulated" and not force:
+        raise UserError(f"{PARAMS} describes a data set already ({loaded.dataset.source}): --force replaces it.")
+    wide = {"auto": None, "wide": True, "long": False}[layout]
+    with console.stage_line("init") as line:
+        found = proposal.propose(source, table, zone, wide, loaded)
+        line.result = f"{found.rows:,} rows of {found.stations} stations looked at"
+    console.show(summary.of_proposal(found))
+    for said in proposal.remarks(found):
+        console.say(said)
+    if not (yes or console.agreed(f"Write the section dataset of {PARAMS}?")):
+        console.say("Nothing was written.")
+        return
+    for said in proposal.write(found):
+        console.say(said)
+    console.say(f"Written into {PARAMS}: look it over, then make run.")
+
+
+def quarantine_list() -> None:
+    """Show what is held back, by rule, station and variable, and what has been released."""
+    from tidegate import pipeline, quarantine, summary
+
+    settings, rows = pipeline.load_settings(), quarantine.summary()
+    console.show(summary.of_quarantine(rows, f"In quarantine: {rows['values'].sum():,} values; times in UTC"))
+    for decision in settings.validate_.releases:
+        said = ", ".join(f"{key} {value}" for key, value in decision.model_dump(exclude_none=True).items())
+        console.say(f"Released: {said}")
+
+
+def quarantine_show(station: str) -> None:
+    """Show the values of one station that are held back."""
+    from tidegate import quarantine, summary
+
+    rows = quarantine.of_station(station)
+    more = f", the first {quarantine.SHOWN}" if len(rows) > quarantine.SHOWN else ""
+    console.show(summary.of_quarantine(rows, f"{len(rows):,} values{more}; times in UTC", quarantine.SHOWN))
+    console.say(f"All of them are in {QUARANTINE}.")
+
+
+def quarantine_release(rules: list[str], because: str, **where: str | None) -> None:
+    """Record the decision to take values back in."""
+    from tidegate import pipeline, quarantine
+
+    pipeline.load_settings()
+    for end in ("since", "until"):
+        moment(where[end])
+    count = quarantine.release(rules, because, **where)
+    console.say(f"{count:,} values are released, in validate.releases of {PARAMS}: tidegate run takes them back in.")
 
 
 def run() -> None:

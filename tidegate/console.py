@@ -76,6 +76,15 @@ def show(table: Table) -> None:
     terminal.out.print(table)
 
 
+def agreed(question: str) -> bool:
+    """Ask the user; no where there is nobody to ask."""
+    if not sys.stdin.isatty():
+        say(f"{question} There is nobody to ask: give --yes.")
+        return False
+    terminal.out.print(f"{question} [y/N] ", end="")
+    return input().strip().lower() in ("y", "yes")
+
+
 class Line:
     """The line of one stage: its bar while it runs, its result when it is done."""
 

@@ -42,6 +42,7 @@ class Step:
 
     name: str
     retries: int  # from the stage's `meta`: how often to try again where the world is touched
+    report: str = ""  # from there too: a CSV file that the driver shows, whether the stage comes to its end or not
 
 
 Around = Callable[[Step, Work], None]
@@ -112,7 +113,8 @@ def _walk(repo: Repo, verb: Verb, around: Around, elsewhere: Elsewhere | None = 
                 how = f"ran in pool {pool}" if stage.addressing in sent else "restored: DVC's cache holds this very run"
                 say(f"{stage.addressing:<22} {how}")
 
-        around(Step(stage.addressing, _meta(stage).get("retries", 0)), work)
+        meta = _meta(stage)
+        around(Step(stage.addressing, meta.get("retries", 0), meta.get("report", "")), work)
         return done[-1]
 
     repo.reproduce(repro_fn=each, **chosen)
@@ -208,17 +210,19 @@ def _own_words(stage: Stage) -> list[str] | None:
 
 
 def _meta(stage: Stage) -> dict[str, Any]:
-    """Give what dvc.yaml says of a stage to its drivers: retries, pool.
+    """Give what dvc.yaml says of a stage to its drivers: retries, pool, report.
 
     Raises:
         UserError: one of them is not what it must be.
     """
     meta: dict[str, Any] = getattr(stage, "meta", None) or {}
-    retries, pool = meta.get("retries", 0), meta.get("pool", "")
+    retries, pool, shown = meta.get("retries", 0), meta.get("pool", ""), meta.get("report", "")
     if not isinstance(retries, int) or retries < 0:
         raise UserError(f"{PIPELINE}: meta.retries of stage {stage.addressing} is {retries!r}: give a whole number.")
     if not isinstance(pool, str):
         raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
+    if not isinstance(shown, str):
+        raise UserError(f"{PIPELINE}: meta.report of stage {stage.addressing} is {shown!r}: give a CSV file.")
     return meta
 
 

@@ -1,139 +1,308 @@
-"""What rows and stations must meet, put to Great Expectations; the only file that imports it.
+"""Expectations for series of measurements, for any suite of Great Expectations; the only file that imports it.
 
-Two suites: `cells`, row by row, whose failures go to quarantine; and `stations`, one row a station, whose
-failures close the gate. Spikes and stuck sensors are marks computed beside the values (see calendar.py), so that
-plain expectations can judge them and the Data Docs show them.
+Each is a map expectation over the columns [station, time, value], or as many of them as it needs, in any order of rows,
+and gives every row that breaks it. What breaks it is said by the function of tidegate/rules.py that bears its name.
+
+    suite.add_expectation(ExpectNoStuckSensor(column_list=["station", "time", "wind"], frequency="1h", steps=6))
+    suite.add_expectation(ExpectNoSpike(column_list=["station", "time", "temperature"], frequency="1h", z=20))
+
+For what is no matter of time, Great Expectations has its own: ranges, sets, pairs, uniqueness of (station, time).
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import MulticolumnMapExpectation
+from great_expectations.expectations.metrics.map_metric_provider import multicolumn_condition_partial
+from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map_metric_provider import (
+    MulticolumnMapMetricProvider,
+)
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.components import RenderedSectionContent, RenderedTableContent
 from great_expectations.render.renderer import ValidationResultsPageRenderer
+from great_expectations.render.renderer.renderer import renderer
 from great_expectations.render.view import DefaultJinjaPageView
 
+from tidegate import rules
 from tidegate.artifacts import replacing
-from tidegate.calendar import jump, off_grid, plausible, repeats, stretches
-from tidegate.errors import DataError
-from tidegate.frame import KEYS, STATION, TIME
-from tidegate.settings import Tolerance, Validate, Variable
 
-OFF_GRID = "off_grid"
-ALL_VARIABLES = "*"
+METRICS = "multicolumn_values.tidegate_"
+EXAMPLES = 20  # of each expectation, on a page
+
+
+def _metric(name: str, mark: Callable[..., Any], *keys: str) -> str:
+    """Make known to Great Expectations the metric that a function of rules.py is; give its name."""
+
+    def meets(cls: Any, columns: pd.DataFrame, **given: Any) -> "pd.Series[Any]":
+        marks = mark(*(columns[name] for name in columns), **{key: given[key] for key in keys})
+        return pd.Series(~marks, index=columns.index)
+
+    members = {
+        "condition_metric_name": METRICS + name,
+        "condition_domain_keys": MulticolumnMapMetricProvider.condition_domain_keys,
+        "condition_value_keys": keys,
+        "_pandas": multicolumn_condition_partial(engine=PandasExecutionEngine)(meets),
+    }
+    type(f"Tidegate{name.title().replace('_', '')}", (MulticolumnMapMetricProvider,), members)
+    return METRICS + name
+
+
+def _drift(station: Any, time: Any, value: Any, profile: str, variable: str, **given: Any) -> rules.Flags:
+    accepted = pd.read_parquet(profile, filters=[("variable", "==", variable)])
+    return rules.drift(station, time, value, accepted, **given)
+
+
+class _OverTime(MulticolumnMapExpectation):
+    """What all of them share: a row counts, whatever is missing in it."""
+
+    ignore_row_if: str = "never"
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    def _prescriptive_renderer(cls, configuration: Any = None, **_given: Any) -> list[RenderedStringTemplateContent]:
+        """Say for a page of Data Docs what is expected: the class's own sentence, and its options."""
+        given = configuration.kwargs
+        options = ", ".join(f"{key} {given[key]}" for key in cls.success_keys if given.get(key) is not None)
+        sentence = " ".join((cls.__doc__ or "").strip().splitlines()[0].replace("`", "").split())
+        text = f"{given['column_list'][-1]}: {sentence}" + (f" ({options})" if options else "")
+        template = {"template": text.replace("$", "$$"), "params": {}}
+        return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
+
+
+class ExpectRegularTimes(_OverTime):
+    """Each time of [station, time] lies on a whole step of `frequency`, counted from where most lie, or an offset."""
+
+    frequency: str
+    offset: int | None = None  # microseconds
+    map_metric: ClassVar[str] = _metric("off_grid", rules.off_grid, "frequency", "offset")
+    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "offset")
+
+
+class ExpectTimesInOrder(_OverTime):
+    """Of [station, time], each row is later than the one of its station before it."""
+
+    map_metric: ClassVar[str] = _metric("unordered", rules.unordered)
+    success_keys: ClassVar[tuple[str, ...]] = ()
+
+
+class ExpectNoHourLostToClockChange(_OverTime):
+    """Of [station, time], no hour is missing or doubled where the clock is changed in `time_zone`.
+
+    Times may be local ones without a zone, too.
+    """
+
+    time_zone: str
+    frequency: str
+    map_metric: ClassVar[str] = _metric(
+        "clock_change",
+        lambda station, time, time_zone, frequency: rules.clock_change(station, time, time_zone, frequency),
+        "time_zone",
+        "frequency",
+    )
+    success_keys: ClassVar[tuple[str, ...]] = ("time_zone", "frequency")
+
+
+class ExpectNoStuckSensor(_OverTime):
+    """A value of [station, time, value] is not the same for more than so many steps, but at or below `floor`."""
+
+    frequency: str
+    steps: int
+    floor: float | None = None
+    map_metric: ClassVar[str] = _metric("stuck", rules.stuck, "frequency", "steps", "floor")
+    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "steps", "floor")
+
+
+class ExpectNoSpike(_OverTime):
+    """No value of [station, time, value] stands out from both neighbours by a robust z-score above `z`."""
+
+    frequency: str
+    z: float
+    map_metric: ClassVar[str] = _metric("spike", rules.spike, "frequency", "z")
+    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "z")
+
+
+class ExpectNoLongGap(_OverTime):
+    """Between two values of [station, time, value] lie no more than so many steps without one."""
+
+    frequency: str
+    steps: int
+    map_metric: ClassVar[str] = _metric("gap", rules.gap, "frequency", "steps")
+    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "steps")
+
+
+class ExpectFewMissing(_OverTime):
+    """A station of [station, time, value] lacks no more than a `share` of its values, from its first one on."""
+
+    share: float
+    map_metric: ClassVar[str] = _metric("missing", rules.missing, "share")
+    success_keys: ClassVar[tuple[str, ...]] = ("share",)
+
+
+class ExpectFreshData(_OverTime):
+    """Each station's newest value of [station, time, value] is at most so many steps older than `until`.
+
+    Without `until`, that is the newest time of all.
+    """
+
+    frequency: str
+    steps: int
+    until: str | None = None
+    map_metric: ClassVar[str] = _metric("silent", rules.silent, "frequency", "steps", "until")
+    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "steps", "until")
+
+
+class ExpectNoDrift(_OverTime):
+    """New values of [station, time, value] are distributed as the accepted ones of the same month of the year.
+
+    `profile` is a Parquet file of what `rules.profile` gives, with a column `variable`.
+    """
+
+    profile: str
+    variable: str
+    psi: float
+    ks: float
+    least: int
+    map_metric: ClassVar[str] = _metric("drift", _drift, "profile", "variable", "psi", "ks", "least")
+    success_keys: ClassVar[tuple[str, ...]] = ("profile", "variable", "psi", "ks", "least")
+
+
+class ExpectSmallRevisions(_OverTime):
+    """Values of [value, standing] have been replaced by such as differ by at most a tolerance."""
+
+    tolerance: float
+    map_metric: ClassVar[str] = _metric("revised", rules.revised, "tolerance")
+    success_keys: ClassVar[tuple[str, ...]] = ("tolerance",)
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One expectation that was not met: the rule, the variable, and the rows (positions in the frame)."""
+class Expected:
+    """An expectation in the terms of the data gate."""
+
+    rule: str
+    variable: str
+    expectation: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it: the rows that broke it (positions in the frame), and what a page needs of it."""
 
     rule: str
     variable: str
     rows: tuple[int, ...]
+    shown: dict[str, Any]
 
 
-def check_cells(rows: pd.DataFrame, settings: Validate, step: pd.Timedelta, page: Path) -> list[Failure]:
-    """Check every cell; write a page of Data Docs; give what failed, in order of precedence.
-
-    Raises:
-        DataError: the schema itself is broken: a column, a type or the uniqueness of (station, time).
-    """
-    marked = rows.copy()
-    marked["off_grid"] = off_grid(rows[TIME], step).astype("float64")
-    for name, variable in settings.variables.items():
-        _mark(marked, name, variable, settings, stretches(rows, step))
-    results = _run("cells", marked, _cell_suite(settings), page)
-    failures = []
-    for result in results:
-        if result.success:
-            continue
-        meta = result.expectation_config.meta
-        if meta["rule"] == "schema":
-            raise DataError(f"The rows in data/ break their schema ({result.expectation_config.type}): see {page}.")
-        found = tuple(result.result["unexpected_index_list"])
-        failures.append(Failure(meta["rule"], meta["variable"], found))
-    return failures
-
-
-def check_stations(summary: pd.DataFrame, tolerance: Tolerance, page: Path) -> list[Failure]:
-    """Check the network station by station (columns as `summarise` in stages/validate.py makes them)."""
-    limits = tolerance.model_dump()
-    suite = [_schema(gxe.ExpectColumnValuesToBeUnique(column=STATION))]
-    for column in summary.columns.drop(STATION):
-        variable, _, rule = column.rpartition(" ")
-        meta = {"rule": rule, "variable": variable}
-        suite.append(gxe.ExpectColumnValuesToBeBetween(column=column, max_value=limits[rule], meta=meta))
-    results = _run("stations", summary, suite, page)
-    return [
-        Failure(meta["rule"], meta["variable"], tuple(result.result["unexpected_index_list"]))
-        for result in results
-        if not result.success and (meta := result.expectation_config.meta)
-    ]
-
-
-def _mark(rows: pd.DataFrame, name: str, variable: Variable, settings: Validate, stretch: pd.Series) -> None:
-    """Set beside a variable its jumps and repeats, of the values that are plausible alone."""
-    values = plausible(rows[name], variable.min, variable.max, settings.sentinels)
-    if variable.spike is not None:
-        rows[f"{name} jump"] = jump(values, stretch)
-    if variable.stuck_steps is not None:
-        rows[f"{name} repeats"] = repeats(values, stretch).astype("float64")
-
-
-def _cell_suite(settings: Validate) -> list[Any]:
-    names = list(settings.variables)
-    between = gxe.ExpectColumnValuesToBeBetween
-    suite = [
-        _schema(gxe.ExpectTableColumnsToMatchSet(column_set=[*KEYS, *names], exact_match=False)),
-        _schema(gxe.ExpectColumnValuesToNotBeNull(column=STATION)),
-        _schema(gxe.ExpectColumnValuesToNotBeNull(column=TIME)),
-        _schema(gxe.ExpectCompoundColumnsToBeUnique(column_list=KEYS)),
-        *(_schema(gxe.ExpectColumnValuesToBeOfType(column=name, type_="float64")) for name in names),
-        between(column="off_grid", max_value=0, meta={"rule": OFF_GRID, "variable": ALL_VARIABLES}),
-    ]
-    for name, variable in settings.variables.items():
-        if settings.sentinels:
-            values = list(settings.sentinels)
-            meta = {"rule": "sentinel", "variable": name}
-            suite.append(gxe.ExpectColumnValuesToNotBeInSet(column=name, value_set=values, meta=meta))
-        limits = {"min_value": variable.min, "max_value": variable.max}
-        if any(limit is not None for limit in limits.values()):
-            suite.append(between(column=name, **limits, meta={"rule": "range", "variable": name}))
-        for mark, limit, rule in (
-            ("jump", variable.spike, "spike"),
-            ("repeats", variable.stuck_steps, "stuck"),
-        ):
-            if limit is not None:
-                meta = {"rule": rule, "variable": name}
-                suite.append(between(column=f"{name} {mark}", max_value=limit, meta=meta))
-    return suite
-
-
-def _schema(expectation: Any) -> Any:
-    expectation.meta = {"rule": "schema", "variable": ALL_VARIABLES}
-    return expectation
-
-
-def _run(name: str, frame: pd.DataFrame, suite: list[Any], page: Path) -> list[Any]:
+def check(name: str, frame: pd.DataFrame, expected: Sequence[Expected]) -> list[Outcome]:
+    """Put a frame, whose index numbers its rows, to expectations."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     asset = context.data_sources.add_pandas("tidegate").add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    outcome = batch.validate(
-        gx.ExpectationSuite(name=name, expectations=suite), result_format={"result_format": "COMPLETE"}
+    for place, each in enumerate(expected):
+        each.expectation.meta = {"place": place}
+    suite = gx.ExpectationSuite(name=name, expectations=[each.expectation for each in expected])
+    outcome = batch.validate(suite, result_format={"result_format": "COMPLETE"})
+    found = []
+    for result in outcome.results:
+        each = expected[result.expectation_config.meta["place"]]
+        if result.exception_info.get("raised_exception", False) or (
+            "unexpected_index_list" not in result.result and not result.success
+        ):
+            raise RuntimeError(f"{each.rule} of {each.variable} could not be judged: {result.exception_info}")
+        rows = tuple(result.result.pop("unexpected_index_list", None) or ())
+        found.append((result.expectation_config.meta["place"], Outcome(each.rule, each.variable, rows, _shown(result))))
+    return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+
+
+def _shown(result: Any) -> dict[str, Any]:
+    """Keep what a page shows of a result: plain values."""
+    kept = result.to_json_dict()
+    numbers = kept["result"]
+    return {
+        "config": kept["expectation_config"],
+        "element_count": numbers.get("element_count", 0),
+        "unexpected_count": numbers.get("unexpected_count", 0),
+        "examples": (numbers.get("partial_unexpected_list") or [])[:EXAMPLES],
+    }
+
+
+def write_page(name: str, parts: Sequence[Sequence[Outcome]], findings: pd.DataFrame, page: Path) -> None:
+    """Write a page of Data Docs: what was found, and each expectation with what came of it in all parts of the data.
+
+    The page bears no clock and no random ids.
+    """
+    results = [_added_up([part[place].shown for part in parts]) for place in range(len(parts[0]))] if parts else []
+    met = sum(result.success for result in results)
+    outcome = ExpectationSuiteValidationResult(
+        success=met == len(results),
+        results=results,
+        suite_name=name,
+        statistics={
+            "evaluated_expectations": len(results),
+            "successful_expectations": met,
+            "unsuccessful_expectations": len(results) - met,
+            "success_percent": 100.0 * met / max(len(results), 1),
+        },
+        meta={"great_expectations_version": gx.__version__, "active_batch_definition": {}},
     )
-    _write_page(outcome, page)
-    return list(outcome.results)
-
-
-def _write_page(outcome: Any, page: Path) -> None:
-    """Write a page of Data Docs without the clock and the random ids that it would carry."""
-    outcome.meta = {key: outcome.meta[key] for key in ("great_expectations_version", "active_batch_definition")}
-    html = DefaultJinjaPageView().render(ValidationResultsPageRenderer(run_info_at_end=True).render(outcome))
+    document = ValidationResultsPageRenderer(run_info_at_end=True).render(outcome)
+    document.sections.insert(1, _findings(findings))
+    html = DefaultJinjaPageView().render(document)
     html = re.sub(r"\?d=\d{8}T[\d.]+Z", "", html)
     html = re.sub(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", html)
     with replacing(page) as aside:
         aside.write_text(html, encoding="utf-8")
+
+
+def _added_up(parts: Sequence[dict[str, Any]]) -> ExpectationValidationResult:
+    """Make one result of those of all parts."""
+    elements = sum(part["element_count"] for part in parts)
+    unexpected = sum(part["unexpected_count"] for part in parts)
+    config = dict(parts[0]["config"])
+    return ExpectationValidationResult(
+        success=not unexpected,
+        expectation_config=gx.expectations.expectation_configuration.ExpectationConfiguration(
+            type=config["type"], kwargs={k: v for k, v in config["kwargs"].items() if k != "batch_id"}
+        ),
+        result={
+            "element_count": elements,
+            "unexpected_count": unexpected,
+            "unexpected_percent": 100.0 * unexpected / max(elements, 1),
+            "partial_unexpected_list": [each for part in parts for each in part["examples"]][:EXAMPLES],
+        },
+        exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
+        meta={},
+    )
+
+
+def _findings(findings: pd.DataFrame) -> RenderedSectionContent:
+    rows = [[str(cell) for cell in row] for row in findings.head(1000).itertuples(index=False)]
+    table = RenderedTableContent(
+        content_block_type="table",
+        header=RenderedStringTemplateContent(
+            content_block_type="string_template",
+            string_template={"template": "What was found, by rule, station and variable", "tag": "h5"},
+        ),
+        header_row=[str(name) for name in findings.columns],
+        table=rows or [["nothing"] + [""] * (len(findings.columns) - 1)],
+        styling={"body": {"classes": ["table", "table-sm", "table-striped"]}},
+    )
+    return RenderedSectionContent(section_name="Findings", content_blocks=[table])
+
+
+schema_of = gxe.ExpectTableColumnsToMatchSet
+not_null = gxe.ExpectColumnValuesToNotBeNull
+unique = gxe.ExpectCompoundColumnsToBeUnique
+between = gxe.ExpectColumnValuesToBeBetween
+not_in = gxe.ExpectColumnValuesToNotBeInSet
+not_less = gxe.ExpectColumnPairValuesAToBeGreaterThanB
+equal = gxe.ExpectColumnPairValuesToBeEqual

@@ -115,8 +115,9 @@ class Forecaster:
             DataError: a column is absent, there is no row, or two of one station at one time.
         """
         frame = conform(rows, self.spec.features)
-        for feature, low, high in zip(self.spec.features, self.spec.lowest, self.spec.highest, strict=False):
-            frame[feature] = plausible(frame[feature], low, high, self.spec.sentinels)
+        spec = self.spec
+        for feature, low, high, no in zip(spec.features, spec.lowest, spec.highest, spec.sentinels, strict=False):
+            frame[feature] = plausible(frame[feature], low, high, no)
         if frame.empty:
             raise DataError(f"There are no measurements to forecast from: give the last {self.spec.lookback} steps.")
         if frame.duplicated(KEYS).any():

@@ -14,16 +14,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from tidegate import forecast_table, identity, registry
+from tidegate import forecast_table, history, identity, months, registry
 from tidegate import frame as long_frame
 from tidegate.artifacts import DATA, FORECASTS, MEASUREMENTS
-from tidegate.calendar import off_grid, step_of
+from tidegate.calendar import step_of
 from tidegate.errors import DataError, UserError
 from tidegate.forecaster import BASELINE, METHOD, ORIGIN, VARIABLE, Forecaster
 from tidegate.frame import STATION, TIME
+from tidegate.history import Terms
 from tidegate.panel import WindowSpec
 from tidegate.report import Report
-from tidegate.settings import Settings
+from tidegate.rules import off_grid
+from tidegate.settings import Conflict, Settings
 from tidegate.sharing import Spread, in_turn
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
@@ -84,18 +86,18 @@ def issue(
     champion = _champion(settings)
     forecaster, digest = _loaded(Path.cwd(), champion.name, str(champion.version))
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
-    history = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
+    length = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
     if span is None:
-        rows, strangers = _measured(forecaster, _time(as_of) if as_of else None, history)
+        rows, strangers = _measured(forecaster, _time(as_of) if as_of else None, length, settings.ingest.conflict)
         origins = pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
     else:
         first, last = (_time(end) for end in span if end)
-        rows, strangers = _measured(forecaster, last, history + (last - first))
+        rows, strangers = _measured(forecaster, last, length + (last - first))
         origins = _steps(rows, spec, first, step)
     whose = _identity(champion)
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
     made, database = [], None
-    for done, (month, own) in enumerate(months := _by_month(origins), start=1):
+    for done, (month, own) in enumerate(by_month := _by_month(origins), start=1):
 
         def make(origins: pd.DatetimeIndex) -> pd.DataFrame:
             enough = settings.window.min_observed_share
@@ -110,7 +112,7 @@ def issue(
         new, kept = _keep(folder / f"{month}.parquet", spec, own, make)
         database = forecast_table.store(settings.forecast.table, ["model", "version", *KEYS], kept)
         made.append(new)
-        report(done, len(months), month)
+        report(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
     return Issued(pd.concat(made), database, origins, str(champion.version), candidate, folder, strangers)
 
@@ -184,9 +186,11 @@ def _identity(champion: registry.ModelVersion) -> dict[str, str]:
 
 
 def _measured(
-    forecaster: Forecaster, until: pd.Timestamp | None, length: pd.Timedelta
+    forecaster: Forecaster, until: pd.Timestamp | None, length: pd.Timedelta, as_known: Conflict | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read what was measured up to then, so long back, and what is known ahead of it; and name unknown stations.
+
+    With `as_known`, how rows that disagree are settled, later corrections of what was measured are left out.
 
     Raises:
         DataError: that is nothing.
@@ -194,7 +198,9 @@ def _measured(
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
     ahead = until + spec.horizon * step if until is not None and spec.known else until
     rows = _read(ahead, length + spec.horizon * step)
-    rows = rows[~off_grid(rows[TIME], step)]
+    if until is not None and as_known:
+        rows = _as_known(rows, until, Terms(spec.features, as_known, as_of=until))
+    rows = rows[~off_grid(rows[STATION], rows[TIME], spec.frequency)]
     if until is not None:
         measured = [name for name in spec.features if name not in spec.known]
         rows.loc[rows[TIME] > until, measured] = float("nan")
@@ -202,23 +208,32 @@ def _measured(
     return forecaster.checked(rows[known]), tuple(sorted(rows.loc[~known, STATION].unique()))
 
 
+def _as_known(rows: pd.DataFrame, until: pd.Timestamp, terms: Terms) -> pd.DataFrame:
+    """Give rows with what was known of them then in the place of what stands now; those after it stay as they are."""
+    first = rows[TIME].min()
+    names = [name for name in months.require() if f"{first:%Y-%m}" <= name <= f"{until:%Y-%m}"]
+    then = [history.known(months.read_stored(name, None, terms.variables), terms) for name in names]
+    known = pd.concat([part for part in then if len(part)] or then[:1], ignore_index=True)
+    return pd.concat([known[known[TIME] >= first], rows[rows[TIME] > until]], ignore_index=True)
+
+
 def _read(until: pd.Timestamp | None, length: pd.Timedelta) -> pd.DataFrame:
     """Read the rows of data/ of so much time up to then, or up to the newest; whole months, from the newest back."""
     files = sorted((DATA / MEASUREMENTS).glob("*.parquet"), reverse=True)
-    months: list[pd.DataFrame] = []
+    parts: list[pd.DataFrame] = []
     newest = pd.NaT if until is None else until
     for path in files:
-        if months and path.stem < f"{newest - length:%Y-%m}":
+        if parts and path.stem < f"{newest - length:%Y-%m}":
             break
         month = long_frame.read(path)
         month = month if until is None else month[month[TIME] <= until]
         if len(month):
-            newest = newest if months else month[TIME].max()
-            months.insert(0, month)
-    if not months:
+            newest = newest if parts else month[TIME].max()
+            parts.insert(0, month)
+    if not parts:
         when = f" up to {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
         raise DataError(f"{DATA}/ holds no measurements{when}: tidegate ingest brings them in.")
-    frame = pd.concat(months, ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True)
     return frame[frame[TIME] > newest - length]
 
 
@@ -239,8 +254,8 @@ def _steps(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: pd.T
 
 
 def _by_month(origins: pd.DatetimeIndex) -> list[tuple[str, pd.DatetimeIndex]]:
-    months = origins.strftime("%Y-%m")
-    return [(month, origins[months == month]) for month in months.unique()]
+    names = origins.strftime("%Y-%m")
+    return [(month, origins[names == month]) for month in names.unique()]
 
 
 def _keep(

@@ -2,6 +2,7 @@
 
 station   text
 time      UTC, when the measurement was taken
+arrived   UTC, when it was first known here; only where that is told, and NaT where it was known when it was taken
 …         one float64 column a variable, NaN where it is missing
 """
 
@@ -18,13 +19,14 @@ from tidegate.errors import DataError
 
 STATION = "station"
 TIME = "time"
+ARRIVED = "arrived"
 KEYS = [STATION, TIME]
 
 
 def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     """Bring a frame to the contract: the keys, then the variables, each of its type, infinities missing.
 
-    The order of rows is kept.
+    The order of rows is kept, and so is a column `arrived`.
 
     Raises:
         DataError: a column is absent, a station is unnamed, or a time is missing or without a zone.
@@ -35,28 +37,36 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
             f"The rows have no column {absent[0]!r}; they have {', '.join(map(str, frame.columns))}: "
             "name it in params.yaml as it stands in the source."
         )
-    times = pd.to_datetime(frame[TIME]) if len(frame) else frame[TIME].astype("datetime64[us, UTC]")
-    if times.dt.tz is None:
-        raise DataError("The times have no zone: give UTC times, or name the source's time zone.")
+    times = _moments(frame[TIME])
     unnamed = frame[STATION].isna() | times.isna()
     if unnamed.any():
         row = int(np.flatnonzero(unnamed.to_numpy())[0])
         raise DataError(f"Row {row + 1} has no station or no time: complete or remove it.")
     columns: dict[str, pd.Series] = {
         STATION: frame[STATION].astype("str"),
-        TIME: times.dt.tz_convert("UTC").astype("datetime64[us, UTC]"),
+        TIME: times,
     }
+    if ARRIVED in frame.columns:
+        columns[ARRIVED] = _moments(frame[ARRIVED])
     for name in variables:
         columns[name] = frame[name].astype("float64").replace([np.inf, -np.inf], np.nan)
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def write(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame as Parquet, the same bytes for the same rows."""
+def _moments(times: pd.Series) -> pd.Series:
+    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+        times = pd.to_datetime(times) if len(times) else times.astype("datetime64[us, UTC]")
+    if times.dt.tz is None:
+        raise DataError("The times have no zone: give UTC times, or name the source's time zone.")
+    return times.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+
+
+def write(path: Path, frame: pd.DataFrame, row_group: int | None = None) -> None:
+    """Write a frame as Parquet, in groups of so many rows; the same bytes for the same rows."""
     # Without pandas' own metadata: it would only repeat the schema, with versions in it.
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     with replacing(path) as aside:
-        pq.write_table(table, aside, compression="zstd")
+        pq.write_table(table, aside, compression="zstd", row_group_size=row_group)
 
 
 def read(path: Path) -> pd.DataFrame:

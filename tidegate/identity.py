@@ -46,6 +46,7 @@ def of_candidate(settings: Settings, candidate: str) -> Identity:
 def parameters(settings: Settings, candidate: str) -> dict[str, Any]:
     """Give the parameters that shape a model, flat: "window.lookback_steps": 72."""
     sections = {
+        "dataset": settings.dataset.model_dump(mode="json", exclude={"source", "options"}),
         "validate": settings.validate_.model_dump(mode="json"),
         "window": settings.window.model_dump(mode="json"),
         "train": settings.train.model_dump(mode="json"),

@@ -52,7 +52,7 @@ class WindowSpec:
     alert: tuple[str, float] | None = None  # ("above", 150.0): whether the target gets there within the horizon
     lowest: tuple[float | None, ...] = ()  # of each feature, in its unit: what lies below is no measurement
     highest: tuple[float | None, ...] = ()
-    sentinels: tuple[float, ...] = ()  # values that mean "missing"
+    sentinels: tuple[tuple[float, ...], ...] = ()  # of each feature: values that mean "missing"
 
     @property
     def outcomes(self) -> int:
@@ -65,8 +65,11 @@ class WindowSpec:
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "WindowSpec":
-        """Read what `as_json` gave."""
-        return cls(**{field.name: _tuples(raw[field.name]) for field in fields(cls) if field.name in raw})
+        """Read what `as_json` gave; of older models, too, whose sentinels were those of all features."""
+        given = {field.name: _tuples(raw[field.name]) for field in fields(cls) if field.name in raw}
+        if any(not isinstance(of, tuple) for of in given.get("sentinels", ())):
+            given["sentinels"] = (given["sentinels"],) * len(given["features"])
+        return cls(**given)
 
 
 def _tuples(value: Any) -> Any:

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -62,6 +63,21 @@ def digest(content: Any) -> str:
     """Give a short digest of settings, or of anything JSON can hold."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def utc(text: str) -> pd.Timestamp:
+    """Read a time; UTC unless it has a zone.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        time = pd.Timestamp(text)
+    except ValueError:
+        time = pd.NaT  # type: ignore[assignment]
+    if pd.isna(time):
+        raise ValueError(f"{text!r} is not a time: give it as 2025-12-31T18:00, in UTC unless it has a zone")
+    return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
 def read(path: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -29,15 +29,15 @@ def load_settings() -> Settings:
         SettingsError: a key or value in it is refused.
     """
     loaded = settings.load()
-    step_of(loaded.validate_.frequency)
-    open_source(loaded.ingest, list(loaded.validate_.variables))
-    calendar(pd.DatetimeIndex([pd.Timestamp(0, tz="UTC")]), loaded.window.calendar, loaded.window.time_zone)
+    step_of(loaded.dataset.frequency)
+    open_source(loaded.dataset)
+    calendar(pd.DatetimeIndex([pd.Timestamp(0, tz="UTC")]), loaded.window.calendar, loaded.dataset.time_zone)
     models.check(loaded.models, loaded.window, loaded.train)
     baseline_of(loaded.models, loaded.window)
     return loaded
 
 
-def perform(words: list[str], **options: bool) -> None:
+def perform(words: list[str], **options: Any) -> None:
     """Run a stage by its verb and arguments ("train", "gru"), with its line."""
     verb, *arguments = words
     with console.stage_line("@".join(words)) as line:
@@ -45,13 +45,13 @@ def perform(words: list[str], **options: bool) -> None:
         line.result = stage.run(load_settings(), line, *arguments, **options)
 
 
-def ingest(anew: bool = False) -> None:
-    """Bring new rows into data/, or begin it anew, and let DVC take note of it."""
+def ingest(anew: bool = False, as_of: pd.Timestamp | None = None) -> None:
+    """Bring new rows into data/, or begin it anew, or rebuild it as of a moment, and let DVC take note of it."""
     from tidegate import dag
     from tidegate.stages.ingest import note_data
 
     with waiting.alone("tidegate ingest"):
-        dag.track_data(lambda: perform(["ingest"], anew=anew))
+        dag.track_data(lambda: perform(["ingest"], anew=anew, as_of=as_of))
         note_data()
 
 

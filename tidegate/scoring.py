@@ -54,7 +54,7 @@ def test_set(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> TestSet
         name = spec.stations[np.unique(station)[row]]
         raise DataError(
             f"Target {spec.targets[column]} at station {name} repeats its season of {spec.season} steps exactly, so "
-            "there is nothing to forecast: leave it out, or set another window.season_steps."
+            "there is nothing to forecast: leave it out, or set another dataset.season_steps."
         )
     return TestSet(panel, starts["test"], scaler, measured, scale[station][:, None, :])
 

@@ -1,16 +1,18 @@
-"""params.yaml as frozen, typed settings: one section a stage, and `models.<name>` for the candidates.
+"""params.yaml as frozen, typed settings: the dataset, one section a stage, and `models.<name>` for the candidates.
 
 The options of a source and of a model are described in that source's and that model's own file.
 """
 
+import re
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 from pydantic import AfterValidator, Field, model_validator
 
 from tidegate.artifacts import PARAMS
-from tidegate.parsing import Section, parse, read
+from tidegate.parsing import Section, parse, read, utc
 
 Real = Annotated[float, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0)]
@@ -24,28 +26,38 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _a_time(text: str) -> str:
+    utc(text)
+    return text
+
+
 Zone = Annotated[str, AfterValidator(_known_zone)]
+Moment = Annotated[str, AfterValidator(_a_time)]  # UTC unless it has a zone
 CandidateName = Annotated[str, Field(pattern=r"^[\w-]+$")]
 OWN_NAMES = ("station", "time", "variable", "value", "rule", "standing")  # columns of frames that hold variables too
 
 
-class Ingest(Section):
-    """Where rows come from, and which of two rows for one station and time stands."""
+Conflict = Literal["last", "first", "refuse"]
 
-    source: str
-    options: dict[str, Any] = Field(default_factory=dict)
+
+class Ingest(Section):
+    """How far back revisions are looked for, and which of two rows for one station and time stands."""
+
     overlap_hours: Whole = 72
-    conflict: Literal["last", "first", "refuse"] = "last"
+    conflict: Conflict = "last"
 
 
 class Variable(Section):
-    """The physical limits of one measured variable, in its own unit."""
+    """What one measured variable can be, in its own unit."""
 
     unit: str
-    min: Real | None = None
+    min: Real | None = None  # physical limits
     max: Real | None = None
-    spike: Annotated[Real, Field(gt=0)] | None = None
-    stuck_steps: Annotated[int, Field(ge=2)] | None = None
+    sentinels: tuple[Real, ...] = ()  # values that mean "missing", in this variable alone
+    stuck_steps: Annotated[int, Field(ge=2)] | None = None  # as many equal values in a row are suspect
+    floor: Real | None = None  # what lies at it or below may rest: rain, solar power
+    spike: Annotated[Real, Field(gt=0)] | None = None  # robust z-score of what stands out from both its neighbours
+    revision: Annotated[Real, Field(ge=0)] | None = None  # a late correction by more than this is told
 
     @model_validator(mode="after")
     def _ordered(self) -> "Variable":
@@ -54,29 +66,135 @@ class Variable(Section):
         return self
 
 
-class Tolerance(Section):
-    """What the data gate lets pass, at any one station."""
+RELATION = re.compile(r"^\s*(?P<less>.+?)\s*<=\s*(?P<more>.+?)\s*$")  # "DEWP <= TEMP"
 
-    quarantined_share: Share
-    missing_share: Share
-    longest_gap_steps: Whole
-    behind_steps: Whole
+
+class Dataset(Section):
+    """What is measured, where it comes from, and what is forecast of it."""
+
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)  # see tidegate/sources/<source>.py
+    frequency: str
+    time_zone: Zone = "UTC"  # where the stations are: of times without a zone, of the calendar, of clock changes
+    variables: Annotated[dict[str, Variable], Field(min_length=1)]
+    sentinels: tuple[Real, ...] = ()  # values that mean "missing", in every variable
+    relations: tuple[str, ...] = ()
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    covariates: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: dict[str, dict[str, Real]] = Field(default_factory=dict)
+    season_steps: Steps
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Targets first, then past covariates, then those known ahead."""
+        return self.targets + self.covariates + self.known
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Give each relation as the lesser and the greater variable."""
+        return tuple((found["less"], found["more"]) for text in self.relations if (found := RELATION.match(text)))
+
+    def sentinels_of(self, variable: str) -> tuple[float, ...]:
+        """Give the values that mean "missing" in a variable."""
+        return tuple(dict.fromkeys((*self.sentinels, *self.variables[variable].sentinels)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Dataset":
+        for name in self.variables:
+            if name in OWN_NAMES:
+                raise ValueError(f"no variable can be named {name}; name it otherwise, with dataset.options.columns")
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} is named twice in targets, covariates and known")
+        for text in self.relations:
+            if not RELATION.match(text):
+                raise ValueError(f"relation {text!r} cannot be read: give it as DEWP <= TEMP")
+        for name in (*self.features, *(name for pair in self.pairs for name in pair)):
+            if name not in self.variables:
+                known = ", ".join(self.variables)
+                raise ValueError(f"it names {name!r}, which is not in dataset.variables ({known})")
+        return self
+
+
+Severity = Literal["fail", "quarantine", "warn"]
+
+
+class Rule(Section):
+    """What is done about what a rule finds, and how much of it is let pass at any one station."""
+
+    severity: Severity
+    tolerance: Share = 0.0  # of a station's steps
+
+
+class Lasting(Rule):
+    """A rule about a length of time."""
+
+    steps: Whole
+
+
+class Drift(Rule):
+    """A rule about distributions: both measures must be exceeded."""
+
+    psi: Annotated[Real, Field(gt=0)] = 1.0  # population stability index
+    ks: Annotated[Real, Field(gt=0)] = 0.5  # Kolmogorov-Smirnov distance
+    values: Steps = 336  # fewer new ones than this at a station are not judged
+
+
+class Rules(Section):
+    """The rules of the data gate, in the order in which a bad cell is put down to one; see tidegate/rules.py."""
+
+    off_grid: Rule = Rule(severity="quarantine", tolerance=0.05)
+    sentinel: Rule = Rule(severity="quarantine", tolerance=0.05)
+    range: Rule = Rule(severity="quarantine", tolerance=0.05)
+    relation: Rule = Rule(severity="quarantine", tolerance=0.05)
+    stuck: Rule = Rule(severity="quarantine", tolerance=0.05)
+    spike: Rule = Rule(severity="quarantine", tolerance=0.05)
+    gap: Lasting = Lasting(severity="fail", steps=336)
+    missing: Rule = Rule(severity="fail", tolerance=0.10)
+    freshness: Lasting = Lasting(severity="fail", steps=48)
+    clock_change: Rule = Rule(severity="warn")
+    stations: Rule = Rule(severity="warn")
+    drift: Drift = Drift(severity="warn")
+    revision: Rule = Rule(severity="warn")
+
+    @model_validator(mode="after")
+    def _cells_alone_go_to_quarantine(self) -> "Rules":
+        for name in ("gap", "missing", "freshness", "clock_change", "stations", "drift", "revision"):
+            if getattr(self, name).severity == "quarantine":
+                raise ValueError(f"{name} finds no values that quarantine could hold: give fail or warn")
+        return self
+
+    def of(self, name: str) -> Rule:
+        """Give a rule by its name."""
+        rule: Rule = getattr(self, name)
+        return rule
+
+
+class Release(Section):
+    """A recorded decision to take values back in that a rule holds back."""
+
+    rule: str
+    station: str | None = None  # all of them without
+    variable: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    because: str
+    decided: str
+
+    @property
+    def span(self) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+        """Give both ends, UTC."""
+        first, last = (None if end is None else utc(end) for end in (self.since, self.until))
+        return first, last
 
 
 class Validate(Section):
-    """The expectations that rows must meet."""
+    """The rules that rows must meet, and what has been let pass by decision."""
 
-    frequency: str
-    variables: Annotated[dict[str, Variable], Field(min_length=1)]
-    sentinels: tuple[Real, ...] = ()
-    tolerance: Tolerance
-
-    @model_validator(mode="after")
-    def _free_names(self) -> "Validate":
-        for name in self.variables:
-            if name in OWN_NAMES:
-                raise ValueError(f"no variable can be named {name}; name it otherwise, with ingest.options.columns")
-        return self
+    group_rows: Steps = 2_000_000  # of the grid, that are held at a time
+    rules: Rules = Rules()
+    releases: tuple[Release, ...] = ()
 
 
 class Alert(Section):
@@ -98,19 +216,13 @@ class Alert(Section):
 
 
 class Window(Section):
-    """What is forecast from what, how the clean data are cut into windows, and how they are split by time."""
+    """How the clean data are cut into windows, and how they are split by time."""
 
-    targets: Annotated[tuple[str, ...], Field(min_length=1)]
     alert: Alert | None = None
     quantiles: tuple[Annotated[Real, Field(gt=0, lt=1)], ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
-    covariates: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
-    time_zone: Zone = "UTC"
-    static: dict[str, dict[str, Real]] = Field(default_factory=dict)
     lookback_steps: Steps
     horizon_steps: Steps
-    season_steps: Steps
     validation_share: Annotated[Real, Field(gt=0, lt=1)]
     test_share: Annotated[Real, Field(gt=0, lt=1)]
     gap_steps: Whole | None = None
@@ -118,23 +230,11 @@ class Window(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Window":
-        if self.season_steps > self.lookback_steps:
-            raise ValueError(f"season_steps {self.season_steps} is longer than lookback_steps {self.lookback_steps}")
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on")
-        twice = sorted({name for name in self.features if self.features.count(name) > 1})
-        if twice:
-            raise ValueError(f"{twice[0]} is named twice in targets, covariates and known")
         if 0.5 not in self.quantiles or list(self.quantiles) != sorted(set(self.quantiles)):
             raise ValueError("quantiles are to ascend, with 0.5 among them")
-        if self.alert and len(self.targets) > 1:
-            raise ValueError("an alert is of one target, and there are several")
         return self
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Targets first, then past covariates, then those known ahead."""
-        return self.targets + self.covariates + self.known
 
     @property
     def gap(self) -> int:
@@ -197,6 +297,7 @@ class Forecast(Section):
 class Settings(Section):
     """The whole of params.yaml."""
 
+    dataset: Dataset
     ingest: Ingest
     validate_: Validate = Field(alias="validate")
     window: Window
@@ -205,6 +306,7 @@ class Settings(Section):
     evaluate: Evaluate
     register_: Register = Field(alias="register")
     forecast: Forecast = Forecast()
+    runner: str = "none"  # of groups of stations: none | processes | dask | a scheduler's address
     classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]
 
@@ -216,11 +318,12 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _features_are_variables(self) -> "Settings":
-        for feature in self.window.features:
-            if feature not in self.validate_.variables:
-                known = ", ".join(self.validate_.variables)
-                raise ValueError(f"window names {feature!r}, which is not in validate.variables ({known})")
+    def _windows_of_the_dataset(self) -> "Settings":
+        season, lookback = self.dataset.season_steps, self.window.lookback_steps
+        if season > lookback:
+            raise ValueError(f"dataset.season_steps {season} is longer than window.lookback_steps {lookback}")
+        if self.window.alert and len(self.dataset.targets) > 1:
+            raise ValueError("window.alert is of one target, and dataset.targets are several")
         return self
 
 

@@ -1,6 +1,8 @@
 """Work in pieces that need nothing of each other: in turn, or side by side wherever the driver has them done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,24 @@ Spread = Callable[[Callable[[Any], Any], Mapping[str, Any]], list[Any]]
 def in_turn(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
     """Do the pieces one after the other, here."""
     return [work(given) for given in pieces.values()]
+
+
+_driver: ContextVar[Spread] = ContextVar("driver", default=in_turn)
+
+
+def in_pieces(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
+    """Do the pieces of a stage as the driver has it: in turn, unless it has said otherwise."""
+    return _driver.get()(work, pieces)
+
+
+@contextmanager
+def driven_by(spread: Spread) -> Iterator[None]:
+    """Have stages do their pieces so."""
+    token = _driver.set(spread)
+    try:
+        yield
+    finally:
+        _driver.reset(token)
 
 
 def require_same(folder: Path, digest: str, pattern: str = "*") -> None:

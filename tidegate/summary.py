@@ -1,5 +1,7 @@
 """What a run came to, as a table."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from rich.table import Table
@@ -7,6 +9,9 @@ from rich.table import Table
 from tidegate import identity, registry, tracking
 from tidegate.artifacts import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.settings import Settings
+
+if TYPE_CHECKING:
+    from tidegate.proposal import Proposal
 
 OF_VALUES = {
     "mae": "MAE, {unit}", "rmse": "RMSE, {unit}", "mase": "MASE", "crps": "CRPS, {unit}", "coverage": "coverage"
@@ -24,8 +29,8 @@ def table(settings: Settings) -> Table:
     """Lay out the candidates with their test scores, best first; the one before the gate is marked."""
     scores = read_json(EVALUATION / "metrics.json")
     decision = read_json(REGISTRATION)
-    target = settings.window.targets[0]
-    unit = settings.validate_.variables[target].unit
+    target = settings.dataset.targets[0]
+    unit = settings.dataset.variables[target].unit
     made = Table(title=f"Test span, all stations: {_what(settings)}", title_justify="left")
     made.add_column("candidate", no_wrap=True)
     columns = OF_ALERTS if settings.window.alert else {key: label.format(unit=unit) for key, label in OF_VALUES.items()}
@@ -59,6 +64,49 @@ def by_fold(rows: pd.DataFrame, settings: Settings) -> Table:
     return made
 
 
+def of_proposal(found: "Proposal") -> Table:
+    """Lay out what `tidegate init` found of each variable."""
+    own = found.dataset
+    first, last = found.span
+    title = f"{found.rows:,} rows of {found.stations} stations, each {own['frequency']}, {first:%Y-%m-%d %H:%M} to "
+    made = Table(title=f"{title}{last:%Y-%m-%d %H:%M} UTC", title_justify="left")
+    for name in ("variable", "column", "unit"):
+        made.add_column(name)
+    for name in ("missing", "least", "median", "most", "limits"):
+        made.add_column(name, justify="right")
+    made.add_column("looks like")
+    for name, seen in found.measured.items():
+        traits = [f"means missing: {', '.join(f'{value:g}' for value in seen.sentinels)}"] if seen.sentinels else []
+        traits += ["rests at its floor"] if seen.floor is not None else []
+        traits += ["the target"] if name in own["targets"] else []
+        limits = f"{_number(seen.low)} to {_number(seen.high)}"
+        numbers = [f"{seen.missing:.1%}", _number(seen.least), _number(seen.middle), _number(seen.most), limits]
+        made.add_row(name, seen.column, seen.unit, *numbers, "; ".join(traits))
+    return made
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:g}"
+
+
+def of_quarantine(rows: pd.DataFrame, title: str, shown: int | None = None) -> Table:
+    """Lay out what is in quarantine, or the first rows of it."""
+    made = Table(title=title, title_justify="left")
+    for name in rows.columns:
+        made.add_column(str(name), justify="right" if name in ("values", "value") else "left")
+    for row in rows.head(shown or len(rows)).itertuples(index=False):
+        made.add_row(*(_cell(cell) for cell in row))
+    return made
+
+
+def _cell(cell: object) -> str:
+    if isinstance(cell, pd.Timestamp):
+        return f"{cell:%Y-%m-%d %H:%M}"
+    if isinstance(cell, float):
+        return f"{cell:g}"
+    return "" if cell is pd.NaT else f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
 def of_classes(rows: pd.DataFrame) -> Table:
     """Lay out the scores of classifiers of whole sequences, best first."""
     columns = {"accuracy": "accuracy", "macro_f1": "macro F1", **OF_ALERTS}
@@ -72,7 +120,7 @@ def of_classes(rows: pd.DataFrame) -> Table:
 
 
 def _what(settings: Settings) -> str:
-    names, alert = ", ".join(settings.window.targets), settings.window.alert
+    names, alert = ", ".join(settings.dataset.targets), settings.window.alert
     if alert is None:
         return names
     side, limit = alert.side_and_limit

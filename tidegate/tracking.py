@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -164,13 +165,17 @@ def train_seconds(run_id: str) -> float | None:
     return seconds
 
 
-def record_evaluation(run_id: str, scores: Mapping[str, float], figures: "Mapping[str, Figure]") -> None:
-    """Add test metrics and figures to a model's run; a second time changes nothing."""
+def record_evaluation(
+    run_id: str, scores: Mapping[str, float], figures: "Mapping[str, Figure]", about_data: Sequence[Path] = ()
+) -> None:
+    """Add test metrics, figures, and what the data gate said to a model's run; a second time changes nothing."""
     with store() as client:
         known = client.get_run(run_id).data.metrics
         for name, value in scores.items():
             if known.get(f"test_{name}") != value:
                 client.log_metric(run_id, f"test_{name}", value)
+        for path in about_data:
+            (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), "data_gate")
     record_figures(run_id, figures)
 
 

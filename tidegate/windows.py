@@ -9,7 +9,7 @@ A split's targets lie in its own span. With the gap as long as the lookback (the
 windows is shared with another's targets or inputs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 
-from tidegate.artifacts import WINDOWS, present, read_json, replacing, write_json
+from tidegate import parquet
+from tidegate.artifacts import WINDOWS, present, read_json, write_json
 from tidegate.calendar import calendar
 from tidegate.errors import DataError, GateClosed, SettingsError
 from tidegate.frame import STATION, TIME
@@ -142,30 +144,30 @@ def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | Non
     )
 
 
-def spec_of(settings: Settings, grid: Grid) -> WindowSpec:
-    """Say what a model must know of the windows that these settings cut from a grid.
+def spec_of(settings: Settings, stations: Sequence[str]) -> WindowSpec:
+    """Say what a model must know of the windows that these settings cut from measurements of stations.
 
     Raises:
         SettingsError: a station lacks a static attribute.
     """
-    chosen, limits = settings.window, settings.validate_.variables
+    chosen, dataset = settings.window, settings.dataset
     return WindowSpec(
-        stations=grid.stations,
-        features=chosen.features,
-        targets=chosen.targets,
-        frequency=settings.validate_.frequency,
+        stations=tuple(stations),
+        features=dataset.features,
+        targets=dataset.targets,
+        frequency=dataset.frequency,
         lookback=chosen.lookback_steps,
         horizon=chosen.horizon_steps,
-        season=chosen.season_steps,
-        known=chosen.known,
+        season=dataset.season_steps,
+        known=dataset.known,
         calendar=chosen.calendar,
-        time_zone=chosen.time_zone,
-        static=_static(chosen.static, grid.stations),
+        time_zone=dataset.time_zone,
+        static=_static(dataset.static, stations),
         quantiles=chosen.quantiles,
         alert=chosen.alert.side_and_limit if chosen.alert else None,
-        lowest=tuple(limits[name].min for name in chosen.features),
-        highest=tuple(limits[name].max for name in chosen.features),
-        sentinels=settings.validate_.sentinels,
+        lowest=tuple(dataset.variables[name].min for name in dataset.features),
+        highest=tuple(dataset.variables[name].max for name in dataset.features),
+        sentinels=tuple(dataset.sentinels_of(name) for name in dataset.features),
     )
 
 
@@ -175,7 +177,7 @@ def _static(attributes: Mapping[str, Mapping[str, float]], stations: Sequence[st
     for name, of in attributes.items():
         for station in stations:
             if station not in of:
-                raise SettingsError(f"params.yaml: window.static.{name} has no value for station {station}: add it.")
+                raise SettingsError(f"params.yaml: dataset.static.{name} has no value for station {station}: add it.")
         values = np.array([of[station] for station in stations])
         columns.append((values - values.mean()) / (values.std() or 1.0))
     return tuple(tuple(float(value) for value in row) for row in np.transpose(columns)) if columns else ()
@@ -254,19 +256,68 @@ def prove(
     return proof
 
 
-def write(panel: Panel, starts: dict[str, Starts], scaler: Scaler, begins: pd.Timestamp, proof: dict[str, Any]) -> None:
-    """Write everything about the windows into artifacts/windows."""
-    with replacing(WINDOWS) as folder:
+def extent(clean: Path) -> tuple["pd.Series[int]", pd.DatetimeIndex]:
+    """Give the stations of the clean data with their rows, which are the steps of its grid, and the grid's times."""
+    rows = parquet.rows_of_stations([present(clean)])
+    one = pq.read_table(clean, columns=[TIME], filters=[(STATION, "==", str(rows.index[0]))])
+    return rows, pd.DatetimeIndex(one[TIME].to_pandas())
+
+
+def grids(clean: Path, rows: "pd.Series[int]", features: tuple[str, ...]) -> Iterator[Grid]:
+    """Fold the clean data into arrays, a range of stations at a time."""
+    for of in parquet.ranges(rows, parquet.BLOCK_ROWS):
+        names = [STATION, TIME, *features]
+        yield to_grid(pq.read_table(clean, columns=names, filters=of.filters).to_pandas(), features)
+
+
+class Store:
+    """artifacts/windows while it is written, a range of stations at a time; all of it, or nothing, comes to stand."""
+
+    def __init__(self, folder: Path, spec: WindowSpec, steps: int) -> None:
+        """Lay out the arrays, (stations, steps, features), as files."""
+        self.folder, self.spec, self.row = folder, spec, 0
         folder.mkdir()
-        np.save(folder / "values.npy", panel.values)
-        np.save(folder / "observed.npy", panel.observed)
-        np.save(folder / "calendar.npy", panel.calendar)
+        shape = (len(spec.stations), steps, len(spec.features))
+        self._arrays = {
+            "values": self._array("values", np.float32, shape),
+            "observed": self._array("observed", bool, shape),
+        }
+        if spec.alert:
+            self._arrays["events"] = self._array("events", np.float32, shape[:2])
+        self._scalers: list[Scaler] = []
+        self._starts: dict[str, list[Starts]] = {split: [] for split in SPLITS}
+
+    def _array(self, name: str, kind: Any, shape: tuple[int, ...]) -> Any:
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", kind, shape)
+
+    def add(self, panel: Panel, scaler: Scaler, starts: dict[str, Starts]) -> None:
+        """Add the next stations: `panel` and `starts` count them from 0."""
+        rows = slice(self.row, self.row + len(panel.values))
+        self._arrays["values"][rows], self._arrays["observed"][rows] = panel.values, panel.observed
         if panel.events is not None:
-            np.save(folder / "events.npy", panel.events)
+            self._arrays["events"][rows] = panel.events
+        for split, own in starts.items():
+            self._starts[split].append(own + np.array([self.row, 0], np.int32))
+        self._scalers.append(scaler)
+        self.row = rows.stop
+
+    def starts(self) -> dict[str, Starts]:
+        """Give the windows of each split, by station."""
+        return {split: np.concatenate(parts) for split, parts in self._starts.items()}
+
+    def close(self, starts: dict[str, Starts], times: pd.DatetimeIndex, proof: dict[str, Any]) -> None:
+        """Write what is left: the windows, the calendar, the spec with the scaler, the proof."""
+        for array in self._arrays.values():
+            array.flush()
+        np.save(self.folder / "calendar.npy", calendar(times, self.spec.calendar, self.spec.time_zone))
         for split in SPLITS:
-            np.save(folder / f"starts_{split}.npy", starts[split])
-        write_json(folder / SPEC, {"spec": panel.spec.as_json(), "scaler": scaler.as_json(), "begins": str(begins)})
-        write_json(folder / "proof.json", proof)
+            np.save(self.folder / f"starts_{split}.npy", starts[split])
+        scaler = Scaler(
+            *(np.concatenate([getattr(one, part) for one in self._scalers]) for part in ("mean", "deviation"))
+        )
+        content = {"spec": self.spec.as_json(), "scaler": scaler.as_json(), "begins": str(times[0])}
+        write_json(self.folder / SPEC, content)
+        write_json(self.folder / "proof.json", proof)
 
 
 def read() -> tuple[Panel, dict[str, Starts]]:

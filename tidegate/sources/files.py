@@ -1,171 +1,98 @@
-"""CSV and Parquet files: one station a file, or a column that names the station.
+"""Files: CSV and its like, and Parquet, here or at a URL; long (a row a station and time) or wide (a column a station).
 
-Every refusal names the file and, in a CSV, the line.
+In a long file, a column names the station, or the file's name does. Every refusal names the file and, in text, the
+line.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import pandas as pd
-from pydantic import Field, field_validator
 
-from tidegate.errors import SourceError
-from tidegate.frame import STATION, TIME, conform
-from tidegate.parsing import Section
-from tidegate.settings import Zone
-from tidegate.tables import column_of, numbers, opened, read_table, refuse
-
-TIME_PARTS = ("year", "month", "day", "hour", "minute")
-PLAUSIBLE_YEARS = (1800, 2200)
-UNREADABLE_TIME = "is not a time that can be read: correct it, or set ingest.options.time_format"
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class Options(Section):
-    """The section `ingest.options` for `source: files`."""
-
-    paths: str | Names  # files or globs, relative to the workspace
-    station: str | None = None  # the column that names the station; without one, the file's name does
-    time: str | Names  # one column, or those of year, month, day and, if there, hour and minute
-    time_format: str | None = None
-    time_zone: Zone = "UTC"  # of times that carry none
-    missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
-    columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
-
-    @field_validator("time")
-    @classmethod
-    def _known_parts(cls, time: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if not isinstance(time, str) and not 3 <= len(time) <= len(TIME_PARTS):
-            raise ValueError("give one column, or the columns of year, month, day and, if there, hour and minute")
-        return time
+from tidegate.calendar import step_of
+from tidegate.errors import SettingsError, SourceError
+from tidegate.reading.file_options import Options as Options
+from tidegate.reading.file_rows import FileRows
+from tidegate.reading.packed import stem
+from tidegate.reading.places import Place, find
+from tidegate.settings import Dataset
+from tidegate.sources import CHUNK_ROWS, Piece
 
 
 class Source:
     """Rows of all files that the paths name, file by file in the order of their names."""
 
-    def __init__(self, options: Options, variables: Sequence[str]) -> None:
-        """Remember where to look; nothing is opened yet."""
-        self.options, self.variables = options, list(variables)
+    def __init__(self, options: Options, dataset: Dataset) -> None:
+        """Remember where to look; nothing is opened yet.
+
+        Raises:
+            SettingsError: the files hold one variable, and another or several are asked for.
+        """
+        self.options, self.dataset = options, dataset
+        if options.wide is not None and list(dataset.variables) != [options.wide]:
+            raise SettingsError(
+                f"params.yaml: dataset.options.wide is {options.wide!r}, so dataset.variables is to hold "
+                f"that variable alone; it holds {', '.join(dataset.variables)}."
+            )
+        step_of(dataset.frequency)
 
     def series(self) -> dict[str, Any]:
-        """Name what makes the rows one series."""
-        return {**self.options.model_dump(mode="json"), "variables": self.variables}
+        """Name what makes the rows one series; reading them otherwise makes another of it."""
+        named = self.options.model_dump(mode="json", exclude={"storage"})
+        zone = self.options.time_zone or self.dataset.time_zone
+        step = self.dataset.frequency if self.options.labels == "end" else None
+        return {**named, "time_zone": zone, "step": step, "variables": list(self.dataset.variables)}
 
     def fingerprint(self) -> str:
         """Change with any byte of any file."""
-        whole = hashlib.sha256()
-        for path in self._paths():
-            with opened(path) as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-            whole.update(path.name.encode())
-        return whole.hexdigest()
+        names = "\n".join(f"{place.path}@{place.version()}" for place in self._places())
+        return hashlib.sha256(names.encode()).hexdigest()
 
     def end(self) -> None:
         """Give nothing: files may hold any time."""
 
-    def read(self, since: pd.Timestamp | None) -> pd.DataFrame:
-        """Read all files, whatever `since` is: a file added late may hold a station's whole past."""
-        frames = [self._read_file(path) for path in self._paths()]
-        return conform(pd.concat(frames, ignore_index=True), self.variables)
+    def pieces(self, since: pd.Timestamp | None) -> Iterator[Piece]:
+        """Give a piece a file, whatever `since` is: a file added late may hold a station's whole past."""
+        named: dict[str, str] = {}
+        given: list[FileRows] = []
+        for place in self._places():
+            with place.unpacked() as members:
+                for member in members:
+                    label = place.path if len(members) == 1 else f"{place.path}/{member}"
+                    self._refuse_namesake(label, named)
+                    given.append(FileRows(self.options, self.dataset, place, member, label))
+                    read = partial(given[-1].chunks, CHUNK_ROWS)
+                    yield Piece(f"{label}@{place.version()}", read, given[-1].notes, lasting=True)
+        self._refuse_unfound(given)
 
-    def _paths(self) -> list[Path]:
+    def _refuse_unfound(self, given: list[FileRows]) -> None:
+        """Refuse a listed station that no file has, once all files have been read."""
+        read = [rows.stations for rows in given if rows.stations is not None]
+        if len(read) == len(given):
+            for name in self.options.stations or ():
+                if not any(name in stations for stations in read):
+                    raise SourceError(f"No file has a column {name!r}: correct dataset.options.stations.")
+
+    def _places(self) -> list[Place]:
         patterns = [self.options.paths] if isinstance(self.options.paths, str) else self.options.paths
-        found: list[Path] = []
+        found: dict[str, Place] = {}
         for pattern in patterns:
-            matches = _matches(pattern)
-            if not matches:
-                raise SourceError(f"No file is at {pattern}: correct ingest.options.paths in params.yaml.")
-            found += [path for path in matches if path not in found]
-        if self.options.station is None:
-            _refuse_namesakes(found)
-        return found
+            for place in find(pattern, self.options.storage):
+                found.setdefault(place.path, place)
+        named: dict[str, str] = {}
+        for path in found:
+            self._refuse_namesake(path, named)
+        return list(found.values())
 
-    def _read_file(self, path: Path) -> pd.DataFrame:
-        raw = read_table(path)
-        if self.options.station is None:
-            station = pd.Series(path.stem, index=raw.index, dtype="str")
-        else:
-            station = column_of(raw, self.options.station, path)
-            blank = station.isna() | (station.astype("str").str.strip() == "")
-            if blank.any():
-                refuse(path, blank, station.astype("str"), "names no station: name it, or remove the row")
-            station = station.astype("str").str.strip()
-        columns = {STATION: station, TIME: self._times(raw, station, path)}
-        for name in self.variables:
-            column = self.options.columns.get(name, name)
-            columns[name] = numbers(column_of(raw, column, path), self.options.missing, column, path)
-        return pd.DataFrame(columns)
-
-    def _times(self, raw: pd.DataFrame, station: pd.Series, path: Path) -> pd.Series:
-        if isinstance(self.options.time, str):
-            text = column_of(raw, self.options.time, path)
-            times = _parsed(text, self.options.time_format, path)
-        else:
-            text = pd.Series("", index=raw.index, dtype="str")
-            parts = {}
-            for part, column in zip(TIME_PARTS, self.options.time, strict=False):
-                values = column_of(raw, column, path)
-                text = (text + " " + values.astype("str")).str.strip()
-                parts[part] = pd.to_numeric(values, errors="coerce")
-            times = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
-            for part, count in (("hour", 24), ("minute", 60)):  # pandas would roll hour 99 into another day
-                if part in parts:
-                    times = times.where(parts[part].isin(range(count)))
-        implausible = times.isna() | ~times.dt.year.between(*PLAUSIBLE_YEARS)
-        if implausible.any():
-            refuse(path, implausible, text, UNREADABLE_TIME)
-        if times.dt.tz is not None:
-            return times.dt.tz_convert("UTC")
-        local = [self._localized(times[rows.index]) for _, rows in times.groupby(station)]
-        utc = pd.concat(local).reindex(times.index)
-        if utc.isna().any():
-            refuse(
-                path,
-                utc.isna(),
-                text,
-                f"does not exist or is ambiguous in {self.options.time_zone} "
-                "(the clock was changed): give the times in UTC",
-            )
-        return utc
-
-    def _localized(self, times: pd.Series) -> pd.Series:
-        zone = self.options.time_zone
-        try:  # an hour that stands twice in a row is first summer, then winter time
-            local = times.dt.tz_localize(zone, ambiguous="infer", nonexistent="NaT")
-        except ValueError:
-            local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-        return local.dt.tz_convert("UTC")
-
-
-def _matches(pattern: str) -> list[Path]:
-    anchor = Path(pattern).anchor
-    try:
-        return sorted(path for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
-    except (ValueError, IndexError, NotImplementedError):
-        raise SourceError(f"{pattern!r} is no pattern of files: correct ingest.options.paths in params.yaml.") from None
-
-
-def _refuse_namesakes(paths: Sequence[Path]) -> None:
-    """Refuse two files of one name, where the file's name is the station's."""
-    seen: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in seen:
+    def _refuse_namesake(self, path: str, named: dict[str, str]) -> None:
+        """Refuse two files of one name, where the file's name is the station's."""
+        if self.options.station is not None or self.options.wide is not None:
+            return
+        station = stem(path)
+        if station in named:
             raise SourceError(
-                f"{seen[path.stem]} and {path} would both be station {path.stem}: rename one, or name a station column."
+                f"{named[station]} and {path} would both be station {station}: rename one, or name a station column."
             )
-        seen[path.stem] = path
-
-
-def _parsed(text: pd.Series, time_format: str | None, path: Path) -> pd.Series:
-    """Read times; NaT where one cannot be read."""
-    if pd.api.types.is_numeric_dtype(text):
-        raise SourceError(f"{path}: column {text.name!r} holds numbers, not times: write them as dates.")
-    try:
-        return pd.to_datetime(text, format=time_format, errors="coerce")
-    except ValueError:  # offsets that differ from row to row, as where summer and winter time alternate
-        try:
-            return pd.to_datetime(text, format=time_format, errors="coerce", utc=True)
-        except ValueError as error:
-            raise SourceError(f"{path}: ingest.options.time_format is not one ({error}): correct it.") from None
+        named[station] = path

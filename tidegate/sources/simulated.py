@@ -6,7 +6,7 @@ networks have are planted in the rows. Values are rounded to the sensor's resolu
 span give the same bytes on every machine, and a later end only adds rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -15,8 +15,10 @@ import pandas as pd
 from pydantic import AwareDatetime, Field, model_validator
 
 from tidegate.errors import SettingsError
-from tidegate.frame import STATION, TIME, conform
+from tidegate.frame import ARRIVED, STATION, TIME, conform
 from tidegate.parsing import Section, choose
+from tidegate.settings import Dataset
+from tidegate.sources import Piece
 
 RESOLUTION = {"temperature": 1, "humidity": 0, "pressure": 1, "wind_speed": 1}  # decimals of °C, %, hPa, m/s
 SENTINEL = -999.0
@@ -25,7 +27,7 @@ DAY, YEAR = 24.0, 24.0 * 365.25
 
 
 class Options(Section):
-    """The section `ingest.options` for `source: simulated`."""
+    """The section `dataset.options` for `source: simulated`."""
 
     seed: Annotated[int, Field(strict=True, ge=0)] = 7
     stations: Annotated[int, Field(strict=True, ge=1, le=500)] = 6
@@ -43,11 +45,11 @@ class Options(Section):
 class Source:
     """Hourly rows of temperature, humidity, pressure and wind speed."""
 
-    def __init__(self, options: Options, variables: Sequence[str]) -> None:
+    def __init__(self, options: Options, dataset: Dataset) -> None:
         """Check that the variables asked for are measured here."""
-        for name in variables:
+        for name in dataset.variables:
             choose(name, RESOLUTION, "a variable of source simulated")
-        self.options, self.variables = options, list(variables)
+        self.options, self.variables = options, list(dataset.variables)
 
     def series(self) -> dict[str, Any]:
         """Name what makes the rows one series."""
@@ -57,17 +59,20 @@ class Source:
         """Change with each new hour."""
         return self.end().isoformat()
 
-    def read(self, since: pd.Timestamp | None) -> pd.DataFrame:
-        """Read the rows that have arrived by the end, in the order of arrival."""
+    def pieces(self, since: pd.Timestamp | None) -> Iterator[Piece]:
+        """Give one piece: the rows that have arrived by the end, in the order of arrival."""
+        yield Piece(self.fingerprint(), lambda: iter([self._read(since)]))
+
+    def _read(self, since: pd.Timestamp | None) -> pd.DataFrame:
         times = pd.date_range(self._start(), self.end(), freq="h", inclusive="left", unit="us")
         if times.empty:
-            raise SettingsError("params.yaml: ingest.options.start and end have no whole hour between them.")
+            raise SettingsError("params.yaml: dataset.options.start and end have no whole hour between them.")
         weather = _weather(self.options.seed, self.options.stations, times)
         rows = pd.concat(
             [self._arrivals(weather, station, times) for station in range(self.options.stations)],
             ignore_index=True,
         )
-        rows = rows[rows["arrived"] < self.end()].sort_values(["arrived", STATION], kind="stable")
+        rows = rows[rows[ARRIVED] < self.end()].sort_values([ARRIVED, STATION], kind="stable")
         if since is not None:
             rows = rows[rows[TIME] >= since]
         return conform(rows, self.variables)
@@ -82,7 +87,7 @@ class Source:
 
     def _arrivals(self, weather: dict[str, np.ndarray], station: int, times: pd.DatetimeIndex) -> pd.DataFrame:
         columns = {name: weather[name][station] for name in RESOLUTION}
-        rows = pd.DataFrame({STATION: f"S{station + 1:02d}", TIME: times, **columns, "arrived": times})
+        rows = pd.DataFrame({STATION: f"S{station + 1:02d}", TIME: times, **columns, ARRIVED: times})
         if self.options.faults:
             rows = _with_faults(rows, np.random.default_rng([self.options.seed, 1, station]))
         return rows.round(RESOLUTION)
@@ -170,7 +175,7 @@ def _with_faults(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
     revised = rows[draws[:, 5] < 1 / 700].copy()
     rows.loc[revised.index, "pressure"] += 3.0  # first reported uncalibrated, set right later
-    revised["arrived"] += pd.Timedelta(hours=REVISION_DELAY_HOURS)
+    revised[ARRIVED] += pd.Timedelta(hours=REVISION_DELAY_HOURS)
 
     sentinels = draws[:, 4] < 1 / 900
     variables = list(RESOLUTION)

@@ -1,8 +1,9 @@
 """Evaluate: forecast every test origin with every candidate, and compare them on identical origins.
 
-Reads artifacts/windows and artifacts/models. Writes artifacts/evaluation: metrics.json, by_station.csv, by_step.csv
-and learning_curves.csv. Adds test metrics and figures to each candidate's MLflow run. Stops where there is no seasonal
-naive candidate to compare with, or a candidate's forecasts are not finite.
+Reads artifacts/windows and artifacts/models, and the data gate's findings and Data Docs. Writes artifacts/evaluation:
+metrics.json, by_station.csv, by_step.csv and learning_curves.csv. Adds test metrics, figures and what the data gate
+said to each candidate's MLflow run. Stops where there is no seasonal naive candidate to compare with, or a candidate's
+forecasts are not finite.
 """
 
 import numpy as np
@@ -11,7 +12,17 @@ from matplotlib.figure import Figure
 
 import models
 from tidegate import plots, tracking, windows
-from tidegate.artifacts import EVALUATION, HISTORY, MODELS, WINDOWS, read_json, replacing, write_json
+from tidegate.artifacts import (
+    DATA_DOCS,
+    EVALUATION,
+    FINDINGS,
+    HISTORY,
+    MODELS,
+    WINDOWS,
+    read_json,
+    replacing,
+    write_json,
+)
 from tidegate.errors import GateClosed
 from tidegate.metrics import Comparison
 from tidegate.panel import Forecasts
@@ -46,7 +57,7 @@ def run(settings: Settings, report: Report) -> str:
             drawn["reliability"] = _reliability_figure(name, compared[name])
         if history := tracking.learning_curve(name):
             drawn["learning_curve"] = plots.learning_curve(history)
-        tracking.record_evaluation(tracking.run_of(settings, name), scores[name], drawn)
+        tracking.record_evaluation(tracking.run_of(settings, name), scores[name], drawn, [FINDINGS, DATA_DOCS])
     metric = settings.evaluate.metric
     best = min(scores, key=lambda name: scores[name][metric])
     return f"{len(test.starts):,} origins; best {best}: {metric} {scores[best][metric]:.4g}"
@@ -103,7 +114,7 @@ def learning_curves(names: list[str]) -> pd.DataFrame:
 
 def _horizon_figure(settings: Settings, test: TestSet, compared: dict[str, Comparison]) -> Figure:
     curves = {name: np.nanmean(np.abs(own.errors[..., 0]), axis=0) for name, own in compared.items()}
-    return plots.error_by_step(curves, settings.validate_.variables[test.panel.spec.targets[0]].unit)
+    return plots.error_by_step(curves, settings.dataset.variables[test.panel.spec.targets[0]].unit)
 
 
 def _reliability_figure(name: str, own: Comparison) -> Figure:
@@ -114,7 +125,7 @@ def _reliability_figure(name: str, own: Comparison) -> Figure:
 def _forecast_figure(name: str, settings: Settings, test: TestSet, own: Comparison) -> Figure:
     """Draw the candidate's forecasts, end to end, at its best, median and worst station over the last days."""
     spec = test.panel.spec
-    unit = settings.validate_.variables[spec.targets[0]].unit
+    unit = settings.dataset.variables[spec.targets[0]].unit
     begins = pd.Timestamp(read_json(WINDOWS / windows.SPEC)["begins"])
     absolute = np.nanmean(np.abs(own.errors)[..., 0], axis=1)
     mean = pd.Series(absolute).groupby(test.starts[:, 0]).mean().sort_values()

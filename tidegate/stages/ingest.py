@@ -1,78 +1,135 @@
 """Ingest: bring new rows from the source into data/.
 
-Reads the source that params.yaml names. Writes data/: Parquet by month, and the values that others replaced.
-Stops at a file or a row that cannot be read as described, and, if so told, at two rows that disagree.
+Reads the source that params.yaml names. Writes data/: Parquet by month, with every version that was ever received
+(tidegate/history.py says how). Stops at a file or a row that cannot be read as described, and, if so told, at two rows
+that disagree.
 
-Running it twice changes nothing. The new state of data/ is made whole beside the old one and then put in its
-place, so a killed ingest leaves the old rows or the new ones, and never half of each.
+Running it twice changes nothing. What has been read is staged piece by piece outside data/, so an ingest that stops
+half-way goes on with the first piece it has not whole; then the new state of data/ is made whole beside the old one
+and put in its place: a killed ingest leaves the old rows or the new ones, and never half of each.
 """
 
 import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tidegate import frame as long_frame
+from tidegate import history, months, parquet
 from tidegate.artifacts import (
+    ACCEPTED,
     DATA,
+    INCOMING_ROWS,
     INGEST_STATE,
+    LATER,
     MEASUREMENTS,
+    PROFILE,
+    REVISIONS,
     SERIES,
-    SUPERSEDED,
     read_json,
     remove,
+    replacing,
     write_json,
 )
 from tidegate.errors import DataError
-from tidegate.frame import KEYS, STATION, TIME
+from tidegate.frame import ARRIVED, STATION, TIME
+from tidegate.history import Books, Terms
 from tidegate.parsing import digest
 from tidegate.report import Report
 from tidegate.settings import Settings
-from tidegate.sources import Source, open_source
+from tidegate.sharing import in_pieces
+from tidegate.sources import Piece, Source, open_source
 
 INCOMING, OUTGOING = DATA.with_name("data.incoming"), DATA.with_name("data.outgoing")
+READ = "read.json"  # within a staged piece: what was seen of it
+OUT_OF_ORDER = "steps back in time, put in order"
 
 
 def is_current(settings: Settings) -> bool:
     """Say whether the source has nothing that data/ lacks."""
     _recover()
-    return _last_state() == _state(settings, _source(settings))
+    return _same(_last_state(), _state(settings, open_source(settings.dataset)))
 
 
-def run(settings: Settings, report: Report, anew: bool = False) -> str:
-    """Bring data/ up to date, or begin it `anew` from the source alone; give one line that says what came in."""
+def run(
+    settings: Settings,
+    report: Report,
+    anew: bool = False,
+    as_of: pd.Timestamp | None = None,
+) -> str:
+    """Bring data/ up to date; give one line that says what came in.
+
+    Args:
+        settings: of the workspace.
+        report: hears of each piece that is read, and of each month that is written.
+        anew: begin data/ anew, from the source alone.
+        as_of: ask the source for nothing, and rebuild data/ as it was known then; the next ingest undoes it.
+
+    Raises:
+        DataError: the source gave no rows, or data/ has none as of that moment.
+    """
     _recover()
-    source = _source(settings)
+    if as_of is not None:
+        return _rebuild(settings, as_of, report)
+    source = open_source(settings.dataset)
     state, last = _state(settings, source), _last_state()
-    if state == last and not anew:
+    if _same(state, last) and not anew:
         return "nothing new at the source"
     series = {"series": digest(source.series())}
     begin = anew or not _continues(series, source)
     # Only an undisturbed data/, settled by the same rule, needs no more than the newest rows.
-    known = not begin and {**last, "source": None} == {**state, "source": None}
-    rows = source.read(_watermark(settings.ingest.overlap_hours) if known else None)
-    if rows.empty and begin:
-        raise DataError("The source gave no rows: correct ingest.options in params.yaml.")
+    asked = {"source": None, "as_of": None}
+    undisturbed = not begin and _same({**last, **asked}, {**state, **asked})
+    since = _watermark(settings.ingest.overlap_hours) if undisturbed else None
+    known = set(last["pieces"]) if undisturbed else set()
+    staging = INCOMING_ROWS / digest([series, str(since), begin])
+    pieces = _stage(source.pieces(since), known, staging, report)
+    if begin and not _staged(pieces):
+        raise DataError("The source gave no rows: correct dataset.options in params.yaml.")
+    terms = _terms(settings, None if begin else pd.Timestamp.now(tz="UTC").floor("s"))
     had_data = DATA.exists()
-    remove(INCOMING)
-    INCOMING.mkdir()
-    if not begin:
-        _link_tree(DATA, INCOMING)
-    replaced = _merge(rows, list(settings.validate_.variables), settings.ingest.conflict, report)
+    again = [] if undisturbed and not last["as_of"] else months.stored_months()
+    books = _merge(pieces, terms, begin, again, report)
     write_json(INCOMING / SERIES, series)
+    summary = _summary(pieces, books)
     _swap()
-    write_json(INGEST_STATE, state)  # with the fingerprint taken before the rows were read
+    read = sorted(known | {piece.name for piece in pieces if piece.lasting})
+    write_json(INGEST_STATE, {**state, "pieces": read})  # with the fingerprint taken before the rows were read
     note_data()
-    return _summary(rows, replaced, begun_anew=begin and had_data)
+    remove(INCOMING_ROWS)
+    return summary + ("; another series than before, so data/ was begun anew" if begin and had_data else "")
 
 
-def _source(settings: Settings) -> Source:
-    return open_source(settings.ingest, list(settings.validate_.variables))
+def _rebuild(settings: Settings, as_of: pd.Timestamp, report: Report) -> str:
+    every = months.require()
+    _merge([], replace(_terms(settings, None), as_of=as_of), False, months.stored_months(), report)
+    if not list((INCOMING / MEASUREMENTS).glob("*.parquet")):
+        remove(INCOMING)
+        raise DataError(f"Nothing in data/ was known as of {as_of}: its rows begin in {every[0]}.")
+    write_json(INCOMING / SERIES, {**read_json(DATA / SERIES), "as_of": str(as_of)})
+    _swap()
+    write_json(INGEST_STATE, {**_last_state(), "as_of": str(as_of)})
+    note_data()
+    later = sum(len(long_frame.read(path)) for path in (DATA / LATER).glob("*.parquet"))
+    return f"data/ is as it was known at {as_of:%Y-%m-%d %H:%M} UTC; {later:,} rows that came later are put by"
+
+
+def _terms(settings: Settings, now: pd.Timestamp | None) -> Terms:
+    return Terms(tuple(settings.dataset.variables), settings.ingest.conflict, now)
 
 
 def _last_state() -> dict[str, Any]:
     return read_json(INGEST_STATE) if INGEST_STATE.exists() else {}
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return {**one, "pieces": None} == {**other, "pieces": None}
 
 
 def _state(settings: Settings, source: Source) -> dict[str, Any]:
@@ -81,6 +138,7 @@ def _state(settings: Settings, source: Source) -> dict[str, Any]:
         "source": source.fingerprint(),
         "series": digest(source.series()),
         "conflict": settings.ingest.conflict,
+        "as_of": None,
         "data": _files(),
     }
 
@@ -97,66 +155,148 @@ def _files() -> dict[str, list[int]]:
 
 def _continues(series: dict[str, str], source: Source) -> bool:
     """Say whether data/ holds rows of this very series, and none beyond the source's end."""
-    if not (DATA / SERIES).exists() or read_json(DATA / SERIES) != series:
+    if not (DATA / SERIES).exists() or read_json(DATA / SERIES)["series"] != series["series"]:
         return False
-    end, newest = source.end(), _watermark(0)
+    end, newest = source.end(), months.newest()
     return end is None or newest is None or newest < end
 
 
 def _watermark(overlap_hours: int) -> pd.Timestamp | None:
     """Give the newest stored time less the overlap in which late revisions are still looked for."""
-    months = sorted((DATA / MEASUREMENTS).glob("*.parquet"))
-    if not months:
-        return None
-    newest: pd.Timestamp = long_frame.read(months[-1])[TIME].max()
-    return newest - pd.Timedelta(hours=overlap_hours)
+    newest = months.newest()
+    return None if newest is None else newest - pd.Timedelta(hours=overlap_hours)
 
 
-def _merge(rows: pd.DataFrame, variables: list[str], conflict: str, report: Report) -> int:
-    """Merge rows into the months of the incoming folder; count the values that others replaced."""
-    replaced = 0
-    months = rows.groupby(rows[TIME].dt.strftime("%Y-%m"), sort=True)
-    for done, (month, new) in enumerate(months, start=1):
-        path = INCOMING / MEASUREMENTS / f"{month}.parquet"
-        merged = pd.concat([long_frame.read(path), new], ignore_index=True) if path.exists() else new
-        standing, superseded = settle(merged, variables, conflict)
-        if len(superseded):
-            replaced += _keep_superseded(INCOMING / SUPERSEDED / f"{month}.parquet", superseded)
-        long_frame.write(path, standing)
-        report(done, len(months), str(month))
-    return replaced
+@dataclass(frozen=True)
+class Staged:
+    """A piece that has been read whole: its rows by month, as files, and what was noted of it."""
+
+    name: str
+    lasting: bool
+    folder: Path
+    rows: int
+    stations: int
+    newest: str
+    notes: dict[str, int]
 
 
-def settle(rows: pd.DataFrame, variables: list[str], conflict: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Leave one row for each (station, time), sorted; and give the values that had to yield.
-
-    Rows come in the order in which they arrived. `conflict` says whether the `last` or the `first` value stands,
-    cell by cell; a missing cell never replaces a value.
-
-    Raises:
-        DataError: two rows disagree and `conflict` is "refuse".
-    """
-    groups = rows.groupby(KEYS, sort=True)[variables]
-    standing = (groups.first() if conflict == "first" else groups.last()).reset_index()
-    twice = rows[rows.duplicated(KEYS, keep=False)]
-    cells = twice.melt(KEYS, variables, "variable", "value").dropna(subset="value")
-    kept = standing.melt(KEYS, variables, "variable", "standing")
-    cells = cells.merge(kept, on=[*KEYS, "variable"])
-    superseded = cells[cells["value"] != cells["standing"]].drop(columns="standing")
-    if len(superseded) and conflict == "refuse":
-        cell = superseded.iloc[0]
-        raise DataError(
-            f"Two rows for station {cell[STATION]} at {cell[TIME]} disagree about {cell['variable']}: "
-            "correct one, or set ingest.conflict to last or first."
-        )
-    return standing, superseded.drop_duplicates().sort_values([*KEYS, "variable", "value"])
+def _stage(pieces: Iterable[Piece], known: set[str], staging: Path, report: Report) -> list[Staged]:
+    """Read what is new, piece by piece; those that an earlier try has read whole are not read again."""
+    if INCOMING_ROWS.exists():
+        for other in INCOMING_ROWS.iterdir():  # of another source or watermark
+            if other != staging:
+                remove(other)
+    found = []
+    for place, piece in enumerate(pieces):
+        name = digest(piece.name)
+        if name in known:
+            continue
+        folder = staging / name
+        if not (folder / READ).exists():
+            with replacing(folder) as aside:
+                aside.mkdir()
+                write_json(aside / READ, _read(piece, aside))
+        found.append(Staged(name, piece.lasting, folder, **read_json(folder / READ)))
+        report(place, place + 1, f"{sum(one.rows for one in found):,} rows")
+    return found
 
 
-def _keep_superseded(path: Path, superseded: pd.DataFrame) -> int:
-    known = long_frame.read(path) if path.exists() else superseded.iloc[:0]
-    every = pd.concat([known, superseded], ignore_index=True).drop_duplicates()
-    long_frame.write(path, every.sort_values([*KEYS, "variable", "value"]))
-    return len(every) - len(known)
+def _read(piece: Piece, folder: Path) -> dict[str, Any]:
+    """Write the chunks of a piece as files, one a month, each sorted by station; give what is noted of them."""
+    rows, stations, newest, noted = 0, set[str](), "", Counter[str]()
+    latest = pd.Series(dtype="datetime64[us, UTC]")
+    for number, chunk in enumerate(piece.read()):
+        latest, backward = _backward(chunk, latest)
+        if backward and ARRIVED not in chunk:
+            noted[OUT_OF_ORDER] += backward
+        for month, part in _by_month(chunk):
+            path = folder / f"{month}.{number:06d}.parquet"
+            long_frame.write(path, part.sort_values(STATION, kind="stable"), parquet.ROW_GROUP)
+        rows += len(chunk)
+        stations |= set(chunk[STATION].unique())
+        newest = max(newest, str(chunk[TIME].max())) if len(chunk) else newest
+    return {"rows": rows, "stations": len(stations), "newest": newest, "notes": dict(noted + piece.notes)}
+
+
+def _by_month(chunk: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    month = chunk[TIME].astype("int64").to_numpy().view("datetime64[us]").astype("datetime64[M]")
+    for each in np.unique(month):
+        yield str(each), chunk[month == each]
+
+
+def _backward(chunk: pd.DataFrame, latest: "pd.Series[Any]") -> tuple["pd.Series[Any]", int]:
+    """Count the rows that are older than one of their station before them."""
+    by_station = chunk.groupby(STATION, sort=False)[TIME]
+    before, newest = by_station.shift(), by_station.last()
+    if len(latest):
+        before = before.fillna(chunk[STATION].map(latest))
+        newest = newest.combine_first(latest)
+    return newest, int((chunk[TIME] < before).sum())
+
+
+def _staged(pieces: list[Staged]) -> dict[str, list[Path]]:
+    """Give the staged files by month, in the order in which their rows came."""
+    found: dict[str, list[Path]] = {}
+    for piece in pieces:
+        for path in sorted(piece.folder.glob("*.parquet")):
+            found.setdefault(path.name.split(".")[0], []).append(path)
+    return found
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month to be merged, wherever that is done."""
+
+    name: str
+    staged: tuple[Path, ...]
+    terms: Terms
+    stored: bool  # whether data/ is gone on with
+
+
+def _merge(pieces: list[Staged], terms: Terms, begin: bool, again: list[str], report: Report) -> Books:
+    """Make the new state of data/ aside: months with new rows, and those to be settled `again`, are made anew."""
+    staged = _staged(pieces)
+    touched = sorted(set(staged) | set(again) if not begin else set(staged))
+    remove(INCOMING)
+    INCOMING.mkdir()
+    if not begin:
+        _link_tree(DATA, INCOMING)
+        if PROFILE.exists() and staged:  # the gate has let the rows of before pass: the new ones are held against them
+            (INCOMING / ACCEPTED).unlink(missing_ok=True)
+            shutil.copyfile(PROFILE, INCOMING / ACCEPTED)
+    jobs = {name: Month(name, tuple(staged.get(name, ())), terms, not begin) for name in touched}
+    books = Books()
+    for done, found in enumerate(in_pieces(merge_month, jobs), start=1):
+        books += found
+        report(done, len(jobs), f"{books.read:,} rows merged")
+    for kind in (REVISIONS, LATER):
+        if (INCOMING / kind).exists() and not any((INCOMING / kind).iterdir()):
+            (INCOMING / kind).rmdir()
+    return books.balanced()
+
+
+def merge_month(month: Month) -> Books:
+    """Merge the staged rows of a month with the stored ones, a range of stations at a time."""
+    variables = month.terms.variables
+    folders = [DATA / kind / f"{month.name}.parquet" for kind in (MEASUREMENTS, LATER)] if month.stored else []
+    counts = parquet.rows_of_stations([*(path for path in folders if path.exists()), *month.staged])
+    plain, dated = months.schema(variables), months.schema(variables, history.REPLACED)
+    books = Books()
+    with (
+        parquet.writing(INCOMING / MEASUREMENTS / f"{month.name}.parquet", plain) as standing,
+        parquet.writing(INCOMING / REVISIONS / f"{month.name}.parquet", dated) as revisions,
+        parquet.writing(INCOMING / LATER / f"{month.name}.parquet", plain) as later,
+    ):
+        for of in parquet.ranges(counts, parquet.BLOCK_ROWS):
+            stored = months.read_stored(month.name, of, variables, DATA if month.stored else INCOMING / "nothing")
+            new = [parquet.read_range(path, of, plain) for path in month.staged]
+            rows = pd.concat(new, ignore_index=True) if new else plain.empty_table().to_pandas()
+            settled, found = history.merge(stored, rows, month.terms)
+            books += found
+            standing.add(settled.standing)
+            revisions.add(settled.revisions)
+            later.add(settled.later)
+    return books
 
 
 def _link_tree(source: Path, target: Path) -> None:
@@ -181,11 +321,12 @@ def _recover() -> None:
         OUTGOING.rename(DATA)
 
 
-def _summary(rows: pd.DataFrame, replaced: int, begun_anew: bool) -> str:
-    if rows.empty:
+def _summary(pieces: list[Staged], books: Books) -> str:
+    if not books.read:
         return "nothing new at the source"
-    copies = int(rows.duplicated().sum())
-    text = f"{len(rows):,} rows of {rows[STATION].nunique()} stations up to {rows[TIME].max():%Y-%m-%d %H:%M} UTC"
-    text += f", {copies} exact copies" if copies else ""
-    text += f", {replaced} values superseded and kept" if replaced else ""
-    return text + ("; another series than before, so data/ was begun anew" if begun_anew else "")
+    stations = len(parquet.rows_of_stations([path for paths in _staged(pieces).values() for path in paths]))
+    newest = max(piece.newest for piece in pieces)[:16]
+    text = f"{books.read:,} rows of {stations} stations up to {newest} UTC = {books.kept:,} kept"
+    text += f" + {books.revisions:,} superseded, in quarantine + {books.copies:,} identical"
+    notes: Counter[str] = sum((Counter(piece.notes) for piece in pieces), Counter())
+    return text + "".join(f"; {count:,} {note}" for note, count in sorted(notes.items()))

@@ -1,133 +1,259 @@
 """Validate: let good rows pass, quarantine bad cells, and stop when there are too many.
 
 Reads data/. Writes artifacts/clean.parquet (each station on the regular grid, bad cells missing),
-artifacts/quarantine.parquet (station, time, variable, value, rule), artifacts/validation.json and the Data Docs.
-Stops when a station exceeds what validate.tolerance allows; the quarantine and the Data Docs are written first.
+artifacts/quarantine.parquet (station, time, variable, value, rule, replaced), artifacts/findings.csv,
+artifacts/validation.json, artifacts/profile.parquet (what the next data are held against) and the Data Docs. Stops when
+a finding closes the gate (tidegate/gate.py); quarantine, findings and Data Docs are written first.
+
+The stations are taken in groups, so that memory does not grow with their number, side by side if the driver has it so.
 """
 
-import pandas as pd
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from tidegate import expectations
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tidegate import expectations, gate, history, months, parquet, rules
 from tidegate import frame as long_frame
 from tidegate.artifacts import (
+    ACCEPTED,
     CLEAN,
     DATA,
     DATA_DOCS,
+    FINDINGS,
     MEASUREMENTS,
+    PROFILE,
     QUARANTINE,
-    SUPERSEDED,
     VALIDATION,
+    VALIDATION_PARTS,
+    remove,
+    replacing,
     write_json,
 )
-from tidegate.calendar import longest_run, off_grid, regular, step_of
-from tidegate.errors import DataError, GateClosed
-from tidegate.expectations import ALL_VARIABLES, Failure
-from tidegate.frame import KEYS, STATION, TIME
+from tidegate.calendar import step_of
+from tidegate.errors import TidegateError
+from tidegate.expectations import Outcome
+from tidegate.frame import ARRIVED, KEYS, STATION, TIME
+from tidegate.gate import RULE, Network, Verdict, verdict
+from tidegate.history import REPLACED, VALUE, VARIABLE
+from tidegate.parquet import Range
 from tidegate.report import Report
 from tidegate.settings import Settings
+from tidegate.sharing import in_pieces
+
+SUPERSEDED = "superseded"
+MOMENT = "datetime64[us, UTC]"
+QUARANTINE_COLUMNS = {STATION: "str", TIME: MOMENT, VARIABLE: "str", VALUE: "float64", RULE: "str", REPLACED: MOMENT}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Stations to be judged, wherever that is done."""
+
+    settings: Settings
+    network: Network
+    of: Range
+    place: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of a group; its clean rows, quarantine and profile lie in files."""
+
+    outcomes: dict[str, list[Outcome]]
+    findings: pd.DataFrame
+    rows: dict[str, int]
+    values: dict[str, int]
+    quarantined: dict[str, int]
+    missing: dict[str, int]
+    steps: int
 
 
 def run(settings: Settings, report: Report) -> str:
     """Validate data/; give one line of what passed."""
-    rules = settings.validate_
-    step = step_of(rules.frequency)
-    variables = list(rules.variables)
-    rows, superseded = _stored(variables)
-    report(1, 5, f"{len(rows):,} rows")
-    failures = expectations.check_cells(rows, rules, step, DATA_DOCS / "cells.html")
-    report(3, 5, "cells checked")
-    quarantine = pd.concat([quarantined(rows, variables, failures), superseded], ignore_index=True)
-    long_frame.write(QUARANTINE, quarantine.sort_values([*KEYS, "variable", "rule"], ignore_index=True))
-    clean = regular(blanked(rows, quarantine)[~off_grid(rows[TIME], step)], step)
-    summary = summarise(clean, quarantine, variables)
-    failed = expectations.check_stations(summary, rules.tolerance, DATA_DOCS / "stations.html")
-    report(4, 5, "stations checked")
-    write_json(VALIDATION, _figures(rows, clean, quarantine, variables))
-    _gate(summary, failed, settings)
-    long_frame.write(CLEAN, clean)
-    return f"{len(clean):,} rows of {len(summary)} stations pass, {len(quarantine):,} cells in quarantine"
-
-
-def _stored(variables: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read data/: the standing rows, sorted, and the values that they replaced."""
-    months = sorted((DATA / MEASUREMENTS).glob("*.parquet"))
-    if not months:
-        raise DataError("data/ holds no rows: run tidegate ingest first.")
-    rows = pd.concat([long_frame.read(path) for path in months], ignore_index=True)
-    rows = long_frame.conform(rows, variables).sort_values(KEYS, ignore_index=True)
-    replaced = [long_frame.read(path) for path in sorted((DATA / SUPERSEDED).glob("*.parquet"))]
-    columns = [*KEYS, "variable", "value"]
-    superseded = pd.concat(replaced, ignore_index=True) if replaced else pd.DataFrame(columns=columns)
-    return rows, superseded.assign(rule="superseded")
-
-
-def quarantined(rows: pd.DataFrame, variables: list[str], failures: list[Failure]) -> pd.DataFrame:
-    """Give every cell that failed, once, under the first rule that it failed."""
+    gate.check_releases(settings.validate_)
+    network = survey(settings)
+    report(0, 1, f"{network.rows.sum():,} rows")
+    remove(VALIDATION_PARTS)
+    VALIDATION_PARTS.mkdir(parents=True)
+    steps = (network.last - network.first) // step_of(settings.dataset.frequency) + 1
+    each = pd.Series(steps, index=network.rows.index).clip(lower=network.rows)
+    groups = parquet.ranges(each, settings.validate_.group_rows)
+    jobs = {f"group-{place}": Group(settings, network, of, place) for place, of in enumerate(groups)}
     parts = []
-    for failure in failures:
-        bad = rows.loc[list(failure.rows)]
-        names = variables if failure.variable == ALL_VARIABLES else [failure.variable]
-        parts.append(bad.melt(KEYS, names, "variable", "value").assign(rule=failure.rule))
-    if not parts:
-        return pd.DataFrame(columns=[*KEYS, "variable", "value", "rule"])
-    return pd.concat(parts, ignore_index=True).dropna(subset="value").drop_duplicates([*KEYS, "variable"])
+    for done, part in enumerate(in_pieces(judge, jobs), start=1):
+        parts.append(part)
+        report(done, len(jobs), f"{done} of {len(jobs)} groups of stations")
+    findings = _write(settings, network, parts)
+    gate.close(findings, settings.validate_)
+    _join(VALIDATION_PARTS.glob("*.clean.parquet"), CLEAN, _clean_schema(settings))
+    _join(VALIDATION_PARTS.glob("*.profile.parquet"), PROFILE, None)
+    remove(VALIDATION_PARTS)
+    return _sentence(network, parts, findings)
 
 
-def blanked(rows: pd.DataFrame, quarantine: pd.DataFrame) -> pd.DataFrame:
-    """Make the quarantined cells missing; superseded values have been replaced already."""
-    rows = rows.copy()
-    bad = quarantine[quarantine["rule"] != "superseded"]
-    for variable, cells in bad.groupby("variable"):
-        hit = pd.MultiIndex.from_frame(rows[KEYS]).isin(pd.MultiIndex.from_frame(cells[KEYS]))
-        rows.loc[hit, variable] = float("nan")
-    return rows
+def survey(settings: Settings) -> Network:
+    """Count the rows of each station, and find where the grid lies.
+
+    Raises:
+        DataError: data/ holds no rows.
+    """
+    names = months.require()
+    step = rules.micro(settings.dataset.frequency)
+    step_of(settings.dataset.frequency)
+    spans: dict[int, list[int]] = {}
+    for name in names:
+        table = pq.read_table(DATA / MEASUREMENTS / f"{name}.parquet", columns=[TIME])
+        times = pc.cast(pc.cast(table[TIME], pa.timestamp("us", tz="UTC")), pa.int64()).to_numpy()
+        phases = times % step
+        for phase in np.unique(phases):
+            own = times[phases == phase]
+            count, first, last = spans.get(int(phase), [0, own[0], own[0]])
+            spans[int(phase)] = [count + len(own), min(first, own.min()), max(last, own.max())]
+    offset = min(spans, key=lambda phase: (-spans[phase][0], phase))
+    first, last = (pd.Timestamp(moment, unit="us", tz="UTC") for moment in spans[offset][1:])
+    rows = parquet.rows_of_stations([DATA / MEASUREMENTS / f"{name}.parquet" for name in names])
+    return Network(rows, offset, first.as_unit("us"), last.as_unit("us"))
 
 
-def summarise(clean: pd.DataFrame, quarantine: pd.DataFrame, variables: list[str]) -> pd.DataFrame:
-    """Sum up each station in the terms of validate.tolerance, a column "<variable> <measure>" each."""
-    bad = quarantine[quarantine["rule"] != "superseded"].groupby([STATION, "variable"]).size()
-    newest = len(clean) // clean[STATION].nunique()
-    lines = []
-    for station, rows in clean.groupby(STATION, sort=True):
-        line: dict[str, object] = {STATION: station}
-        for name in variables:
-            missing = rows[name].isna().to_numpy()
-            present = (~missing).nonzero()[0]
-            line[f"{name} quarantined_share"] = float(bad.get((station, name), 0)) / len(rows)
-            line[f"{name} missing_share"] = float(missing.mean())
-            line[f"{name} longest_gap_steps"] = longest_run(missing)
-            line[f"{name} behind_steps"] = newest - (int(present[-1]) + 1 if len(present) else 0)
-        lines.append(line)
-    return pd.DataFrame(lines)
+def judge(group: Group) -> Part:
+    """Judge the rows and series of a group; write its clean rows, its quarantine and its profile."""
+    settings, variables = group.settings, list(group.settings.dataset.variables)
+    rows, superseded = _stored(group.of, variables)
+    found = verdict(rows, superseded, settings, group.network)
+    _keep_parts(group.place, found, superseded, settings)
+    measured, passed = int(rows[variables].notna().sum().sum()), int(found.clean[variables].notna().sum().sum())
+    if measured != passed + len(found.held):
+        raise TidegateError(
+            f"The books do not balance: {measured} values were measured, {passed} passed and {len(found.held)} are in "
+            "quarantine: report this as a fault."
+        )
+    counts = {str(rule): int(count) for rule, count in found.held[RULE].value_counts().items()}
+    return Part(
+        found.outcomes,
+        found.findings,
+        {"stored": len(rows), "kept": len(rows) - found.off_grid, "quarantined": found.off_grid},
+        {"measured": measured, "kept": passed, "quarantined": len(found.held)},
+        {**counts, **({SUPERSEDED: len(superseded)} if len(superseded) else {})},
+        {name: int(found.clean[name].isna().sum()) for name in variables},
+        len(found.clean),
+    )
 
 
-def _figures(
-    rows: pd.DataFrame, clean: pd.DataFrame, quarantine: pd.DataFrame, variables: list[str]
-) -> dict[str, object]:
+def _stored(of: Range, variables: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read data/: the standing rows of some stations, sorted, and the values that they replaced."""
+    stored = [months.read_stored(name, of, variables) for name in months.require()]
+    rows = pd.concat([month.standing for month in stored], ignore_index=True)
+    rows = long_frame.conform(rows.drop(columns=ARRIVED), variables).sort_values(KEYS, ignore_index=True)
+    replaced = [history.superseded(month, variables) for month in stored]
+    return rows, pd.concat([part for part in replaced if len(part)] or replaced[:1], ignore_index=True)
+
+
+def _keep_parts(place: int, found: Verdict, superseded: pd.DataFrame, settings: Settings) -> None:
+    clean, held = found.clean, found.held
+    long_frame.write(VALIDATION_PARTS / f"{place:06d}.clean.parquet", clean, parquet.ROW_GROUP)
+    never = pd.Series(pd.NaT, held.index, dtype=MOMENT)
+    both = [held.assign(**{REPLACED: never}), superseded.assign(**{RULE: SUPERSEDED})]
+    quarantine = pd.concat(
+        [part.reindex(columns=list(QUARANTINE_COLUMNS)) for part in both if len(part)] or [_none_held()]
+    )
+    quarantine = quarantine.astype(QUARANTINE_COLUMNS).sort_values([*KEYS, VARIABLE, RULE, VALUE], ignore_index=True)
+    long_frame.write(VALIDATION_PARTS / f"{place:06d}.quarantine.parquet", quarantine)
+    profiles = [
+        rules.profile(clean[STATION], clean[TIME], clean[name]).assign(**{VARIABLE: name})
+        for name in settings.dataset.variables
+    ]
+    profile = pd.concat(profiles, ignore_index=True).astype({VARIABLE: "str"})
+    long_frame.write(VALIDATION_PARTS / f"{place:06d}.profile.parquet", profile)
+
+
+def _none_held() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in QUARANTINE_COLUMNS.items()})
+
+
+def _write(settings: Settings, network: Network, parts: Sequence[Part]) -> pd.DataFrame:
+    """Write what is to be seen whether the gate closes or not; give all findings."""
+    _join(VALIDATION_PARTS.glob("*.quarantine.parquet"), QUARANTINE, None)
+    stations, outcomes = _stations(network, settings)
+    findings = gate.sorted_findings([stations, *(part.findings for part in parts)])
+    with replacing(FINDINGS) as aside:
+        findings.to_csv(aside, index=False)
+    shown = [
+        [*part.outcomes["rows"], *part.outcomes["series"], *part.outcomes["revisions"], *outcomes] for part in parts
+    ]
+    expectations.write_page("data gate", shown, findings, DATA_DOCS / "index.html")
+    write_json(VALIDATION, _figures(parts, findings))
+    return findings
+
+
+def _stations(network: Network, settings: Settings) -> tuple[pd.DataFrame, list[Outcome]]:
+    """Hold the stations against those of the data that the gate let pass last."""
+    if not (DATA / ACCEPTED).exists():
+        return pd.DataFrame(columns=gate.COLUMNS), []
+    accepted = pd.read_parquet(DATA / ACCEPTED, columns=[STATION, "until"]).groupby(STATION)["until"].max()
+    every = accepted.index.union(network.rows.index).astype("str")
+    frame = pd.DataFrame(
+        {
+            STATION: every,
+            TIME: accepted.reindex(every).fillna(network.last).to_numpy(),
+            "present": every.isin(network.rows.index).astype(float),
+            "accepted": every.isin(accepted.index).astype(float),
+        }
+    )
+    frame[TIME] = frame[TIME].dt.tz_localize("UTC") if frame[TIME].dt.tz is None else frame[TIME]
+    outcomes = expectations.check("stations", frame, gate.of_stations())
+    found = gate.findings_of_series(frame, outcomes, pd.Series(1, index=every), settings.validate_.rules)
+    known = set(network.rows.index)
+    found["examples"] = ["new" if station in known else "vanished" for station in found[STATION]]
+    return found, outcomes
+
+
+def _figures(parts: Sequence[Part], findings: pd.DataFrame) -> dict[str, object]:
+    steps = sum(part.steps for part in parts)
     return {
-        "rows": len(rows),
-        "stations": int(clean[STATION].nunique()),
-        "absent_rows": len(clean) - int(clean[variables].notna().any(axis=1).sum()),
-        "missing_share": {name: round(float(clean[name].isna().mean()), 6) for name in variables},
-        "quarantined": {str(rule): int(count) for rule, count in quarantine.groupby("rule").size().items()},
+        "rows": _added([part.rows for part in parts]),
+        "values": _added([part.values for part in parts]),
+        "stations": int(sum(part.findings is not None for part in parts)),
+        "missing_share": {
+            name: round(count / max(steps, 1), 6) for name, count in _added([part.missing for part in parts]).items()
+        },
+        "quarantined": dict(sorted(_added([part.quarantined for part in parts]).items())),
+        "findings": {str(rule): int(count) for rule, count in findings.groupby(RULE).size().items()},
     }
 
 
-def _gate(summary: pd.DataFrame, failed: list[Failure], settings: Settings) -> None:
-    """Refuse the data when a station exceeds a tolerance; name the worst one.
+def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for count in counts:
+        for name, number in count.items():
+            total[str(name)] = total.get(str(name), 0) + int(number)
+    return total
 
-    Raises:
-        GateClosed: with the rule, the station, how many more there are, and what to do.
-    """
-    if not failed:
-        return
-    first = failed[0]
-    column = f"{first.variable} {first.rule}"
-    worst = summary.loc[list(first.rows)].sort_values(column, ascending=False).iloc[0]
-    limit = getattr(settings.validate_.tolerance, first.rule)
-    others = sum(len(failure.rows) for failure in failed) - 1
-    raise GateClosed(
-        f"The data gate is closed: {first.rule} of {first.variable} at station {worst[STATION]} is "
-        f"{worst[column]:.4g}, above {limit:g}{f', and {others} more like it' if others else ''}: see {QUARANTINE} and "
-        f"{DATA_DOCS}/stations.html, then mend the source, or raise validate.tolerance.{first.rule}."
-    )
+
+def _clean_schema(settings: Settings) -> pa.Schema:
+    return pa.schema([each for each in months.schema(list(settings.dataset.variables)) if each.name != ARRIVED])
+
+
+def _join(parts: "object", whole: Path, kind: pa.Schema | None) -> None:
+    """Put the groups' files together, in the order of their stations."""
+    paths = sorted(parts)  # type: ignore[call-overload]
+    with parquet.writing(whole, kind or pq.read_schema(paths[0]), keep_empty=True) as file:
+        for path in paths:
+            for batch in pq.ParquetFile(path).iter_batches(parquet.ROW_GROUP):
+                file.add_table(pa.Table.from_batches([batch]))
+
+
+def _sentence(network: Network, parts: Sequence[Part], findings: pd.DataFrame) -> str:
+    values, rows = _added([part.values for part in parts]), _added([part.rows for part in parts])
+    held = _added([part.quarantined for part in parts]).get(SUPERSEDED, 0)
+    text = f"{rows['kept']:,} of {rows['stored']:,} rows of {len(network.rows)} stations pass: "
+    text += f"{values['measured']:,} values = {values['kept']:,} kept + {values['quarantined']:,} in quarantine"
+    text += f" (and {held:,} superseded)" if held else ""
+    warned = findings[findings["severity"] == "warn"]
+    names = ", ".join(sorted(set(warned[RULE])))
+    return text + (f"; {len(warned)} warnings ({names}): see {FINDINGS}" if len(warned) else "")

@@ -5,47 +5,54 @@ features, scaled), the starts of each split's windows, the spec with the scaler,
 Stops when there are too few steps, a target cannot be learnt, or the proof fails.
 """
 
-from tidegate import frame as long_frame
+import numpy as np
+
 from tidegate import windows
-from tidegate.artifacts import CLEAN
+from tidegate.artifacts import CLEAN, WINDOWS, replacing
 from tidegate.errors import DataError
-from tidegate.panel import Panel, Starts, WindowSpec
+from tidegate.panel import WindowSpec
 from tidegate.report import Report
 from tidegate.settings import Settings
-from tidegate.windows import SPLITS
+from tidegate.windows import SPLITS, Store
 
 
 def run(settings: Settings, report: Report) -> str:
-    """Window the clean data; give one line of how many windows each split holds."""
+    """Window the clean data, a range of stations at a time; give one line of how many windows each split holds."""
     chosen = settings.window
-    grid = windows.to_grid(long_frame.read(CLEAN), chosen.features)
-    report(1, 4, "grid")
-    spec = windows.spec_of(settings, grid)
-    spans = windows.spans(len(grid.times), chosen.validation_share, chosen.test_share, chosen.gap)
-    _check_length(spans, spec, len(grid.times))
-    scaler = windows.fit_scaler(grid, spans["train"][1], spec)
-    panel = windows.to_panel(grid, scaler, spec)
-    report(2, 4, "scaled")
-    starts = {split: windows.starts_in(grid, spec, spans[split], chosen.min_observed_share) for split in SPLITS}
-    proof = windows.prove(starts, spec, spans["train"][1], chosen.gap, grid.times)
-    if spec.alert:
-        _check_classes(panel, starts["train"])
-    windows.write(panel, starts, scaler, grid.times[0], proof)
+    rows, times = windows.extent(CLEAN)
+    spec = windows.spec_of(settings, [str(name) for name in rows.index])
+    spans = windows.spans(len(times), chosen.validation_share, chosen.test_share, chosen.gap)
+    _check_length(spans, spec, len(times))
+    alerts = 0.0
+    with replacing(WINDOWS) as folder:
+        store = Store(folder, spec, len(times))
+        for grid in windows.grids(CLEAN, rows, spec.features):
+            scaler = windows.fit_scaler(grid, spans["train"][1], spec)
+            panel = windows.to_panel(grid, scaler, spec, np.arange(len(grid.stations), dtype=np.int32) + store.row)
+            own = {split: windows.starts_in(grid, spec, spans[split], chosen.min_observed_share) for split in SPLITS}
+            if spec.alert:
+                alerts += float(panel.future(own["train"])[0].sum())
+            store.add(panel, scaler, own)
+            report(store.row, len(rows), f"{store.row:,} stations")
+        starts = store.starts()
+        proof = windows.prove(starts, spec, spans["train"][1], chosen.gap, times)
+        if spec.alert:
+            _check_classes(alerts / len(starts["train"]), len(starts["train"]), spec)
+        store.close(starts, times, proof)
     counts = ", ".join(f"{len(starts[split]):,} {split}" for split in SPLITS)
     return f"{counts} windows of {spec.lookback} → {spec.horizon} steps"
 
 
-def _check_classes(panel: Panel, starts: Starts) -> None:
+def _check_classes(share: float, count: int, spec: WindowSpec) -> None:
     """Refuse an alert that training has never seen, or has always seen.
 
     Raises:
         DataError: there is nothing to tell apart.
     """
-    share = float(panel.future(starts)[0].mean())
     if share in (0.0, 1.0):
-        side, limit = panel.spec.alert or ("", 0.0)
+        side, limit = spec.alert or ("", 0.0)
         raise DataError(
-            f"{panel.spec.targets[0]} gets {side} {limit:g} in {'all' if share else 'none'} of the {len(starts):,} "
+            f"{spec.targets[0]} gets {side} {limit:g} in {'all' if share else 'none'} of the {count:,} "
             "training windows: there is nothing to tell apart; set another limit in window.alert, or bring more data."
         )
 

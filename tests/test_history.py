@@ -1,0 +1,142 @@
+"""What was known when: versions in any order, split and repetition come to the same."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidegate import history
+from tidegate.errors import DataError, TidegateError
+from tidegate.history import Books, Stored, Terms
+
+VARIABLES = ("x", "y")
+TERMS = Terms(VARIABLES, "last")
+START = pd.Timestamp("2024-01-10", tz="UTC")
+HOUR = pd.Timedelta("1h")
+NOTHING = Stored(*(pd.DataFrame(columns=[*history.columns(VARIABLES), *more]).astype(
+    {"station": "str", "time": "datetime64[us, UTC]", "arrived": "datetime64[us, UTC]", "x": float, "y": float}
+    ) for more in ([], [history.REPLACED], [])))  # fmt: skip
+
+
+def rows(*cells: tuple[str, int, float | None, float, float]) -> pd.DataFrame:
+    """Make rows of station, hour, hours until it arrived (None where that is not told), x and y."""
+    frame = pd.DataFrame(cells, columns=["station", "hour", "delay", "x", "y"]).astype({"x": float, "y": float})
+    time = START + pd.to_timedelta(frame["hour"], unit="h")
+    arrived = time + pd.to_timedelta(frame["delay"].astype(float), unit="h")
+    made = pd.DataFrame({"station": frame["station"].astype("str"), "time": time, "arrived": arrived})
+    moment = "datetime64[us, UTC]"
+    return made.astype({"time": moment, "arrived": moment}).assign(x=frame["x"], y=frame["y"])
+
+
+def after(*batches: pd.DataFrame, terms: Terms = TERMS) -> tuple[Stored, Books]:
+    stored, books = NOTHING, Books()
+    for batch in batches:
+        stored, found = history.merge(stored, batch, terms)
+        books += found
+    return stored, books
+
+
+def same(one: Stored, other: Stored) -> bool:
+    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
+    return all(a.astype(object).equals(b.astype(object)) for a, b in pairs)
+
+
+# Versions of one station and time arrive at different times: what is received at one and the same time is one version.
+VERSIONS = st.lists(
+    st.tuples(
+        st.sampled_from("AB"),
+        st.integers(0, 3),
+        st.integers(0, 5),
+        st.sampled_from([1.0, 2.0, float("nan")]),
+        st.sampled_from([1.0, float("nan")]),
+    ),
+    min_size=1,
+    max_size=14,
+    unique_by=lambda cell: cell[:3],
+)
+
+
+@given(VERSIONS, st.randoms(use_true_random=False), st.integers(1, 5))
+@settings(max_examples=150, deadline=None)
+def test_any_order_split_and_repetition_of_batches_comes_to_what_one_batch_does(
+    cells: list[tuple[str, int, float, float, float]], random: object, parts: int
+) -> None:
+    once, _ = after(rows(*cells))
+    again = [*cells, *(cell for cell in cells if random.random() < 0.3)]  # type: ignore[attr-defined]
+    random.shuffle(again)  # type: ignore[attr-defined]
+    batches = [again[place::parts] for place in range(parts)]
+    several, books = after(*(rows(*batch) for batch in batches if batch))
+    assert same(once, several)
+    assert books.read == len(again)
+    assert books.kept == len({cell[:2] for cell in cells})
+    assert books.revisions == len(cells) - books.kept
+
+
+@given(VERSIONS, st.integers(0, 9))
+@settings(max_examples=100, deadline=None)
+def test_data_as_of_a_moment_are_those_that_had_arrived_by_then_and_nothing_is_lost(
+    cells: list[tuple[str, int, float, float, float]], hour: int
+) -> None:
+    moment = START + hour * HOUR
+    whole, _ = after(rows(*cells))
+    then, _ = history.merge(whole, rows(*cells).iloc[:0], Terms(VARIABLES, "last", as_of=moment))
+    arrived = [cell for cell in cells if cell[1] + cell[2] <= hour]
+    assert then.standing.equals(after(rows(*arrived))[0].standing if arrived else then.standing.iloc[:0])
+    assert history.known(whole, Terms(VARIABLES, "last", as_of=moment)).equals(then.standing)
+    back, _ = history.merge(then, rows(*cells).iloc[:0], TERMS)
+    assert same(back, whole)
+
+
+def test_the_replaced_value_is_kept_with_the_time_it_was_replaced() -> None:
+    stored, _ = after(rows(("A", 0, 0, 1, 1)), rows(("A", 0, 5, 2, 1)))
+    (cell,) = history.superseded(stored, VARIABLES).to_dict("records")
+    assert (cell["variable"], cell["value"], cell["standing"]) == ("x", 1.0, 2.0)
+    assert cell["replaced"] == START + 5 * HOUR
+
+
+def test_a_missing_cell_replaces_nothing_and_is_filled_later() -> None:
+    nan = float("nan")
+    stored, _ = after(rows(("A", 0, 0, 1, nan)), rows(("A", 0, 5, nan, 3)))
+    assert stored.standing[["x", "y"]].to_numpy().tolist() == [[1.0, 3.0]]
+    assert history.superseded(stored, VARIABLES).empty
+
+
+def test_rows_that_do_not_tell_when_they_arrived_arrive_now_but_for_the_first_load() -> None:
+    now = START + 100 * HOUR
+    first, _ = after(rows(("A", 0, None, 1, 1)))
+    assert first.standing["arrived"].isna().all()
+    later, books = history.merge(first, rows(("A", 0, None, 1, 1), ("A", 1, None, 1, 1)), Terms(VARIABLES, "last", now))
+    assert later.standing["arrived"].tolist() == [pd.NaT, now]
+    assert (books.kept, books.copies) == (1, 1)
+
+
+def test_of_untold_rows_what_counts_is_what_they_come_to() -> None:
+    now = Terms(VARIABLES, "last", START + 100 * HOUR)
+    both = rows(("A", 0, None, 1, 1), ("A", 0, None, 2, 1))
+    stored, _ = after(both)
+    again, books = history.merge(stored, both, now)
+    assert same(stored, again) and books.copies == 2
+    back, books = history.merge(stored, rows(("A", 0, None, 1, 1)), now)
+    assert back.standing["x"].tolist() == [1.0] and books.revisions == 1
+
+
+def test_the_first_version_stands_if_so_asked_and_disagreement_is_refused_if_so_asked() -> None:
+    both = rows(("A", 0, 0, 1, 1), ("A", 0, 5, 2, 1))
+    assert after(both, terms=Terms(VARIABLES, "first"))[0].standing["x"].tolist() == [1.0]
+    with pytest.raises(DataError, match="station A at 2024-01-10 00:00:00\\+00:00 disagree about x"):
+        after(both, terms=Terms(VARIABLES, "refuse"))
+
+
+@pytest.mark.parametrize("conflict", ["last", "first"])
+def test_untold_rows_that_are_read_again_add_no_versions(conflict: str) -> None:
+    stored, _ = after(rows(("A", 0, None, 1, 1)), terms=Terms(VARIABLES, conflict))  # type: ignore[arg-type]
+    now = Terms(VARIABLES, conflict, START + 100 * HOUR)  # type: ignore[arg-type]
+    corrected, _ = history.merge(stored, rows(("A", 0, None, 3, 1)), now)
+    assert len(corrected.revisions) == 2
+    later = Terms(VARIABLES, conflict, START + 200 * HOUR)  # type: ignore[arg-type]
+    assert same(corrected, history.merge(corrected, rows(("A", 0, None, 3, 1)), later)[0])
+
+
+def test_books_that_do_not_balance_are_a_fault() -> None:
+    with pytest.raises(TidegateError, match="rows would be lost"):
+        Books(read=3, kept=1, revisions=1).balanced()

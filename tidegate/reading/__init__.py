@@ -1,0 +1,1 @@
+"""How the rows of files and databases are read: what sources are made of."""

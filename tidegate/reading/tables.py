@@ -1,0 +1,112 @@
+"""Cells of a table that was read from a file: what cannot be used is refused with the file and the line (or row)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tidegate.errors import SourceError
+
+PARQUET = (".parquet", ".pq")
+
+
+class Table(Protocol):
+    """A file of rows and columns, read in chunks whose index is the line (or row) that each row stands at."""
+
+    file: str  # as sentences name it
+    place: str  # "line" or "row"
+    decimal: str
+    columns: list[str]
+
+    def chunks(self, wanted: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+        """Give some columns, `size` rows at a time."""
+
+
+class ParquetTable:
+    """A Parquet file; its cells have the types that they have there."""
+
+    place = "row"
+    decimal = "."
+
+    def __init__(self, file: str, opened: Any) -> None:
+        """Read what it holds, but no rows yet."""
+        self.file = file
+        try:
+            self._parquet = pq.ParquetFile(opened)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
+        self.columns = list(self._parquet.schema_arrow.names)
+        if not self._parquet.metadata.num_rows:
+            raise no_rows(file)
+
+    def chunks(self, wanted: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+        """Give some columns, `size` rows at a time."""
+        row = 1
+        try:
+            for batch in self._parquet.iter_batches(size, columns=list(wanted)):
+                # Without pandas' own metadata, a column that was a frame's index is a column here too.
+                rows = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)[list(wanted)]
+                rows.index = pd.RangeIndex(row, row + len(rows))
+                row += len(rows)
+                yield rows
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise self._unreadable(error) from None
+
+    def _unreadable(self, error: BaseException) -> SourceError:
+        reason = (str(error).splitlines() or ["it ends too early"])[0].rstrip(".")
+        return SourceError(f"{self.file} is not a readable Parquet file ({reason}): correct it, or fetch it again.")
+
+
+def no_rows(file: str) -> SourceError:
+    """Say that a file has nothing below its header."""
+    return SourceError(f"{file} holds no rows: remove it from dataset.options.paths or fill it.")
+
+
+def require(table: Table, names: Sequence[str]) -> None:
+    """Refuse a column that the table lacks, or has twice."""
+    for name in names:
+        if name not in table.columns:
+            raise SourceError(
+                f"{table.file} has no column {name!r}; it has {', '.join(map(str, table.columns))}: "
+                "name the columns in dataset.options as they stand in the file."
+            )
+        if table.columns.count(name) > 1:
+            raise SourceError(f"{table.file} has two columns {name!r}: rename one.")
+
+
+def numbers(table: Table, cells: pd.Series, missing: Sequence[str]) -> pd.Series:
+    """Read a column as numbers, NaN where a token says that one is missing."""
+    column = cells.name
+    if pd.api.types.is_numeric_dtype(cells):
+        found = cells.astype("float64")
+        if np.isinf(found).any():
+            refuse(table, found.abs() == np.inf, cells, f"in column {column!r} is not finite: correct it")
+        return found
+    text = cells.astype("str").str.strip()
+    absent = text.isin(["", *missing]) | cells.isna()
+    plain, mistaken = text, pd.Series(False, index=text.index)
+    if table.decimal == ",":
+        mistaken = text.str.contains(".", regex=False) & ~absent  # 1.234 would be a thousand
+        plain = text.str.replace(",", ".", regex=False)
+    found = pd.to_numeric(plain.where(~absent), errors="coerce")
+    unread = (found.isna() & ~absent) | np.isinf(found) | mistaken
+    if unread.any():
+        first = str(text[unread].iloc[0])
+        mark = ", set dataset.options.decimal" if "," in first or "." in first else ""
+        what = f"in column {column!r} is not a number: correct it{mark}, or add it to dataset.options.missing"
+        refuse(table, unread, text, what)
+    return found.astype("float64")
+
+
+def refuse(table: Table, marked: pd.Series, text: pd.Series, what: str) -> NoReturn:
+    """Refuse the first of the marked rows."""
+    row = marked.index[np.flatnonzero(marked.to_numpy())[0]]
+    raise refusal(table, int(row), str(text[row]), what)
+
+
+def refusal(table: Table, row: int, text: str, what: str) -> SourceError:
+    """Say what is wrong with the text in a row."""
+    return SourceError(f"{table.file}, {table.place} {row}: {text!r} {what}.")

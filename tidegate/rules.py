@@ -1,0 +1,345 @@
+"""Rules for series of measurements: each marks the rows that break it. Pure functions of arrays.
+
+All take `station`, `time` and, where it matters, `value`, arrays of one length (rows,), in any order of rows, and give
+flags (rows,), True where the rule is broken. A duration is given in steps of a `frequency` such as "1h".
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Flags = npt.NDArray[np.bool_]
+Doubles = npt.NDArray[np.float64]
+Moments = npt.NDArray[np.int64]  # microseconds since 1970, UTC
+
+MAD_TO_DEVIATION = 1.4826  # of a normal distribution
+SEASON_MONTHS = 3
+LONGEST_LOSS = 6 * 3_600_000_000  # microseconds: what is put down to a change of the clock
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Rows in the order of station and time; `order` says where each stood, `first` marks the first of each station."""
+
+    order: npt.NDArray[np.intp] | None  # None: they stood so already
+    first: Flags
+    time: Moments
+    values: tuple[Doubles, ...]
+
+    @property
+    def place(self) -> npt.NDArray[np.intp]:
+        """Number the stations: (rows,)."""
+        return np.cumsum(self.first) - 1
+
+    def back(self, marks: Flags) -> Flags:
+        """Give flags in the order in which the rows stood."""
+        if self.order is None:
+            return marks
+        given = np.empty_like(marks)
+        given[self.order] = marks
+        return given
+
+
+def moments(time: "pd.Series[Any]") -> Moments:
+    """Turn times into microseconds since 1970; those without a zone are taken as they stand."""
+    kind: Any = "datetime64[us, UTC]" if time.dt.tz is not None else "datetime64[us]"
+    return np.asarray(time.astype(kind).astype("int64"), np.int64)
+
+
+def micro(frequency: str) -> int:
+    """Turn a frequency into microseconds."""
+    return int(pd.Timedelta(frequency) // pd.Timedelta("1us"))
+
+
+def lay(station: "pd.Series[Any]", time: "pd.Series[Any]", *values: "pd.Series[Any]") -> Laid:
+    """Put rows in the order of station and time."""
+    code, at = pd.factorize(station)[0], moments(time)
+    rising = (code[1:] > code[:-1]) | ((code[1:] == code[:-1]) & (at[1:] >= at[:-1]))
+    numbers = [value.to_numpy(np.float64) for value in values]
+    order = None
+    if not rising.all():
+        order = np.lexsort((at, code))
+        code, at, numbers = code[order], at[order], [each[order] for each in numbers]
+    first = np.ones(len(code), bool)
+    first[1:] = code[1:] != code[:-1]
+    return Laid(order, first, at, tuple(numbers))
+
+
+def off_grid(station: Any, time: Any, frequency: str, offset: int | None = None) -> Flags:
+    """Times between the steps, which are counted from where most of them lie, or from an offset in microseconds.
+
+    Hours of a zone that is half an hour off, or days that begin at local midnight, are as regular as those of UTC.
+    """
+    phase = moments(time) % micro(frequency)
+    return phase != (offset if offset is not None else commonest(phase)) if len(phase) else np.zeros(0, bool)
+
+
+def commonest(numbers: npt.NDArray[np.int64]) -> int:
+    """Give the number that stands most often; of several the least."""
+    found, counts = np.unique(numbers, return_counts=True)
+    return int(found[counts.argmax()])
+
+
+def unordered(station: Any, time: Any) -> Flags:
+    """Rows that are not later than the row of their station before them, in the order in which they stand."""
+    at = pd.Series(moments(time))
+    return (at <= at.groupby(pd.factorize(station)[0]).shift()).to_numpy()
+
+
+def sentinel(value: Any, sentinels: Sequence[float]) -> Flags:
+    """Values that mean "missing"."""
+    return np.isin(value.to_numpy(np.float64), list(sentinels))
+
+
+def beyond(value: Any, lowest: float | None, highest: float | None) -> Flags:
+    """Values beyond the physical limits."""
+    numbers = value.to_numpy(np.float64)
+    low = np.zeros(len(numbers), bool) if lowest is None else numbers < lowest
+    return low if highest is None else low | (numbers > highest)
+
+
+def relation(less: Any, more: Any) -> Flags:
+    """Rows in which the lesser of two variables is the greater."""
+    return less.to_numpy(np.float64) > more.to_numpy(np.float64)
+
+
+def stuck(station: Any, time: Any, value: Any, frequency: str, steps: int, floor: float | None = None) -> Flags:
+    """Repeats of a value that stays the same for more than so many steps; at or below `floor` it may rest.
+
+    A stuck sensor repeats its last true value: that one is not suspect, its repeats are.
+    """
+    laid = lay(station, time, value)
+    (values,) = laid.values
+    changed = np.ones(len(values), bool)
+    follows = np.diff(laid.time) == micro(frequency)
+    changed[1:] = (values[1:] != values[:-1]) | laid.first[1:] | ~follows
+    run = np.cumsum(changed) - 1
+    long = np.bincount(run)[run] > steps if len(run) else changed
+    marks = long & ~changed & ~np.isnan(values)
+    return laid.back(marks if floor is None else marks & (values > floor))
+
+
+def spike(station: Any, time: Any, value: Any, frequency: str, z: float) -> Flags:
+    """Values that stand out from both their neighbours, in the same direction, by a robust z-score above z.
+
+    What stands out is x[t] less the nearer of its neighbours; its scale is 1.4826 times the median of
+    |x[t] - (x[t-1] + x[t+1]) / 2|, of the station in the season (three months of the year).
+    """
+    laid = lay(station, time, value)
+    (values,), step = laid.values, micro(frequency)
+    marks = np.zeros(len(values), bool)
+    if len(values) < 3:
+        return marks
+    inner = ~laid.first[1:-1] & ~laid.first[2:] & (np.diff(laid.time)[:-1] == step) & (np.diff(laid.time)[1:] == step)
+    before, here, after = values[:-2], values[1:-1], values[2:]
+    out = np.maximum(np.minimum(here - before, here - after), np.minimum(before - here, after - here))
+    bend = np.abs(here - (before + after) / 2)
+    usable = inner & ~np.isnan(bend)
+    month = laid.time[1:-1].astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    group = laid.place[1:-1] * (12 // SEASON_MONTHS) + (month + 1) % 12 // SEASON_MONTHS  # December opens winter
+    scale = MAD_TO_DEVIATION * medians(bend, group, usable)
+    with np.errstate(invalid="ignore"):
+        marks[1:-1] = usable & (scale > 0) & (out > z * scale)
+    return laid.back(marks)
+
+
+def medians(values: Doubles, group: npt.NDArray[np.int64], usable: Flags) -> Doubles:
+    """Give each row the median of the usable values of its group, or, where that is 0, their mean."""
+    by_group = pd.Series(values[usable]).groupby(group[usable])
+    middle = by_group.median()
+    middle = middle.where(middle > 0, by_group.mean())
+    return np.asarray(pd.Series(group).map(middle), np.float64)
+
+
+def gap(station: Any, time: Any, value: Any, frequency: str, steps: int) -> Flags:
+    """Values that come after more than so many steps without one."""
+    laid = lay(station, time, value)
+    marks = np.zeros(len(laid.time), bool)
+    valued = np.flatnonzero(~np.isnan(laid.values[0]))
+    place = laid.place[valued]
+    long = (np.diff(laid.time[valued]) > (steps + 1) * micro(frequency)) & (place[1:] == place[:-1])
+    marks[valued[1:][long]] = True
+    return laid.back(marks)
+
+
+def missing(station: Any, time: Any, value: Any, share: float) -> Flags:
+    """Missing values of stations that lack more than a share of them, from their first value on, if they have one."""
+    laid = lay(station, time, value)
+    place, absent = laid.place, np.isnan(laid.values[0])
+    begun = _running(~absent, laid.first) > 0
+    begun |= ~(np.bincount(place, begun) > 0)[place]
+    lost = absent & begun
+    count, of = np.bincount(place, lost), np.bincount(place, begun)
+    return laid.back(lost & (count > share * of)[place])
+
+
+def silent(station: Any, time: Any, value: Any, frequency: str, steps: int, until: Any = None) -> Flags:
+    """The newest value of stations whose newest is more than so many steps before `until`, or the newest of all."""
+    laid = lay(station, time, value)
+    marks = np.zeros(len(laid.time), bool)
+    if not len(marks):
+        return marks
+    end = int(laid.time.max()) if until is None else micro_of(until)
+    row = np.arange(len(marks))
+    valued = np.where(np.isnan(laid.values[0]), -1, row)
+    first = np.flatnonzero(laid.first)
+    newest = np.maximum.reduceat(valued, first)
+    shown = np.where(newest < 0, first, newest)  # of one that has no value at all: its first row
+    behind = end - laid.time[shown]
+    marks[shown[(behind > steps * micro(frequency)) | (newest < 0)]] = True
+    return laid.back(marks)
+
+
+def micro_of(moment: Any) -> int:
+    """Turn a moment into microseconds since 1970."""
+    time = pd.Timestamp(moment)
+    return int((time.tz_localize("UTC") if time.tzinfo is None else time).value) // 1000
+
+
+def _running(flags: Flags, first: Flags) -> npt.NDArray[np.int64]:
+    """Count the flags so far, of each station."""
+    total = np.cumsum(flags)
+    before = np.where(first, total - flags, 0)
+    return total - np.maximum.accumulate(before)
+
+
+def clock_change(station: Any, time: Any, zone: str, frequency: str) -> Flags:
+    """Rows at which an hour is lost or doubled where the clock is changed in a zone.
+
+    Of times with a zone: the row after a hole of a few hours that touches those around a change, as there is where
+    local times were taken for others. Of times without one, which are local: those that do not exist, and those of the
+    doubled hour that do not stand twice.
+    """
+    if time.dt.tz is None:
+        return _local_changes(station, time, zone)
+    laid, step = lay(station, time), micro(frequency)
+    marks = np.zeros(len(laid.time), bool)
+    holes = np.flatnonzero((np.diff(laid.time) > step) & ~laid.first[1:]) + 1
+    if not len(holes):
+        return marks
+    begins, ends = laid.time[holes - 1] + step, laid.time[holes] - step  # first and last step that is not there
+    years = laid.time[[0, -1]] if laid.order is None else np.array([laid.time.min(), laid.time.max()])
+    whole = laid.time[holes].astype("datetime64[us]").astype("datetime64[Y]").astype(int) + 1970
+    for year in np.unique(whole) if len(years) else ():
+        for change, shift in changes(zone, int(year)):
+            around = shift + step
+            hit = (ends >= change - around) & (begins < change + around) & (ends - begins < LONGEST_LOSS)
+            marks[holes[hit]] = True
+    return laid.back(marks)
+
+
+@functools.lru_cache(maxsize=256)
+def changes(zone: str, year: int) -> tuple[tuple[int, int], ...]:
+    """List when the clock is changed in a year, and by how much, in microseconds (the amount without its sign)."""
+    hours = pd.date_range(f"{year}-01-01", f"{year + 1}-01-01", freq="h", tz="UTC", unit="us")
+    naive = hours.tz_convert(zone).tz_localize(None)
+    offset = (naive - hours.tz_localize(None)).to_numpy().astype("timedelta64[us]").astype(np.int64)
+    at = np.flatnonzero(np.diff(offset)) + 1
+    when = hours.asi8
+    return tuple((int(when[row]), int(abs(offset[row] - offset[row - 1]))) for row in at)
+
+
+def _local_changes(station: Any, time: Any, zone: str) -> Flags:
+    local = pd.DatetimeIndex(time)
+    nowhere = local.tz_localize(zone, nonexistent="NaT", ambiguous=np.ones(len(local), bool)).isna()
+    double = local.tz_localize(zone, nonexistent="shift_forward", ambiguous="NaT").isna()
+    stands = pd.DataFrame({"station": np.asarray(station), "time": local}).groupby(["station", "time"])["time"]
+    return np.asarray(nowhere | (double & (stands.transform("size").to_numpy() != 2)))
+
+
+def revised(value: Any, standing: Any, tolerance: float) -> Flags:
+    """Values that have been replaced by one that differs by more than the tolerance."""
+    return np.abs(value.to_numpy(np.float64) - standing.to_numpy(np.float64)) > tolerance
+
+
+# Drift: what is new against what was accepted, at the same station in the same month of the year.
+
+EDGES = 11  # deciles, both ends included
+QUANTILES = [f"q{place}" for place in range(EDGES)]
+SHARES = [f"f{place}" for place in range(EDGES)]
+LEAST_SHARE = 1e-3  # of a bin, so that the index stays finite
+
+
+def profile(station: Any, time: Any, value: Any) -> pd.DataFrame:
+    """Sum up the distribution of each station's values in each month of the year.
+
+    Gives a row each: station, month, values (their number), until (the newest time at the station), the deciles q0 to
+    q10, and the share of values at or below each, f0 to f10.
+    """
+    laid = lay(station, time, value)
+    names = pd.Series(np.asarray(station))[np.flatnonzero(laid.first) if laid.order is None else laid.order[laid.first]]
+    (values,) = laid.values
+    month = laid.time.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12
+    keep = ~np.isnan(values)
+    part = (laid.place * 12 + month)[keep]
+    order = np.lexsort((values[keep], part))
+    part, ordered = part[order], values[keep][order]
+    begins = np.flatnonzero(np.r_[True, part[1:] != part[:-1]]) if len(part) else np.empty(0, int)
+    ends = np.r_[begins[1:], len(part)].astype(int) if len(part) else begins
+    last_equal = _last_equal(part, ordered)
+    deciles = begins[:, None] + np.rint(np.linspace(0, 1, EDGES) * (ends - begins - 1)[:, None]).astype(int)
+    until = pd.Series(laid.time).groupby(laid.place).max().to_numpy()
+    whose = part[begins] // 12
+    made = {
+        "station": names.to_numpy()[whose],
+        "month": part[begins] % 12 + 1,
+        "values": ends - begins,
+        "until": pd.to_datetime(until[whose], unit="us", utc=True),
+        **{name: ordered[deciles[:, place]] for place, name in enumerate(QUANTILES)},
+        **{
+            name: (last_equal[deciles[:, place]] + 1 - begins) / (ends - begins)
+            for place, name in enumerate(SHARES)
+        },
+    }  # fmt: skip
+    return pd.DataFrame(made).astype({"station": "str", "until": "datetime64[us, UTC]"})
+
+
+def _last_equal(part: npt.NDArray[np.int64], ordered: Doubles) -> npt.NDArray[np.intp]:
+    """Give for each of the ordered values the place of the last one that equals it, within its part."""
+    if not len(part):
+        return np.empty(0, int)
+    ends = np.r_[(part[1:] != part[:-1]) | (ordered[1:] != ordered[:-1]), True]
+    return np.flatnonzero(ends)[np.cumsum(np.r_[False, ends[:-1]])]
+
+
+def drift(station: Any, time: Any, value: Any, accepted: pd.DataFrame, psi: float, ks: float, least: int) -> Flags:
+    """New values of stations and months of the year whose distribution has drifted by both measures.
+
+    `accepted` is what `profile` gave; new is what is later than its `until`. With F and G the shares of accepted and of
+    new values at or below the deciles: the Kolmogorov-Smirnov distance is max |F - G|, and the population stability
+    index the sum of (g - f) ln(g / f) over the bins between them. Fewer than `least` new values are not judged.
+    """
+    marks = np.zeros(len(value), bool)
+    numbers, at = value.to_numpy(np.float64), moments(time)
+    month = at.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12 + 1
+    known: dict[Any, Any] = {name: rows.set_index("month") for name, rows in accepted.groupby("station")}
+    until = {name: micro_of(rows["until"].iloc[0]) for name, rows in known.items()}
+    newer = at > pd.Series(np.asarray(station)).map(until).to_numpy(np.float64)
+    fresh = np.flatnonzero(newer & ~np.isnan(numbers))
+    if not len(fresh):
+        return marks
+    parts: Any = pd.Series(fresh).groupby([np.asarray(station)[fresh], month[fresh]])
+    for (name, which), rows in parts:
+        if len(rows) >= least and which in known[name].index:
+            apart = distances(known[name].loc[which], numbers[rows])
+            marks[rows] = apart[0] > psi and apart[1] > ks
+    return marks
+
+
+def distances(accepted: Any, values: Doubles) -> tuple[float, float]:
+    """Give the population stability index and the Kolmogorov-Smirnov distance of values from an accepted row."""
+    edges, shares = accepted[QUANTILES].to_numpy(np.float64), accepted[SHARES].to_numpy(np.float64)
+    single = np.r_[edges[1:] != edges[:-1], True]
+    edges, shares = edges[single], shares[single]
+    now = np.searchsorted(np.sort(values), edges, side="right") / len(values)
+    old = np.maximum(np.diff(np.r_[0.0, shares, 1.0]), LEAST_SHARE)
+    new = np.maximum(np.diff(np.r_[0.0, now, 1.0]), LEAST_SHARE)
+    return float(((new - old) * np.log(new / old)).sum()), float(np.abs(now - shares).max())
+
+
+Mark = Callable[..., Flags]
