@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from workspaces import ROOT, set_params
 
+from tidegate import drift, settings
 from tidegate import frame as long_frame
-from tidegate import rules, settings
 from tidegate.errors import GateClosed
 from tidegate.frame import KEYS
 from tidegate.report import silent
@@ -172,7 +172,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     rows = clean_rows()
     early = rows[rows["time"] < rows["time"].min() + pd.Timedelta(hours=ACCEPTED_HOURS)]
-    profiles = [rules.profile(early["station"], early["time"], early[name]).assign(variable=name) for name in VARIABLES]
+    profiles = [drift.profile(early["station"], early["time"], early[name]).assign(variable=name) for name in VARIABLES]
     long_frame.write(Path("data/accepted.parquet"), pd.concat(profiles).astype({"variable": "str"}))
     return tmp_path
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 from workspaces import REAL_DATA, ROOT, run_in
 
-from tidegate import proposal, settings
+from tidegate import proposal, proposed, settings
 from tidegate.errors import SourceError, UserError
 from tidegate.proposal import Proposal
 from tidegate.sources import open_source
@@ -35,7 +35,7 @@ def real(name: str) -> Path:
 
 def written(found: Proposal) -> settings.Settings:
     """Write what was proposed, and read it back as every command does."""
-    proposal.write(found)
+    proposed.write(found)
     loaded = settings.load()
     open_source(loaded.dataset)
     return loaded
@@ -87,7 +87,7 @@ def test_tolerances_are_set_to_what_is_there_and_say_where(here: Path) -> None:
 def test_a_day_longer_than_the_lookback_lengthens_it_and_says_so(here: Path) -> None:
     rows = hourly(400).assign(when=pd.date_range("2024-01-01", periods=24 * 400, freq="10min"))
     rows.to_csv("in.csv", index=False)
-    assert "window.lookback_steps is 144, a season" in proposal.write(look("in.csv"))
+    assert "window.lookback_steps is 144, a season" in proposed.write(look("in.csv"))
     assert settings.load().window.lookback_steps == 144
 
 

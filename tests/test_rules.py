@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tidegate import drift, rules
 from tidegate import expectations as expect
-from tidegate import rules
 
 HOUR = pd.Timedelta("1h")
 
@@ -176,25 +176,25 @@ def test_missing_values_before_the_first_one_do_not_count() -> None:
 
 def test_a_profile_holds_the_deciles_of_each_month_of_the_year() -> None:
     frame = series(list(np.random.default_rng(3).normal(size=24 * 40)))
-    made = rules.profile(*columns(frame))
+    made = drift.profile(*columns(frame))
     january = frame.loc[frame["time"].dt.month == 1, "x"]
     assert made["month"].tolist() == [1, 2] and made["values"].tolist() == [744, 216]
     deciles = np.quantile(january, np.linspace(0, 1, 11), method="nearest")
-    assert made.loc[0, rules.QUANTILES].astype(float).tolist() == pytest.approx(deciles.tolist(), abs=0.02)
+    assert made.loc[0, drift.QUANTILES].astype(float).tolist() == pytest.approx(deciles.tolist(), abs=0.02)
     assert made.loc[0, "f10"] == 1.0
 
 
 def test_the_distances_are_those_of_their_formulas() -> None:
     rng = np.random.default_rng(4)
     old, new = rng.normal(size=2000), rng.normal(0.5, 1.5, size=1000)
-    row = rules.profile(*columns(series(list(old), step="1min"))).iloc[0]
-    psi, ks = rules.distances(row, new)
-    edges = row[rules.QUANTILES].to_numpy(float)
+    row = drift.profile(*columns(series(list(old), step="1min"))).iloc[0]
+    psi, ks = drift.distances(row, new)
+    edges = row[drift.QUANTILES].to_numpy(float)
     f, g = ([(part <= edge).mean() for edge in edges] for part in (old, new))
     assert ks == pytest.approx(max(abs(a - b) for a, b in zip(f, g, strict=True)))
     p, q = (np.maximum(np.diff([0, *each, 1]), 1e-3) for each in (f, g))
     assert psi == pytest.approx(float(((q - p) * np.log(q / p)).sum()))
-    assert rules.distances(row, old)[0] < 0.05 and rules.distances(row, old)[1] == pytest.approx(0, abs=1e-9)
+    assert drift.distances(row, old)[0] < 0.05 and drift.distances(row, old)[1] == pytest.approx(0, abs=1e-9)
 
 
 def test_each_expectation_works_alone_in_a_suite_of_great_expectations() -> None:

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from workspaces import ROOT, set_params
 
+from tidegate import findings, settings
 from tidegate import frame as long_frame
-from tidegate import gate, settings
 from tidegate.artifacts import read_json
 from tidegate.errors import DataError, GateClosed
 from tidegate.frame import KEYS
@@ -20,7 +20,7 @@ VARIABLES = {
 }
 ALL = {"tolerance": 1.0}
 TOLERANT: dict[str, dict[str, object]] = {
-    **{name: {"severity": "quarantine", **ALL} for name in gate.CELL_RULES},
+    **{name: {"severity": "quarantine", **ALL} for name in findings.CELL_RULES},
     "missing": {"severity": "fail", **ALL},
     "gap": {"severity": "fail", "steps": 999},
     "freshness": {"severity": "fail", "steps": 999},

@@ -117,7 +117,7 @@ def classify(train: Path, test: Path) -> None:
 
 def init(source: str, table: str | None, zone: str | None, layout: str, yes: bool, force: bool) -> None:
     """Look at a source, show what was found, and write the section `dataset` of params.yaml."""
-    from tidegate import proposal, settings, summary
+    from tidegate import proposal, proposed, settings, summary
 
     loaded = settings.load()
     if loaded.dataset.source != "simulated" and not force:
@@ -127,12 +127,12 @@ def init(source: str, table: str | None, zone: str | None, layout: str, yes: boo
         found = proposal.propose(source, table, zone, wide, loaded)
         line.result = f"{found.rows:,} rows of {found.stations} stations looked at"
     console.show(summary.of_proposal(found))
-    for said in proposal.remarks(found):
+    for said in proposed.remarks(found):
         console.say(said)
     if not (yes or console.agreed(f"Write the section dataset of {PARAMS}?")):
         console.say("Nothing was written.")
         return
-    for said in proposal.write(found):
+    for said in proposed.write(found):
         console.say(said)
     console.say(f"Written into {PARAMS}: look it over, then make run.")
 

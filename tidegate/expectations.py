@@ -1,4 +1,4 @@
-"""Expectations for series of measurements, for any suite of Great Expectations; the only file that imports it.
+"""Expectations for series of measurements, for any suite of Great Expectations.
 
 Each is a map expectation over the columns [station, time, value], or as many of them as it needs, in any order of rows,
 and gives every row that breaks it. What breaks it is said by the function of tidegate/rules.py that bears its name.
@@ -9,16 +9,13 @@ and gives every row that breaks it. What breaks it is said by the function of ti
 For what is no matter of time, Great Expectations has its own: ranges, sets, pairs, uniqueness of (station, time).
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
 import pandas as pd
-from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider import multicolumn_condition_partial
@@ -26,13 +23,9 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map
     MulticolumnMapMetricProvider,
 )
 from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-from great_expectations.render.components import RenderedSectionContent, RenderedTableContent
-from great_expectations.render.renderer import ValidationResultsPageRenderer
 from great_expectations.render.renderer.renderer import renderer
-from great_expectations.render.view import DefaultJinjaPageView
 
-from tidegate import rules
-from tidegate.artifacts import replacing
+from tidegate import drift, rules
 
 METRICS = "multicolumn_values.tidegate_"
 EXAMPLES = 20  # of each expectation, on a page
@@ -57,7 +50,7 @@ def _metric(name: str, mark: Callable[..., Any], *keys: str) -> str:
 
 def _drift(station: Any, time: Any, value: Any, profile: str, variable: str, **given: Any) -> rules.Flags:
     accepted = pd.read_parquet(profile, filters=[("variable", "==", variable)])
-    return rules.drift(station, time, value, accepted, **given)
+    return drift.drift(station, time, value, accepted, **given)
 
 
 class _OverTime(MulticolumnMapExpectation):
@@ -235,71 +228,6 @@ def _shown(result: Any) -> dict[str, Any]:
     }
 
 
-def write_page(name: str, parts: Sequence[Sequence[Outcome]], findings: pd.DataFrame, page: Path) -> None:
-    """Write a page of Data Docs: what was found, and each expectation with what came of it in all parts of the data.
-
-    The page bears no clock and no random ids.
-    """
-    results = [_added_up([part[place].shown for part in parts]) for place in range(len(parts[0]))] if parts else []
-    met = sum(result.success for result in results)
-    outcome = ExpectationSuiteValidationResult(
-        success=met == len(results),
-        results=results,
-        suite_name=name,
-        statistics={
-            "evaluated_expectations": len(results),
-            "successful_expectations": met,
-            "unsuccessful_expectations": len(results) - met,
-            "success_percent": 100.0 * met / max(len(results), 1),
-        },
-        meta={"great_expectations_version": gx.__version__, "active_batch_definition": {}},
-    )
-    document = ValidationResultsPageRenderer(run_info_at_end=True).render(outcome)
-    document.sections.insert(1, _findings(findings))
-    html = DefaultJinjaPageView().render(document)
-    html = re.sub(r"\?d=\d{8}T[\d.]+Z", "", html)
-    html = re.sub(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", html)
-    with replacing(page) as aside:
-        aside.write_text(html, encoding="utf-8")
-
-
-def _added_up(parts: Sequence[dict[str, Any]]) -> ExpectationValidationResult:
-    """Make one result of those of all parts."""
-    elements = sum(part["element_count"] for part in parts)
-    unexpected = sum(part["unexpected_count"] for part in parts)
-    config = dict(parts[0]["config"])
-    return ExpectationValidationResult(
-        success=not unexpected,
-        expectation_config=gx.expectations.expectation_configuration.ExpectationConfiguration(
-            type=config["type"], kwargs={k: v for k, v in config["kwargs"].items() if k != "batch_id"}
-        ),
-        result={
-            "element_count": elements,
-            "unexpected_count": unexpected,
-            "unexpected_percent": 100.0 * unexpected / max(elements, 1),
-            "partial_unexpected_list": [each for part in parts for each in part["examples"]][:EXAMPLES],
-        },
-        exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
-        meta={},
-    )
-
-
-def _findings(findings: pd.DataFrame) -> RenderedSectionContent:
-    rows = [[str(cell) for cell in row] for row in findings.head(1000).itertuples(index=False)]
-    table = RenderedTableContent(
-        content_block_type="table",
-        header=RenderedStringTemplateContent(
-            content_block_type="string_template",
-            string_template={"template": "What was found, by rule, station and variable", "tag": "h5"},
-        ),
-        header_row=[str(name) for name in findings.columns],
-        table=rows or [["nothing"] + [""] * (len(findings.columns) - 1)],
-        styling={"body": {"classes": ["table", "table-sm", "table-striped"]}},
-    )
-    return RenderedSectionContent(section_name="Findings", content_blocks=[table])
-
-
-schema_of = gxe.ExpectTableColumnsToMatchSet
 not_null = gxe.ExpectColumnValuesToNotBeNull
 unique = gxe.ExpectCompoundColumnsToBeUnique
 between = gxe.ExpectColumnValuesToBeBetween

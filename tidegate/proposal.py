@@ -4,7 +4,6 @@ What is proposed is tried before it is written: the sample is read by the very s
 very rules, whose tolerances are set to what is already there.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,16 +13,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
+from tidegate import columns as columns_of
 from tidegate import gate, history, inspection, rules
-from tidegate.artifacts import PARAMS, replacing
 from tidegate.calendar import plausible, step_of
+from tidegate.columns import Clock, Columns
 from tidegate.errors import SourceError, UserError
+from tidegate.findings import COLUMNS, RULE
 from tidegate.frame import ARRIVED, KEYS, STATION, TIME
-from tidegate.gate import RULE, Network
+from tidegate.gate import Network
 from tidegate.history import Stored, Terms
-from tidegate.inspection import Clock, Columns, Measured
+from tidegate.inspection import Measured
 from tidegate.months import schema
 from tidegate.reading.database import first_rows, is_address
 from tidegate.reading.file_options import Options
@@ -53,7 +53,7 @@ class Proposal:
     span: tuple[pd.Timestamp, pd.Timestamp]
     notes: list[str]
     tolerances: dict[str, tuple[str, float, str]] = field(default_factory=dict)  # rule: key, value, why
-    findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=gate.COLUMNS))
+    findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
 
 def propose(source: str, table: str | None, zone: str | None, wide: bool | None, settings: Settings) -> Proposal:
@@ -75,7 +75,7 @@ def propose(source: str, table: str | None, zone: str | None, wide: bool | None,
     else:
         kind, options, tables, decimal = "files", *_files(source)
     try:
-        columns = inspection.classify(tables, decimal, wide)
+        columns = columns_of.classify(tables, decimal, wide)
     except ValueError as error:
         raise UserError(f"{source}: {error}: describe it in params.yaml by hand, as README.md shows.") from None
     names, left_out = _names(columns), dict(columns.left_out)
@@ -84,7 +84,7 @@ def propose(source: str, table: str | None, zone: str | None, wide: bool | None,
     draft: dict[str, Any] = {
         "source": kind,
         "options": options,
-        "frequency": inspection.say_step(step),
+        "frequency": columns_of.say_step(step),
         "time_zone": zone or clock.zone,
         "variables": {name: {"unit": unit or "1"} for name, (_, unit) in names.items()},
         "targets": [next(iter(names))],
@@ -155,7 +155,7 @@ def _names(columns: Columns) -> dict[str, tuple[str, str]]:
         return {columns.wide: (columns.wide, "")}
     found: dict[str, tuple[str, str]] = {}
     for column in columns.values:
-        name, unit = inspection.variable_name(column)
+        name, unit = columns_of.variable_name(column)
         while name in found:
             name += "_2"
         found[name] = (column, unit)
@@ -171,12 +171,12 @@ def _step_and_clock(tables: Sequence[pd.DataFrame], columns: Columns, zone: str 
         parts.append(pd.DataFrame({STATION: name, TIME: local}).dropna())
     rows = pd.concat(parts, ignore_index=True)
     try:
-        step = inspection.frequency_of(rows)
+        step = columns_of.frequency_of(rows)
     except ValueError as error:
         raise UserError(f"The frequency cannot be told: {error}.") from None
     if columns.aware:
         return step, Clock(why="the times carry their zone")
-    clock = inspection.clock_of(rows[TIME], step)
+    clock = columns_of.clock_of(rows[TIME], step)
     if zone:
         clock = Clock(zone, clock.labels if clock.infer else "begin", True, "as you said")
     return step, clock
@@ -190,7 +190,7 @@ def _local(table: pd.DataFrame, time: str | tuple[str, ...]) -> "pd.Series[Any]"
         read = pd.to_datetime(cells.astype("str").str.strip(), errors="coerce", utc=True, format="mixed")
         return read.dt.tz_localize(None)
     parts = {
-        part: pd.to_numeric(table[name], errors="coerce") for part, name in zip(inspection.PARTS, time, strict=False)
+        part: pd.to_numeric(table[name], errors="coerce") for part, name in zip(columns_of.PARTS, time, strict=False)
     }
     return pd.to_datetime(pd.DataFrame(parts), errors="coerce")
 
@@ -209,7 +209,7 @@ def _options(columns: Columns, names: dict[str, tuple[str, str]], clock: Clock, 
             made["labels"] = clock.labels
         if clock.infer:
             made["clock_change"] = "infer"
-        made["missing"] = [token for token in inspection.MISSING if token]
+        made["missing"] = [token for token in columns_of.MISSING if token]
     return made
 
 
@@ -295,93 +295,3 @@ def _try(proposal: Proposal, rows: pd.DataFrame, settings: Settings) -> None:
 
 def _up(share: float) -> float:
     return float(np.ceil(share * 100) / 100)
-
-
-def remarks(proposal: Proposal) -> list[str]:
-    """Say in a line each what was found besides the variables."""
-    own, columns = proposal.dataset, proposal.columns
-    time = columns.time if isinstance(columns.time, str) else ", ".join(columns.time)
-    station = columns.station or ("each column" if columns.wide else "the file's name")
-    said = [
-        f"time      {time}, each {own['frequency']}, in {own['time_zone']}: {proposal.clock.why}",
-        f"station   {station}",
-        f"forecast  {', '.join(own['targets'])} from itself and {', '.join(own['covariates']) or 'nothing else'}; "
-        f"season {own['season_steps']} steps, {proposal.season}",
-    ]
-    said += [f"left out  {column}: {why}" for column, why in proposal.left_out.items()]
-    said += [f"seen      {note}" for note in proposal.notes]
-    for rule, part in proposal.findings.groupby(RULE, sort=False):
-        if rule == "missing" and rule not in proposal.tolerances:
-            continue  # the table shows it
-        worst = part.sort_values("found").iloc[-1]
-        said.append(
-            f"seen      {rule}: {part['found'].sum():,} at {part[STATION].nunique()} stations, most of them "
-            f"{worst['variable']} at {worst[STATION]}, {worst['from']} to {worst['to']} ({worst['examples']})"
-        )
-    return said
-
-
-def section(proposal: Proposal) -> str:
-    """Write the section `dataset` of params.yaml, with comments."""
-    own = proposal.dataset
-    lines = ["dataset:", f"  source: {own['source']}", "  options:"]
-    lines += [f"    {key}: {_yaml(value)}" for key, value in own["options"].items()]
-    lines += [
-        f"  frequency: {own['frequency']}",
-        f"  time_zone: {own['time_zone']}    # {proposal.clock.why}",
-        "  variables:    # unit, plausible limits, and what betrays a faulty sensor (docs/data.md)",
-    ]
-    for name, given in own["variables"].items():
-        found = proposal.measured[name]
-        seen = f"{found.least:g} to {found.most:g}, median {found.middle:g}, {found.missing:.1%} missing"
-        lines.append(f"    {_yaml(name)}: {_yaml(given)}    # {seen}")
-    lines += [f"    # {_yaml(column)} is left out: {why}" for column, why in proposal.left_out.items()]
-    if own.get("relations"):
-        lines.append(f"  relations: {_yaml(own['relations'])}")
-    lines += [
-        f"  targets: {_yaml(own['targets'])}    # the likeliest: name another, or several",
-        f"  covariates: {_yaml(own['covariates'])}",
-        f"  season_steps: {own['season_steps']}    # {proposal.season}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-PLAIN = re.compile(r"^[A-Za-z_][\w./*-]*$")
-WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-
-
-def _yaml(value: Any) -> str:
-    """Write a value in YAML's flow style."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_yaml(key)}: {_yaml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_yaml, value)) + "]"
-    if isinstance(value, str):
-        plain = PLAIN.match(value) and value.lower() not in WORDS
-        return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return f"{value:g}" if isinstance(value, float) and value == int(value) and abs(value) < 1e15 else repr(value)
-
-
-def write(proposal: Proposal) -> list[str]:
-    """Put the section into params.yaml, and fit what must fit it; the rest stays. Say what else was changed."""
-    text = PARAMS.read_text(encoding="utf-8")
-    own = re.compile(r"^dataset:.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
-    text = own.sub(lambda _: section(proposal) + "\n", text) if own.search(text) else section(proposal) + "\n" + text
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 4096, True  # a unit such as "?" would be no YAML without
-    content = yaml.load(text)
-    said = []
-    for rule, (key, value, why) in proposal.tolerances.items():
-        known = content["validate"].setdefault("rules", {})
-        if rule not in known:
-            known[rule] = {"severity": Rules().of(rule).severity}
-        known[rule][key] = value
-        known.yaml_add_eol_comment(f"there: {why}", rule)
-        said.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
-    season, window = proposal.dataset["season_steps"], content["window"]
-    if window["lookback_steps"] < season:
-        window["lookback_steps"] = season
-        said.append(f"window.lookback_steps is {season}, a season")
-    with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
-        yaml.dump(content, out)
-    return said

@@ -14,8 +14,8 @@ from tidegate import frame as long_frame
 from tidegate import gate
 from tidegate.artifacts import PARAMS, QUARANTINE, replacing
 from tidegate.errors import UserError
+from tidegate.findings import RULE
 from tidegate.frame import STATION, TIME
-from tidegate.gate import RULE
 from tidegate.history import VALUE, VARIABLE
 from tidegate.settings import Release
 

@@ -12,12 +12,10 @@ and put in its place: a killed ingest leaves the old rows or the new ones, and n
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tidegate import frame as long_frame
@@ -34,21 +32,18 @@ from tidegate.artifacts import (
     SERIES,
     read_json,
     remove,
-    replacing,
     write_json,
 )
 from tidegate.errors import DataError
-from tidegate.frame import ARRIVED, STATION, TIME
 from tidegate.history import Books, Terms
+from tidegate.incoming import Staged, by_month, stage
 from tidegate.parsing import digest
 from tidegate.report import Report
 from tidegate.settings import Settings
 from tidegate.sharing import in_pieces
-from tidegate.sources import Piece, Source, open_source
+from tidegate.sources import Source, open_source
 
 INCOMING, OUTGOING = DATA.with_name("data.incoming"), DATA.with_name("data.outgoing")
-READ = "read.json"  # within a staged piece: what was seen of it
-OUT_OF_ORDER = "steps back in time, put in order"
 
 
 def is_current(settings: Settings) -> bool:
@@ -89,8 +84,8 @@ def run(
     since = _watermark(settings.ingest.overlap_hours) if undisturbed else None
     known = set(last["pieces"]) if undisturbed else set()
     staging = INCOMING_ROWS / digest([series, str(since), begin])
-    pieces = _stage(source.pieces(since), known, staging, report)
-    if begin and not _staged(pieces):
+    pieces = stage(source.pieces(since), known, staging, report)
+    if begin and not by_month(pieces):
         raise DataError("The source gave no rows: correct dataset.options in params.yaml.")
     terms = _terms(settings, None if begin else pd.Timestamp.now(tz="UTC").floor("s"))
     had_data = DATA.exists()
@@ -168,82 +163,6 @@ def _watermark(overlap_hours: int) -> pd.Timestamp | None:
 
 
 @dataclass(frozen=True)
-class Staged:
-    """A piece that has been read whole: its rows by month, as files, and what was noted of it."""
-
-    name: str
-    lasting: bool
-    folder: Path
-    rows: int
-    stations: int
-    newest: str
-    notes: dict[str, int]
-
-
-def _stage(pieces: Iterable[Piece], known: set[str], staging: Path, report: Report) -> list[Staged]:
-    """Read what is new, piece by piece; those that an earlier try has read whole are not read again."""
-    if INCOMING_ROWS.exists():
-        for other in INCOMING_ROWS.iterdir():  # of another source or watermark
-            if other != staging:
-                remove(other)
-    found = []
-    for place, piece in enumerate(pieces):
-        name = digest(piece.name)
-        if name in known:
-            continue
-        folder = staging / name
-        if not (folder / READ).exists():
-            with replacing(folder) as aside:
-                aside.mkdir()
-                write_json(aside / READ, _read(piece, aside))
-        found.append(Staged(name, piece.lasting, folder, **read_json(folder / READ)))
-        report(place, place + 1, f"{sum(one.rows for one in found):,} rows")
-    return found
-
-
-def _read(piece: Piece, folder: Path) -> dict[str, Any]:
-    """Write the chunks of a piece as files, one a month, each sorted by station; give what is noted of them."""
-    rows, stations, newest, noted = 0, set[str](), "", Counter[str]()
-    latest = pd.Series(dtype="datetime64[us, UTC]")
-    for number, chunk in enumerate(piece.read()):
-        latest, backward = _backward(chunk, latest)
-        if backward and ARRIVED not in chunk:
-            noted[OUT_OF_ORDER] += backward
-        for month, part in _by_month(chunk):
-            path = folder / f"{month}.{number:06d}.parquet"
-            long_frame.write(path, part.sort_values(STATION, kind="stable"), parquet.ROW_GROUP)
-        rows += len(chunk)
-        stations |= set(chunk[STATION].unique())
-        newest = max(newest, str(chunk[TIME].max())) if len(chunk) else newest
-    return {"rows": rows, "stations": len(stations), "newest": newest, "notes": dict(noted + piece.notes)}
-
-
-def _by_month(chunk: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    month = chunk[TIME].astype("int64").to_numpy().view("datetime64[us]").astype("datetime64[M]")
-    for each in np.unique(month):
-        yield str(each), chunk[month == each]
-
-
-def _backward(chunk: pd.DataFrame, latest: "pd.Series[Any]") -> tuple["pd.Series[Any]", int]:
-    """Count the rows that are older than one of their station before them."""
-    by_station = chunk.groupby(STATION, sort=False)[TIME]
-    before, newest = by_station.shift(), by_station.last()
-    if len(latest):
-        before = before.fillna(chunk[STATION].map(latest))
-        newest = newest.combine_first(latest)
-    return newest, int((chunk[TIME] < before).sum())
-
-
-def _staged(pieces: list[Staged]) -> dict[str, list[Path]]:
-    """Give the staged files by month, in the order in which their rows came."""
-    found: dict[str, list[Path]] = {}
-    for piece in pieces:
-        for path in sorted(piece.folder.glob("*.parquet")):
-            found.setdefault(path.name.split(".")[0], []).append(path)
-    return found
-
-
-@dataclass(frozen=True)
 class Month:
     """A month to be merged, wherever that is done."""
 
@@ -255,7 +174,7 @@ class Month:
 
 def _merge(pieces: list[Staged], terms: Terms, begin: bool, again: list[str], report: Report) -> Books:
     """Make the new state of data/ aside: months with new rows, and those to be settled `again`, are made anew."""
-    staged = _staged(pieces)
+    staged = by_month(pieces)
     touched = sorted(set(staged) | set(again) if not begin else set(staged))
     remove(INCOMING)
     INCOMING.mkdir()
@@ -324,7 +243,7 @@ def _recover() -> None:
 def _summary(pieces: list[Staged], books: Books) -> str:
     if not books.read:
         return "nothing new at the source"
-    stations = len(parquet.rows_of_stations([path for paths in _staged(pieces).values() for path in paths]))
+    stations = len(parquet.rows_of_stations([path for paths in by_month(pieces).values() for path in paths]))
     newest = max(piece.newest for piece in pieces)[:16]
     text = f"{books.read:,} rows of {stations} stations up to {newest} UTC = {books.kept:,} kept"
     text += f" + {books.revisions:,} superseded, in quarantine + {books.copies:,} identical"

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tidegate import expectations, gate, history, months, parquet, rules
+from tidegate import data_docs, drift, expectations, gate, history, months, parquet, rules
+from tidegate import findings as findings_of
 from tidegate import frame as long_frame
 from tidegate.artifacts import (
     ACCEPTED,
@@ -38,8 +39,9 @@ from tidegate.artifacts import (
 from tidegate.calendar import step_of
 from tidegate.errors import TidegateError
 from tidegate.expectations import Outcome
+from tidegate.findings import RULE
 from tidegate.frame import ARRIVED, KEYS, STATION, TIME
-from tidegate.gate import RULE, Network, Verdict, verdict
+from tidegate.gate import Network, Verdict, verdict
 from tidegate.history import REPLACED, VALUE, VARIABLE
 from tidegate.parquet import Range
 from tidegate.report import Report
@@ -90,7 +92,7 @@ def run(settings: Settings, report: Report) -> str:
         parts.append(part)
         report(done, len(jobs), f"{done} of {len(jobs)} groups of stations")
     findings = _write(settings, network, parts)
-    gate.close(findings, settings.validate_)
+    findings_of.close(findings, settings.validate_)
     _join(VALIDATION_PARTS.glob("*.clean.parquet"), CLEAN, _clean_schema(settings))
     _join(VALIDATION_PARTS.glob("*.profile.parquet"), PROFILE, None)
     remove(VALIDATION_PARTS)
@@ -165,7 +167,7 @@ def _keep_parts(place: int, found: Verdict, superseded: pd.DataFrame, settings: 
     quarantine = quarantine.astype(QUARANTINE_COLUMNS).sort_values([*KEYS, VARIABLE, RULE, VALUE], ignore_index=True)
     long_frame.write(VALIDATION_PARTS / f"{place:06d}.quarantine.parquet", quarantine)
     profiles = [
-        rules.profile(clean[STATION], clean[TIME], clean[name]).assign(**{VARIABLE: name})
+        drift.profile(clean[STATION], clean[TIME], clean[name]).assign(**{VARIABLE: name})
         for name in settings.dataset.variables
     ]
     profile = pd.concat(profiles, ignore_index=True).astype({VARIABLE: "str"})
@@ -180,13 +182,13 @@ def _write(settings: Settings, network: Network, parts: Sequence[Part]) -> pd.Da
     """Write what is to be seen whether the gate closes or not; give all findings."""
     _join(VALIDATION_PARTS.glob("*.quarantine.parquet"), QUARANTINE, None)
     stations, outcomes = _stations(network, settings)
-    findings = gate.sorted_findings([stations, *(part.findings for part in parts)])
+    findings = findings_of.sorted_findings([stations, *(part.findings for part in parts)])
     with replacing(FINDINGS) as aside:
         findings.to_csv(aside, index=False)
     shown = [
         [*part.outcomes["rows"], *part.outcomes["series"], *part.outcomes["revisions"], *outcomes] for part in parts
     ]
-    expectations.write_page("data gate", shown, findings, DATA_DOCS / "index.html")
+    data_docs.write_page("data gate", shown, findings, DATA_DOCS / "index.html")
     write_json(VALIDATION, _figures(parts, findings))
     return findings
 
@@ -194,7 +196,7 @@ def _write(settings: Settings, network: Network, parts: Sequence[Part]) -> pd.Da
 def _stations(network: Network, settings: Settings) -> tuple[pd.DataFrame, list[Outcome]]:
     """Hold the stations against those of the data that the gate let pass last."""
     if not (DATA / ACCEPTED).exists():
-        return pd.DataFrame(columns=gate.COLUMNS), []
+        return pd.DataFrame(columns=findings_of.COLUMNS), []
     accepted = pd.read_parquet(DATA / ACCEPTED, columns=[STATION, "until"]).groupby(STATION)["until"].max()
     every = accepted.index.union(network.rows.index).astype("str")
     frame = pd.DataFrame(
@@ -207,7 +209,7 @@ def _stations(network: Network, settings: Settings) -> tuple[pd.DataFrame, list[
     )
     frame[TIME] = frame[TIME].dt.tz_localize("UTC") if frame[TIME].dt.tz is None else frame[TIME]
     outcomes = expectations.check("stations", frame, gate.of_stations())
-    found = gate.findings_of_series(frame, outcomes, pd.Series(1, index=every), settings.validate_.rules)
+    found = findings_of.findings_of_series(frame, outcomes, pd.Series(1, index=every), settings.validate_.rules)
     known = set(network.rows.index)
     found["examples"] = ["new" if station in known else "vanished" for station in found[STATION]]
     return found, outcomes

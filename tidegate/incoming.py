@@ -1,0 +1,100 @@
+"""What an ingest has read and not merged yet: pieces of a source, each whole, as files by month.
+
+An ingest that stops half-way finds them again, and goes on with the first piece that is not here.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidegate import frame as long_frame
+from tidegate import parquet
+from tidegate.artifacts import INCOMING_ROWS, read_json, remove, replacing, write_json
+from tidegate.frame import ARRIVED, STATION, TIME
+from tidegate.parsing import digest
+from tidegate.report import Report
+from tidegate.sources import Piece
+
+READ = "read.json"  # within a staged piece: what was seen of it
+OUT_OF_ORDER = "steps back in time, put in order"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A piece that has been read whole: its rows by month, as files, and what was noted of it."""
+
+    name: str
+    lasting: bool
+    folder: Path
+    rows: int
+    stations: int
+    newest: str
+    notes: dict[str, int]
+
+
+def stage(pieces: Iterable[Piece], known: set[str], staging: Path, report: Report) -> list[Staged]:
+    """Read what is new, piece by piece; those that an earlier try has read whole are not read again."""
+    if INCOMING_ROWS.exists():
+        for other in INCOMING_ROWS.iterdir():  # of another source or watermark
+            if other != staging:
+                remove(other)
+    found = []
+    for place, piece in enumerate(pieces):
+        name = digest(piece.name)
+        if name in known:
+            continue
+        folder = staging / name
+        if not (folder / READ).exists():
+            with replacing(folder) as aside:
+                aside.mkdir()
+                write_json(aside / READ, _read(piece, aside))
+        found.append(Staged(name, piece.lasting, folder, **read_json(folder / READ)))
+        report(place, place + 1, f"{sum(one.rows for one in found):,} rows")
+    return found
+
+
+def _read(piece: Piece, folder: Path) -> dict[str, Any]:
+    """Write the chunks of a piece as files, one a month, each sorted by station; give what is noted of them."""
+    rows, stations, newest, noted = 0, set[str](), "", Counter[str]()
+    latest = pd.Series(dtype="datetime64[us, UTC]")
+    for number, chunk in enumerate(piece.read()):
+        latest, backward = _backward(chunk, latest)
+        if backward and ARRIVED not in chunk:
+            noted[OUT_OF_ORDER] += backward
+        for month, part in _by_month(chunk):
+            path = folder / f"{month}.{number:06d}.parquet"
+            long_frame.write(path, part.sort_values(STATION, kind="stable"), parquet.ROW_GROUP)
+        rows += len(chunk)
+        stations |= set(chunk[STATION].unique())
+        newest = max(newest, str(chunk[TIME].max())) if len(chunk) else newest
+    return {"rows": rows, "stations": len(stations), "newest": newest, "notes": dict(noted + piece.notes)}
+
+
+def _by_month(chunk: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    month = chunk[TIME].astype("int64").to_numpy().view("datetime64[us]").astype("datetime64[M]")
+    for each in np.unique(month):
+        yield str(each), chunk[month == each]
+
+
+def _backward(chunk: pd.DataFrame, latest: "pd.Series[Any]") -> tuple["pd.Series[Any]", int]:
+    """Count the rows that are older than one of their station before them."""
+    by_station = chunk.groupby(STATION, sort=False)[TIME]
+    before, newest = by_station.shift(), by_station.last()
+    if len(latest):
+        before = before.fillna(chunk[STATION].map(latest))
+        newest = newest.combine_first(latest)
+    return newest, int((chunk[TIME] < before).sum())
+
+
+def by_month(pieces: list[Staged]) -> dict[str, list[Path]]:
+    """Give the staged files by month, in the order in which their rows came."""
+    found: dict[str, list[Path]] = {}
+    for piece in pieces:
+        for path in sorted(piece.folder.glob("*.parquet")):
+            found.setdefault(path.name.split(".")[0], []).append(path)
+    return found
