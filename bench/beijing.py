@@ -69,7 +69,7 @@ def workspace() -> Iterator[None]:
     """Stand in a folder of its own, with the example's settings."""
     yaml, before = YAML(), Path.cwd()
     settings = yaml.load(ROOT / "examples" / "beijing" / "params.yaml")
-    settings["ingest"]["options"]["paths"] = str(DATA / "PRSA_Data_*.csv")
+    settings["dataset"]["options"]["paths"] = str(DATA / "PRSA_Data_*.csv")
     with tempfile.TemporaryDirectory() as folder:
         yaml.dump(settings, Path(folder) / "params.yaml")
         os.chdir(folder)

@@ -57,7 +57,7 @@ VERSIONS = st.lists(
 
 
 @given(VERSIONS, st.randoms(use_true_random=False), st.integers(1, 5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_order_split_and_repetition_of_batches_comes_to_what_one_batch_does(
     cells: list[tuple[str, int, float, float, float]], random: object, parts: int
 ) -> None:
@@ -73,7 +73,7 @@ def test_any_order_split_and_repetition_of_batches_comes_to_what_one_batch_does(
 
 
 @given(VERSIONS, st.integers(0, 9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_data_as_of_a_moment_are_those_that_had_arrived_by_then_and_nothing_is_lost(
     cells: list[tuple[str, int, float, float, float]], hour: int
 ) -> None:

@@ -4,7 +4,6 @@ A stage's modules are imported when that stage runs, and no sooner.
 """
 
 import contextlib
-import errno
 import os
 import re
 import signal
@@ -19,7 +18,7 @@ import typer
 
 from tidegate import commands, console
 from tidegate.artifacts import PARAMS
-from tidegate.errors import TidegateError, UserError
+from tidegate.errors import FULL, TidegateError, UserError
 
 app = typer.Typer(
     help="Forecasts for networks of stations, through gates that are closed by default.",
@@ -34,7 +33,6 @@ quarantine = typer.Typer(help="See what the data gate holds back, and take it ba
 app.add_typer(quarantine, name="quarantine")
 
 INTERRUPTED = 130
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Layout(Enum):

@@ -59,7 +59,12 @@ def track_data(update: Work) -> None:
     """Update data/ and let DVC take note of it (cache its files, write data.dvc), alone in the workspace."""
     with _repository() as repo, lock_repo(repo):
         update()
-        repo.add(str(DATA))
+        (stage,) = repo.add(str(DATA))
+        if any(out.changed_cache() for out in stage.outs):  # DVC logs that a file could not be copied, and goes on
+            where = repo.cache.local.path
+            raise ServiceError(
+                f"DVC cannot keep {DATA}/ in {where}: see that the disk is not full, then run this again."
+            )
 
 
 def reproduce(verb: Verb, around: Around, elsewhere: Elsewhere | None = None) -> None:

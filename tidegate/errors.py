@@ -12,8 +12,10 @@
 Every message is one clear sentence: what is wrong, where, and what to do.
 """
 
+import errno
 import re
 
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError: the disk is full
 ACCOUNT = re.compile(r"(?<=://)[^/@\s]+@")
 
 

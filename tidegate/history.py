@@ -12,7 +12,7 @@ the same, to the byte.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,9 @@ def merge(stored: Stored, new: pd.DataFrame, terms: Terms) -> tuple[Stored, Book
     if several.any():
         contested = np.flatnonzero(several)
         part = rows.iloc[contested].assign(key=key[contested]).reset_index(drop=True)
-        drop[contested] = _known_already(part, fresh[contested], untold[contested], stored.standing, terms)
+        # Data as of a moment lack in what stands what is known by now.
+        stands = stored.standing if stored.later.empty else known(stored, replace(terms, as_of=None))
+        drop[contested] = _known_already(part, fresh[contested], untold[contested], stands, terms)
     if terms.now is not None:
         rows.loc[untold & ~drop & (rows[TIME] < terms.now).to_numpy(), ARRIVED] = terms.now
     rows, key = rows[~drop], key[~drop]

@@ -35,6 +35,12 @@ def read_stored(month: str, of: Range | None, variables: Sequence[str], folder: 
     )
 
 
+def nothing(variables: Sequence[str]) -> Stored:
+    """Give what stands where nothing does."""
+    plain, dated = schema(variables).empty_table().to_pandas(), schema(variables, REPLACED).empty_table().to_pandas()
+    return Stored(plain, dated, plain)
+
+
 def newest(folder: Path = DATA) -> pd.Timestamp | None:
     """Give the newest stored time."""
     months = stored_months(folder)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tidegate import columns as columns_of
-from tidegate import gate, history, inspection, rules
+from tidegate import gate, history, inspection, months, rules
 from tidegate.calendar import plausible, step_of
 from tidegate.columns import Clock, Columns
 from tidegate.errors import SourceError, UserError
@@ -24,7 +24,6 @@ from tidegate.frame import ARRIVED, KEYS, STATION, TIME
 from tidegate.gate import Network
 from tidegate.history import Stored, Terms
 from tidegate.inspection import Measured
-from tidegate.months import schema
 from tidegate.reading.database import first_rows, is_address
 from tidegate.reading.file_options import Options
 from tidegate.reading.file_rows import FileRows
@@ -232,12 +231,9 @@ def _read(draft: dict[str, Any], names: dict[str, tuple[str, str]]) -> tuple[pd.
     said = [f"{count:,} {note}" for note, count in notes.items() if count]
     if read > SAMPLE_ROWS:
         said.append(f"only the first {read:,} rows were looked at")
-    kind = schema(list(names)).empty_table().to_pandas()
-    nothing = Stored(kind, kind, kind)
-    settled, books = nothing, history.Books()
-    parts = []
+    books, parts = history.Books(), []
     for _, part in rows.groupby(rows[TIME].dt.strftime("%Y-%m")):
-        settled, found = history.merge(nothing, part, Terms(tuple(names), "last"))
+        settled, found = history.merge(months.nothing(list(names)), part, Terms(tuple(names), "last"))
         books += found
         parts.append(settled.standing)
     standing = pd.concat(parts, ignore_index=True).drop(columns=ARRIVED)

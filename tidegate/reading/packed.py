@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from tidegate.errors import SourceError, in_a_line
+from tidegate.errors import FULL, SourceError, in_a_line
 
 COMPRESSED: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq")  # below that of a compression
@@ -71,5 +71,7 @@ def readable(name: str) -> Iterator[None]:
         reason = in_a_line(error) or "it ends too early"
         raise SourceError(f"{name} is not a whole compressed file ({reason}): correct it, or fetch it again.") from None
     except OSError as error:
+        if error.errno in FULL:
+            raise
         reason = error.strerror or in_a_line(error)
         raise SourceError(f"{name} cannot be opened ({reason}): correct it, or dataset.options.paths.") from None

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from tidegate.errors import SourceError, in_a_line, without_secrets
+from tidegate.errors import FULL, SourceError, in_a_line, without_secrets
 from tidegate.parsing import choose
 from tidegate.reading.packed import members, open_packed, readable, suffixes
 
@@ -112,6 +112,8 @@ def reachable(url: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # each file system has errors of its own
+        if isinstance(error, OSError) and error.errno in FULL:  # this machine's own
+            raise
         cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
         # fsspec calls every answer of a web server, and none at all, a file that is not there.
         if cause is None or getattr(cause, "status", None) in (404, 410) or not _is_network(error, cause):

@@ -12,6 +12,7 @@ and put in its place: a killed ingest leaves the old rows or the new ones, and n
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from tidegate.settings import Settings
 from tidegate.sharing import in_pieces
 from tidegate.sources import Source, open_source
 
+LAYOUT = 2  # of data/: rows as versions; another begins it anew
 INCOMING, OUTGOING = DATA.with_name("data.incoming"), DATA.with_name("data.outgoing")
 
 
@@ -76,21 +78,24 @@ def run(
     state, last = _state(settings, source), _last_state()
     if _same(state, last) and not anew:
         return "nothing new at the source"
-    series = {"series": digest(source.series())}
-    begin = anew or not _continues(series, source)
+    series = {"series": _series(source)}
+    same_series = (DATA / SERIES).exists() and read_json(DATA / SERIES)["series"] == series["series"]
+    begin = anew or not same_series or _is_beyond(source)
     # Only an undisturbed data/, settled by the same rule, needs no more than the newest rows.
     asked = {"source": None, "as_of": None}
     undisturbed = not begin and _same({**last, **asked}, {**state, **asked})
     since = _watermark(settings.ingest.overlap_hours) if undisturbed else None
-    known = set(last["pieces"]) if undisturbed else set()
+    known = set(last.get("pieces", ())) if undisturbed else set()
     staging = INCOMING_ROWS / digest([series, str(since), begin])
     pieces = stage(source.pieces(since), known, staging, report)
     if begin and not by_month(pieces):
         raise DataError("The source gave no rows: correct dataset.options in params.yaml.")
     terms = _terms(settings, None if begin else pd.Timestamp.now(tz="UTC").floor("s"))
     had_data = DATA.exists()
-    again = [] if undisturbed and not last["as_of"] else months.stored_months()
-    books = _merge(pieces, terms, begin, again, report)
+    again = [] if undisturbed and not last.get("as_of") else months.stored_months()
+    books = _aside(lambda: _merge(pieces, terms, begin, again, report))
+    if books.read and same_series:
+        _keep_accepted()
     write_json(INCOMING / SERIES, series)
     summary = _summary(pieces, books)
     _swap()
@@ -103,7 +108,8 @@ def run(
 
 def _rebuild(settings: Settings, as_of: pd.Timestamp, report: Report) -> str:
     every = months.require()
-    _merge([], replace(_terms(settings, None), as_of=as_of), False, months.stored_months(), report)
+    terms = replace(_terms(settings, None), as_of=as_of)
+    _aside(lambda: _merge([], terms, False, months.stored_months(), report))
     if not list((INCOMING / MEASUREMENTS).glob("*.parquet")):
         remove(INCOMING)
         raise DataError(f"Nothing in data/ was known as of {as_of}: its rows begin in {every[0]}.")
@@ -127,11 +133,15 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return {**one, "pieces": None} == {**other, "pieces": None}
 
 
+def _series(source: Source) -> str:
+    return digest([LAYOUT, source.series()])
+
+
 def _state(settings: Settings, source: Source) -> dict[str, Any]:
     """Say what an ingest depends on: the source, the rule, and data/ itself, which a hand may have touched."""
     return {
         "source": source.fingerprint(),
-        "series": digest(source.series()),
+        "series": _series(source),
         "conflict": settings.ingest.conflict,
         "as_of": None,
         "data": _files(),
@@ -148,12 +158,19 @@ def _files() -> dict[str, list[int]]:
     return {path.as_posix(): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
-def _continues(series: dict[str, str], source: Source) -> bool:
-    """Say whether data/ holds rows of this very series, and none beyond the source's end."""
-    if not (DATA / SERIES).exists() or read_json(DATA / SERIES)["series"] != series["series"]:
-        return False
+def _is_beyond(source: Source) -> bool:
+    """Say whether data/ holds rows from beyond the source's end."""
     end, newest = source.end(), months.newest()
-    return end is None or newest is None or newest < end
+    return end is not None and newest is not None and newest >= end
+
+
+def _keep_accepted() -> None:
+    """Keep beside the new rows what those were like that the gate let pass last: the new are held against them."""
+    for path in (PROFILE, DATA / ACCEPTED):
+        if path.exists():
+            (INCOMING / ACCEPTED).unlink(missing_ok=True)
+            shutil.copyfile(path, INCOMING / ACCEPTED)
+            return
 
 
 def _watermark(overlap_hours: int) -> pd.Timestamp | None:
@@ -172,6 +189,15 @@ class Month:
     stored: bool  # whether data/ is gone on with
 
 
+def _aside(merge: Callable[[], Books]) -> Books:
+    """Make the new state aside; leave nothing of it where that fails: on a full disk it would hold the room."""
+    try:
+        return merge()
+    except BaseException:
+        remove(INCOMING)
+        raise
+
+
 def _merge(pieces: list[Staged], terms: Terms, begin: bool, again: list[str], report: Report) -> Books:
     """Make the new state of data/ aside: months with new rows, and those to be settled `again`, are made anew."""
     staged = by_month(pieces)
@@ -180,9 +206,6 @@ def _merge(pieces: list[Staged], terms: Terms, begin: bool, again: list[str], re
     INCOMING.mkdir()
     if not begin:
         _link_tree(DATA, INCOMING)
-        if PROFILE.exists() and staged:  # the gate has let the rows of before pass: the new ones are held against them
-            (INCOMING / ACCEPTED).unlink(missing_ok=True)
-            shutil.copyfile(PROFILE, INCOMING / ACCEPTED)
     jobs = {name: Month(name, tuple(staged.get(name, ())), terms, not begin) for name in touched}
     books = Books()
     for done, found in enumerate(in_pieces(merge_month, jobs), start=1):
@@ -207,7 +230,7 @@ def merge_month(month: Month) -> Books:
         parquet.writing(INCOMING / LATER / f"{month.name}.parquet", plain) as later,
     ):
         for of in parquet.ranges(counts, parquet.BLOCK_ROWS):
-            stored = months.read_stored(month.name, of, variables, DATA if month.stored else INCOMING / "nothing")
+            stored = months.read_stored(month.name, of, variables) if month.stored else months.nothing(variables)
             new = [parquet.read_range(path, of, plain) for path in month.staged]
             rows = pd.concat(new, ignore_index=True) if new else plain.empty_table().to_pandas()
             settled, found = history.merge(stored, rows, month.terms)

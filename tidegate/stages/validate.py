@@ -81,7 +81,8 @@ def run(settings: Settings, report: Report) -> str:
     gate.check_releases(settings.validate_)
     network = survey(settings)
     report(0, 1, f"{network.rows.sum():,} rows")
-    remove(VALIDATION_PARTS)
+    for made in (VALIDATION_PARTS, CLEAN, PROFILE):  # what did not pass is not to be taken for what did
+        remove(made)
     VALIDATION_PARTS.mkdir(parents=True)
     steps = (network.last - network.first) // step_of(settings.dataset.frequency) + 1
     each = pd.Series(steps, index=network.rows.index).clip(lower=network.rows)
