@@ -137,6 +137,22 @@ def test_untold_rows_that_are_read_again_add_no_versions(conflict: str) -> None:
     assert same(corrected, history.merge(corrected, rows(("A", 0, None, 3, 1)), later)[0])
 
 
+def test_versions_that_arrived_at_one_moment_come_to_the_same_in_any_order() -> None:
+    one, other = rows(("A", 0, 5, 1, 1)), rows(("A", 0, 5, 2, 1))
+    assert same(after(one, other)[0], after(other, one)[0])
+
+
+def test_what_is_put_by_for_a_moment_is_known_when_it_is_read_again() -> None:
+    stored, _ = after(rows(("A", 0, None, 1, 1)))
+    now = [Terms(VARIABLES, "last", START + hours * HOUR) for hours in (48, 72)]
+    whole, _ = history.merge(stored, rows(("A", 0, None, 2, 1)), now[0])
+    then, _ = history.merge(
+        whole, rows(("A", 0, None, 2, 1)).iloc[:0], Terms(VARIABLES, "last", as_of=START + 24 * HOUR)
+    )
+    assert then.standing["x"].tolist() == [1.0]
+    assert same(history.merge(then, rows(("A", 0, None, 2, 1)), now[1])[0], whole)
+
+
 def test_books_that_do_not_balance_are_a_fault() -> None:
     with pytest.raises(TidegateError, match="rows would be lost"):
         Books(read=3, kept=1, revisions=1).balanced()

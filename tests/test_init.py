@@ -200,3 +200,69 @@ def test_exchange_rates(here: Path) -> None:
     assert found.dataset["frequency"] == "1D" and found.dataset["season_steps"] == 7
     stuck = found.findings[found.findings["rule"] == "stuck"]
     assert set(stuck["station"]) == {"4"}
+
+
+# What others' files are like, and what must not pass for measurements.
+
+
+def test_numbers_that_name_stations_are_stations(here: Path) -> None:
+    parts = [hourly(20).drop(columns=["place", "state"]).assign(station=name) for name in (101, 102)]
+    pd.concat(parts).to_csv("in.csv", index=False)
+    found = look("in.csv")
+    assert found.dataset["options"]["station"] == "station" and found.stations == 2
+    assert list(found.measured) == ["level"]
+
+
+def test_decimal_commas_and_days_before_months_are_read(here: Path) -> None:
+    rows = hourly(20).drop(columns=["place", "state"])
+    rows["when"] = rows["when"].dt.strftime("%d.%m.%Y %H:%M")
+    rows.to_csv("in.csv", index=False, sep=";", decimal=",")
+    found = look("in.csv")
+    assert found.dataset["options"]["time_format"] == "%d.%m.%Y %H:%M"
+    assert found.span[1].isoformat() == "2024-01-20T23:00:00+00:00"
+    assert found.measured["level"].most == rows["level (cm)"].max()
+
+
+def test_days_in_a_zone_that_changes_its_clock_are_dates(here: Path) -> None:
+    rows = pd.DataFrame({"date": pd.date_range("2023-01-01", periods=500, freq="D").strftime("%Y-%m-%d")})
+    rows["x"] = np.random.default_rng(0).normal(size=500).round(3)
+    rows.to_csv("in.csv", index=False)
+    found = look("in.csv", zone="Europe/Berlin")
+    assert found.dataset["frequency"] == "1D" and not findings(found, "off_grid") and "off_grid" not in found.tolerances
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            pd.concat([hourly(10), hourly(10).assign(place="B", **{"level (cm)": 3.0})]).drop(columns="place"),
+            "--station",
+        ),
+        (
+            hourly(2).assign(when=pd.date_range("2020-01-01", periods=48, freq="MS"))[["when", "level (cm)"]],
+            "lie between steps of",
+        ),
+    ],
+    ids=["stations without a column", "months"],
+)
+def test_what_is_misread_is_refused_instead_of_tolerated(here: Path, rows: pd.DataFrame, words: str) -> None:
+    rows.to_csv("in.csv", index=False)
+    with pytest.raises(UserError, match=words):
+        look("in.csv")
+
+
+def test_a_secret_in_an_address_is_refused_and_not_printed(here: Path) -> None:
+    for address in ("https://user:s3cret@localhost:1/x.csv", "https://localhost:1/x.csv?sig=s3cret"):
+        with pytest.raises(UserError) as caught:
+            look(address)
+        assert "s3cret" not in str(caught.value)
+
+
+def test_another_init_takes_back_what_was_tolerated_of_the_last(here: Path) -> None:
+    rows = hourly(60)
+    rows.assign(**{"level (cm)": rows["level (cm)"].mask(rows.index.isin(range(100, 500)))}).to_csv(
+        "in.csv", index=False
+    )
+    proposed.write(look("in.csv"))
+    hourly(60).to_csv("in.csv", index=False)
+    assert any("validate.rules.gap.steps is 336 again" in said for said in proposed.write(look("in.csv")))

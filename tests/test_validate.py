@@ -192,3 +192,41 @@ def test_the_same_rows_give_the_same_bytes_and_the_data_docs_name_the_rules(
     assert b"values must not belong to this set" in pages[0]["index.html"]
     assert b"What was found" in pages[0]["index.html"]
     assert read_json(Path("artifacts/validation.json"))["quarantined"] == {"sentinel": 1}
+
+
+def test_a_rule_that_only_warns_leaves_the_cell_to_those_that_hold_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = network()
+    rows.loc[at(rows, "B", 10), "x"] = -999
+    _, quarantine = run(tmp_path, monkeypatch, rows, {"sentinel": {"severity": "warn"}})
+    assert quarantine["rule"].tolist() == ["range"]
+
+
+def test_a_gap_is_told_with_its_own_span_and_the_longest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = network(400)
+    for first, length in ((50, 10), (200, 20)):
+        start = at(rows, "B", first)
+        rows.loc[start : start + length - 1, "x"] = float("nan")
+    run(tmp_path, monkeypatch, rows, {"gap": {"severity": "warn", "steps": 5}})
+    (row,) = pd.read_csv("artifacts/findings.csv").to_dict("records")
+    assert (row["found"], row["from"], row["to"]) == (2, "2024-01-09 07:00", "2024-01-10 04:00")
+    assert row["examples"].count(" to ") == 2
+
+
+def test_a_station_all_between_the_steps_is_told_and_the_others_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = network()
+    rows.loc[rows["station"] == "B", "time"] += pd.Timedelta("7min")
+    rows = pd.concat([rows, rows[rows["station"] == "A"].assign(station="C")])
+    clean, quarantine = run(tmp_path, monkeypatch, rows, validate__group_rows=10)
+    assert set(clean["station"]) == {"A", "C"} and set(quarantine["station"]) == {"B"}
+    assert set(pd.read_csv("artifacts/findings.csv")["rule"]) == {"off_grid"}
+
+
+def test_a_wrong_year_is_refused_with_its_station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = network()
+    rows.loc[at(rows, "B", 47), "time"] = pd.Timestamp("2124-01-01", tz="UTC")
+    with pytest.raises(DataError, match="to 2124-01-01 00:00 at station B"):
+        run(tmp_path, monkeypatch, rows)

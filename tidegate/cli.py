@@ -79,6 +79,7 @@ def up(
 def init(
     source: Annotated[str, typer.Argument(help="A path, glob, folder or URL of files, or a database's address.")],
     table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
+    station: Annotated[str | None, typer.Option(help="The column that names the station.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="Where the stations are: Europe/Berlin, say.")] = None,
     layout: Annotated[Layout, typer.Option(help="A row a station and time, or a column a station.")] = Layout.auto,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
@@ -92,7 +93,7 @@ def init(
       tidegate init weather.csv --time-zone America/New_York --yes
       tidegate init 'postgresql+psycopg2://reader:${PASSWORD}@host/weather' --table hourly
     """
-    _guarded("init", lambda: commands.init(source, table, time_zone, layout.value, yes, force))
+    _guarded("init", lambda: commands.init(source, table, station, time_zone, layout.value, yes, force))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from pandas.tseries.api import guess_datetime_format
 
 from tidegate import rules
 from tidegate.frame import STATION, TIME
@@ -29,6 +30,17 @@ STATION_NAMES = (
     "name",
     "series",
 )
+NUMBERED_STATIONS = (
+    "station",
+    "station_id",
+    "stationid",
+    "site",
+    "site_id",
+    "sensor",
+    "sensor_id",
+    "location_id",
+    "id",
+)
 INDEX_NAMES = ("no", "index", "row", "unnamed: 0", "")
 MISSING = ("", "NA", "NaN", "nan", "null", "None", "N/A", "-")
 UNITS = re.compile(r"^(?P<name>.*?)\s*[(\[](?P<unit>[^)\]]*)[)\]]\s*$")
@@ -46,8 +58,9 @@ class Columns:
     aware: bool  # whether times carry a zone
     station: str | None
     wide: str | None  # the variable that the columns hold, one column a station
-    values: tuple[str, ...]  # of a long table
+    values: tuple[str, ...]  # of a long table; of a wide one the stations, where there are other columns
     left_out: dict[str, str]  # column: why
+    time_format: str | None = None  # where the reader could not tell
 
 
 @dataclass
@@ -71,8 +84,12 @@ def numbers(cells: "pd.Series[Any]", decimal: str = ".") -> tuple["pd.Series[flo
     return found, float(found[there].notna().mean()) if there.any() else 0.0
 
 
-def classify(tables: Sequence[pd.DataFrame], decimal: str, wide: bool | None = None) -> Columns:
+def classify(
+    tables: Sequence[pd.DataFrame], decimal: str, wide: bool | None = None, station: str | None = None
+) -> Columns:
     """Say which columns hold the time, the station and the values; `tables` are the files' samples.
+
+    `wide` and `station` are what the user has said of them.
 
     Raises:
         ValueError: no column holds times, or none holds numbers.
@@ -80,10 +97,14 @@ def classify(tables: Sequence[pd.DataFrame], decimal: str, wide: bool | None = N
     first = tables[0]
     left_out: dict[str, str] = {}
     time, aware = _time_of(first)
+    time_format = _day_first(first[time]) if isinstance(time, str) else None
     others = [name for name in first.columns if name not in ((time,) if isinstance(time, str) else time)]
-    numeric = [name for name in others if numbers(first[name], decimal)[1] >= NUMERIC_SHARE]
+    numeric = [name for name in others if name != station and numbers(first[name], decimal)[1] >= NUMERIC_SHARE]
     for name in list(numeric):
-        if name.lower() in INDEX_NAMES or _counts_up(first[name]):
+        if station is None and name.lower() in NUMBERED_STATIONS and _names_stations(first[name]):
+            numeric.remove(name)
+            station = name
+        elif name.lower() in INDEX_NAMES or _counts_up(first[name], decimal):
             numeric.remove(name)
             left_out[name] = "it numbers the rows"
         elif name.lower() in PARTS:
@@ -92,14 +113,14 @@ def classify(tables: Sequence[pd.DataFrame], decimal: str, wide: bool | None = N
     if wide is None:
         wide = _looks_wide(tables, numeric, others)
     if wide:
-        return Columns(time, aware, None, WIDE, (), {})
-    station = _station_of(first, time, [name for name in others if name not in numeric])
+        return Columns(time, aware, None, WIDE, tuple(numeric) if len(numeric) < len(others) else (), {}, time_format)
+    station = station or _station_of(first, time, [name for name in others if name not in numeric])
     for name in others:
         if name not in numeric and name not in left_out and name != station:
             left_out[name] = "not numbers"
     if not numeric:
         raise ValueError("no column holds numbers")
-    return Columns(time, aware, station, None, tuple(numeric), left_out)
+    return Columns(time, aware, station, None, tuple(numeric), left_out, time_format)
 
 
 def _time_of(table: pd.DataFrame) -> tuple[str | tuple[str, ...], bool]:
@@ -126,16 +147,35 @@ def _time_of(table: pd.DataFrame) -> tuple[str | tuple[str, ...], bool]:
     raise ValueError(f"no column holds times (columns: {', '.join(map(str, table.columns))})")
 
 
+def _day_first(cells: "pd.Series[Any]") -> str | None:
+    """Give the format of dates such as 13.01.2024 or 01/13/2024, told by the one in which a part is over 12."""
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return None
+    text = cells.astype("str").str.strip()
+    parts = text.str.extract(r"^(\d{1,2})[./-](\d{1,2})[./-]\d{4}").astype("float64")
+    if parts[0].isna().any() or parts.empty:
+        return None
+    day_first = bool(parts[0].gt(12).any()) or not parts[1].gt(12).any()
+    which = text[parts[0 if day_first else 1].gt(12)]
+    return guess_datetime_format(str(which.iloc[0] if len(which) else text.iloc[0]), dayfirst=day_first)
+
+
 def _read_times(text: "pd.Series[str]") -> "pd.Series[Any]":
     try:
-        return pd.to_datetime(text, errors="coerce", utc=True, format="mixed")
+        return pd.to_datetime(text, errors="coerce", utc=True, format=_day_first(text) or "mixed")
     except (ValueError, TypeError):
         return pd.Series(pd.NaT, index=text.index)
 
 
-def _counts_up(cells: "pd.Series[Any]") -> bool:
-    found = numbers(cells)[0].head(1000)
-    return len(found) > 10 and bool((found.diff().dropna() == 1).all())
+def _counts_up(cells: "pd.Series[Any]", decimal: str) -> bool:
+    found = numbers(cells, decimal)[0].head(1000)
+    return len(found) > 10 and bool(found.notna().all()) and bool((found.diff().dropna() == 1).all())
+
+
+def _names_stations(cells: "pd.Series[Any]") -> bool:
+    """Say whether numbers may be the names of stations: whole, and few."""
+    found = numbers(cells)[0]
+    return bool((found == found.round()).all()) and found.nunique() <= max(1, len(found) // 10)
 
 
 def _looks_wide(tables: Sequence[pd.DataFrame], numeric: Sequence[str], others: Sequence[str]) -> bool:

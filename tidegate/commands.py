@@ -115,7 +115,9 @@ def classify(train: Path, test: Path) -> None:
     console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")
 
 
-def init(source: str, table: str | None, zone: str | None, layout: str, yes: bool, force: bool) -> None:
+def init(
+    source: str, table: str | None, station: str | None, zone: str | None, layout: str, yes: bool, force: bool
+) -> None:
     """Look at a source, show what was found, and write the section `dataset` of params.yaml."""
     from tidegate import proposal, proposed, settings, summary
 
@@ -124,7 +126,7 @@ def init(source: str, table: str | None, zone: str | None, layout: str, yes: boo
         raise UserError(f"{PARAMS} describes a data set already ({loaded.dataset.source}): --force replaces it.")
     wide = {"auto": None, "wide": True, "long": False}[layout]
     with console.stage_line("init") as line:
-        found = proposal.propose(source, table, zone, wide, loaded)
+        found = proposal.propose(source, table, zone, wide, loaded, station)
         line.result = f"{found.rows:,} rows of {found.stations} stations looked at"
     console.show(summary.of_proposal(found))
     for said in proposed.remarks(found):

@@ -40,25 +40,34 @@ def findings_of_series(
         if not outcome.rows or outcome.rule in (*CELL_RULES, SCHEMA):
             continue
         for station, part in frame.iloc[list(outcome.rows)].groupby(STATION, observed=True):
-            times = _span(frame, part, outcome, str(station))
-            examples = [f"{time:%Y-%m-%d %H:%M}" for time in part[TIME].head(EXAMPLES)]
-            made.append(
-                _finding(
-                    outcome.rule, rules, str(station), outcome.variable, len(part), steps[station], times, examples
-                )
-            )
+            times, examples = _told(frame, part, outcome, str(station))
+            found, of = part[TIME].nunique(), int(steps[station])
+            if outcome.rule == "missing":
+                of = _steps_from_first_value(frame, outcome, str(station))
+            made.append(_finding(outcome.rule, rules, str(station), outcome.variable, found, of, times, examples))
     return pd.DataFrame(made, columns=COLUMNS)
 
 
-def _span(frame: pd.DataFrame, part: pd.DataFrame, outcome: Outcome, station: str) -> "pd.Series[pd.Timestamp]":
-    """Give the times that a finding spans: of a gap from the value before it on, of a silence to the network's end."""
+def _steps_from_first_value(frame: pd.DataFrame, outcome: Outcome, station: str) -> int:
+    own = frame[frame[STATION] == station]
+    valued = own.loc[own[outcome.variable].notna(), TIME]
+    return int((own[TIME] >= valued.min()).sum()) if len(valued) else len(own)
+
+
+def _told(
+    frame: pd.DataFrame, part: pd.DataFrame, outcome: Outcome, station: str
+) -> tuple["pd.Series[pd.Timestamp]", list[str]]:
+    """Give the times that a finding spans, and examples: of gaps the longest, of a silence to the network's end."""
     if outcome.rule == "freshness":
-        return pd.Series([part[TIME].min(), frame[TIME].max()])
+        return pd.Series([part[TIME].min(), frame[TIME].max()]), [f"{part[TIME].min():%Y-%m-%d %H:%M}"]
     if outcome.rule == "gap":
         own = frame.loc[(frame[STATION] == station) & frame[outcome.variable].notna(), TIME]
-        before = own[own < part[TIME].min()]
-        return pd.concat([before.tail(1), part[TIME]])
-    return part[TIME]
+        ends = part[TIME].to_numpy()
+        begins = own.to_numpy()[np.searchsorted(own.to_numpy(), ends) - 1]
+        longest = np.argsort(begins - ends, kind="stable")[:EXAMPLES]
+        spans = [(pd.Timestamp(begins[place]), pd.Timestamp(ends[place])) for place in longest]
+        return pd.Series(spans[0]), [f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}" for first, last in spans]
+    return part[TIME], [f"{time:%Y-%m-%d %H:%M}" for time in part[TIME].head(EXAMPLES)]
 
 
 def _finding(

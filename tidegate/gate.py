@@ -102,6 +102,8 @@ def _refuse_broken(rows: pd.DataFrame, outcomes: Sequence[Outcome]) -> None:
 def _clean(rows: pd.DataFrame, held: pd.DataFrame, network: Network, step: pd.Timedelta) -> pd.DataFrame:
     """Make what is held back missing, and lay each station on the network's grid."""
     clean = rows.copy()
+    if clean.empty:  # all of them lie between the steps: that is told, and there is nothing to lay out
+        return clean
     for name, part in held[held[RULE] != "off_grid"].groupby(VARIABLE):
         clean.loc[part["row"].to_numpy(int), name] = np.nan
     return regular(clean, step, network.first, network.last)
@@ -200,9 +202,10 @@ def variables_of(outcome: Outcome, known: Sequence[str]) -> list[str]:
 
 
 def quarantined(rows: pd.DataFrame, outcomes: Sequence[Outcome], settings: Settings) -> pd.DataFrame:
-    """Give every cell that is held back, once, under the first rule that it broke: rows as in quarantine, and `row`.
+    """Give every cell that broke a rule, once: rows as in quarantine, with `row`, `of`, and whether it is `held` back.
 
-    What a release takes back in is not found; what a rule merely warns of, or fails for, is found and not held back.
+    A cell is put down to the first rule that holds it back, else to the first that it broke. What a release takes back
+    in was not broken by that rule; what a rule merely warns of, or fails for, is not held back.
     """
     known, rules = list(settings.dataset.variables), settings.validate_.rules
     parts: list[pd.DataFrame] = []
@@ -211,20 +214,21 @@ def quarantined(rows: pd.DataFrame, outcomes: Sequence[Outcome], settings: Setti
             continue
         names, broken = variables_of(outcome, known), np.array(outcome.rows)
         if outcome.rule == "relation":  # where one of the two is no measurement, nothing is said of the other
-            broken = broken[
-                ~np.isin(broken, [row for part in parts for row in part.loc[part[VARIABLE].isin(names), "row"]])
-            ]
+            held = [part.loc[part["held"] & part[VARIABLE].isin(names), "row"].to_numpy() for part in parts]
+            broken = broken[~np.isin(broken, np.concatenate(held))] if held else broken
         bad = rows.iloc[broken]
         for name in names:
             cells = bad[[*KEYS, name]].set_axis([*KEYS, VALUE], axis=1)
             named: dict[str, Any] = {VARIABLE: name, RULE: outcome.rule, "row": broken, "of": outcome.variable}
-            parts.append(cells.assign(**named))
+            # What lies between the steps has no place among the clean rows, whatever is done about it.
+            named["held"] = outcome.rule == "off_grid" or rules.of(outcome.rule).severity == "quarantine"
+            cells = cells.assign(**named).dropna(subset=VALUE)
+            parts.append(cells[~released(cells, settings.validate_)])
     if not parts:
-        return pd.DataFrame(columns=[*KEYS, VALUE, VARIABLE, RULE, "row", "of"])
-    cells = pd.concat(parts, ignore_index=True).dropna(subset=VALUE).drop_duplicates(["row", VARIABLE])
-    cells = cells[~released(cells, settings.validate_)]
-    # What lies between the steps has no place among the clean rows, whatever is done about it.
-    return cells.assign(held=[rule == "off_grid" or rules.of(rule).severity == "quarantine" for rule in cells[RULE]])
+        return pd.DataFrame(columns=[*KEYS, VALUE, VARIABLE, RULE, "row", "of", "held"])
+    every = pd.concat(parts, ignore_index=True)
+    first = every.sort_values("held", ascending=False, kind="stable").drop_duplicates(["row", VARIABLE])
+    return first.sort_index().reset_index(drop=True)
 
 
 def _precedence(rule: str) -> int:

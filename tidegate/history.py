@@ -24,6 +24,7 @@ from tidegate.frame import ARRIVED, KEYS, STATION, TIME
 from tidegate.settings import Conflict
 
 REPLACED = "replaced"
+KEY, MARK = "(key)", "(mark)"  # no variable is named so
 VARIABLE, VALUE, STANDING = "variable", "value", "standing"
 Flags = npt.NDArray[np.bool_]
 
@@ -94,12 +95,15 @@ def merge(stored: Stored, new: pd.DataFrame, terms: Terms) -> tuple[Stored, Book
     drop = np.zeros(len(rows), bool)
     if several.any():
         contested = np.flatnonzero(several)
-        part = rows.iloc[contested].assign(key=key[contested]).reset_index(drop=True)
+        part = rows.iloc[contested].assign(**{KEY: key[contested]}).reset_index(drop=True)
         # Data as of a moment lack in what stands what is known by now.
         stands = stored.standing if stored.later.empty else known(stored, replace(terms, as_of=None))
         drop[contested] = _known_already(part, fresh[contested], untold[contested], stands, terms)
     if terms.now is not None:
-        rows.loc[untold & ~drop & (rows[TIME] < terms.now).to_numpy(), ARRIVED] = terms.now
+        late = untold & ~drop & (rows[TIME] < terms.now).to_numpy()
+        # Of several at one station and time, one after the other, as they came.
+        number = rows.groupby(key)[TIME].cumcount()[late]
+        rows.loc[late, ARRIVED] = terms.now + pd.to_timedelta(number, unit="us")
     rows, key = rows[~drop], key[~drop]
     settled = _settle(rows, key, terms)
     kept = len(np.unique(key)) - len(np.unique(_keys(old)))
@@ -159,21 +163,21 @@ def _known_already(rows: pd.DataFrame, fresh: Flags, untold: Flags, standing: pd
     counts is what they come to: if that stands already, none of them is new.
     """
     values = list(terms.variables)
-    same = rows.duplicated(["key", ARRIVED, *values]).to_numpy() & fresh & ~untold
+    same = rows.duplicated([KEY, ARRIVED, *values]).to_numpy() & fresh & ~untold
     # Of equal rows that do not tell, the last counts: where a batch says 1, 2, 1 it comes to 1.
-    same |= rows.assign(untold=untold).duplicated(["key", "untold", *values], keep="last").to_numpy() & untold
+    same |= rows.assign(**{MARK: untold}).duplicated([KEY, MARK, *values], keep="last").to_numpy() & untold
     untold = untold & ~same
     if terms.now is None or not untold.any():
         return same
-    stood = rows[["key", *KEYS]].drop_duplicates("key").merge(standing, on=KEYS).set_index("key")
-    come = _folded(rows[untold].groupby("key")[values], terms)
+    stood = rows[[KEY, *KEYS]].drop_duplicates(KEY).merge(standing, on=KEYS).set_index(KEY)
+    come = _folded(rows[untold].groupby(KEY)[values], terms)
     both = come.index.intersection(stood.index)
     now, then = come.loc[both, values].to_numpy(), stood.loc[both, values].to_numpy()
     old_news = both[(np.isnan(now) | (now == then)).all(axis=1)]
-    told = rows["key"].isin(old_news).to_numpy() & untold
-    again = untold & ~told & rows["key"].isin(both).to_numpy()
-    newest = ~rows.assign(again=again).duplicated(["key", "again"], keep="last").to_numpy()
-    seen = rows.duplicated(["key", *values]).to_numpy() & again
+    told = rows[KEY].isin(old_news).to_numpy() & untold
+    again = untold & ~told & rows[KEY].isin(both).to_numpy()
+    newest = ~rows.assign(**{MARK: again}).duplicated([KEY, MARK], keep="last").to_numpy()
+    seen = rows.duplicated([KEY, *values]).to_numpy() & again
     return same | told | (seen if terms.conflict == "first" else seen & ~newest)
 
 
@@ -186,7 +190,7 @@ def _folded(versions: Any, terms: Terms) -> pd.DataFrame:
 def _settle(rows: pd.DataFrame, key: npt.NDArray[np.int64], terms: Terms) -> Stored:
     """Let one row stand for each station and time, of the versions that are known as of the moment."""
     moment = rows[ARRIVED].fillna(rows[TIME])
-    order = np.lexsort((moment.astype("int64").to_numpy(), key))  # stable: as received where they are of one moment
+    order = _order(rows, key, np.asarray(moment.astype("int64"), np.int64), terms)
     rows, key, moment = rows.iloc[order].reset_index(drop=True), key[order], moment.iloc[order].reset_index(drop=True)
     later = rows.iloc[:0]
     if terms.as_of is not None:
@@ -204,6 +208,24 @@ def _settle(rows: pd.DataFrame, key: npt.NDArray[np.int64], terms: Terms) -> Sto
     if terms.conflict == "refuse":
         _refuse(settled, terms.variables)
     return settled
+
+
+def _order(
+    rows: pd.DataFrame, key: npt.NDArray[np.int64], moment: npt.NDArray[np.int64], terms: Terms
+) -> npt.NDArray[np.intp]:
+    """Order versions by station and time, then by when they became known.
+
+    Those that arrived at one and the same moment are ordered by their values, so that the order of batches does not
+    matter; those that do not tell, as they were received.
+    """
+    order = np.lexsort((moment, key))  # stable
+    same = (np.diff(key[order]) == 0) & (np.diff(moment[order]) == 0) & rows[ARRIVED].notna().to_numpy()[order][1:]
+    if not same.any():
+        return order
+    tied = np.zeros(len(rows), bool)
+    tied[order[1:][same]] = tied[order[:-1][same]] = True
+    values = [np.where(tied, rows[name].to_numpy(np.float64), 0.0) for name in reversed(terms.variables)]
+    return np.lexsort((*values, moment, key))
 
 
 def _refuse(settled: Stored, variables: Sequence[str]) -> None:

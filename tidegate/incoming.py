@@ -3,6 +3,7 @@
 An ingest that stops half-way finds them again, and goes on with the first piece that is not here.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tidegate.report import Report
 from tidegate.sources import Piece
 
 READ = "read.json"  # within a staged piece: what was seen of it
+STALE_SECONDS = 24 * 3600
 OUT_OF_ORDER = "steps back in time, put in order"
 
 
@@ -49,13 +51,18 @@ def stage(pieces: Iterable[Piece], known: set[str], staging: Path, report: Repor
         if name in known:
             continue
         folder = staging / name
-        if not (folder / READ).exists():
+        if not _is_fresh(piece, folder / READ):
             with replacing(folder) as aside:
                 aside.mkdir()
                 write_json(aside / READ, _read(piece, aside))
         found.append(Staged(name, piece.lasting, folder, **read_json(folder / READ)))
         report(place, place + 1, f"{sum(one.rows for one in found):,} rows")
     return found
+
+
+def _is_fresh(piece: Piece, read: Path) -> bool:
+    """Say whether a piece has been read whole, and lately: what its name does not tell may have changed since."""
+    return read.exists() and (piece.lasting or time.time() - read.stat().st_mtime < STALE_SECONDS)
 
 
 def _read(piece: Piece, folder: Path) -> dict[str, Any]:

@@ -27,13 +27,15 @@ from tidegate.inspection import Measured
 from tidegate.reading.database import first_rows, is_address
 from tidegate.reading.file_options import Options
 from tidegate.reading.file_rows import FileRows
-from tidegate.reading.places import find
+from tidegate.reading.places import find, holds_a_secret
+from tidegate.reading.tables import require
 from tidegate.settings import Dataset, Lasting, Rules, Settings
 from tidegate.sources import open_source
 
 LOOKED_AT = 20_000  # rows of a file, for what its columns are
 SAMPLE_ROWS = 600_000
 COVARIATES = 8
+MOST_DISAGREEING, MOST_COPIES, MOST_OFF_GRID = 0.05, 0.5, 0.2  # of the rows: more, and something was misread
 MARGIN = 1.25  # how much more than a sample shows is tolerated
 
 
@@ -55,7 +57,9 @@ class Proposal:
     findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
 
-def propose(source: str, table: str | None, zone: str | None, wide: bool | None, settings: Settings) -> Proposal:
+def propose(
+    source: str, table: str | None, zone: str | None, wide: bool | None, settings: Settings, station: str | None = None
+) -> Proposal:
     """Look at a source, and propose.
 
     Args:
@@ -64,6 +68,7 @@ def propose(source: str, table: str | None, zone: str | None, wide: bool | None,
         zone: of the stations, if the user has named it.
         wide: whether each column is a station, if the user has said so.
         settings: of the workspace, of which all but the data set is kept.
+        station: the column that names the station, if the user has named it.
 
     Raises:
         UserError: it cannot be told what is what.
@@ -74,9 +79,12 @@ def propose(source: str, table: str | None, zone: str | None, wide: bool | None,
     else:
         kind, options, tables, decimal = "files", *_files(source)
     try:
-        columns = columns_of.classify(tables, decimal, wide)
+        columns = columns_of.classify(tables, decimal, wide, station)
     except ValueError as error:
         raise UserError(f"{source}: {error}: describe it in params.yaml by hand, as README.md shows.") from None
+    if kind == "sql" and (columns.wide or not isinstance(columns.time, str)):
+        raise UserError(f"{table} has no single column of times, or a column a station: give a query, in params.yaml.")
+    _refuse_other_columns(tables, columns, source)
     names, left_out = _names(columns), dict(columns.left_out)
     step, clock = _step_and_clock(tables, columns, zone)
     options |= _options(columns, names, clock, kind)
@@ -90,6 +98,11 @@ def propose(source: str, table: str | None, zone: str | None, wide: bool | None,
         "season_steps": 1,
     }
     rows, books, notes = _read(draft, names)
+    if books.revisions > MOST_DISAGREEING * books.read or books.copies > MOST_COPIES * books.read:
+        raise UserError(
+            f"{source}: of {books.read:,} rows {books.revisions:,} disagree with another of their station and time, "
+            f"and {books.copies:,} repeat one: name the column of stations with --station, or describe it by hand."
+        )
     measured = {}
     for name, (column, unit) in names.items():
         found = inspection.measured(name, unit, column, rows[name], rows, draft["frequency"])
@@ -117,6 +130,8 @@ def propose(source: str, table: str | None, zone: str | None, wide: bool | None,
 
 def _files(source: str) -> tuple[dict[str, Any], list[pd.DataFrame], str]:
     """Read the beginning of each file as it stands."""
+    if holds_a_secret(source):
+        raise UserError("The address has a password or a key in it: put it into the environment (docs/data.md).")
     pattern = f"{source.rstrip('/')}/*" if Path(source).is_dir() else source
     places = [place for place in find(pattern, {}) if not place.path.lower().endswith((".md", ".yaml", ".json"))]
     if not places:
@@ -133,6 +148,7 @@ def _files(source: str) -> tuple[dict[str, Any], list[pd.DataFrame], str]:
             raw = FileRows(Options(paths=place.path, time="time"), _any_dataset(), place, None, place.path)
             table = raw.table(open_files)
             decimal = table.decimal
+            require(table, table.columns)
             tables.append(next(table.chunks(table.columns, LOOKED_AT)))
     return {"paths": pattern}, tables, decimal
 
@@ -146,6 +162,21 @@ def _database(source: str, table: str | None) -> tuple[dict[str, Any], list[pd.D
     if table is None:
         raise UserError("Which table of the database? Give it with --table.")
     return {"url": source, "table": table}, [first_rows(source, table, LOOKED_AT)], "."
+
+
+def _refuse_other_columns(tables: Sequence[pd.DataFrame], columns: Columns, source: str) -> None:
+    """Refuse files that lack what the first one has.
+
+    Raises:
+        UserError: one does, or has two columns of one name.
+    """
+    times = (columns.time,) if isinstance(columns.time, str) else columns.time
+    needed = [*times, *([columns.station] if columns.station else []), *(() if columns.wide else columns.values)]
+    for number, table in enumerate(tables, start=1):
+        if lacking := [name for name in needed if name not in table.columns]:
+            raise UserError(
+                f"{source}: file {number} has no column {lacking[0]!r}, as the first has: give files alike."
+            )
 
 
 def _names(columns: Columns) -> dict[str, tuple[str, str]]:
@@ -165,7 +196,7 @@ def _step_and_clock(tables: Sequence[pd.DataFrame], columns: Columns, zone: str 
     """Find the frequency, and what the times tell of their zone; of the whole files' beginnings."""
     parts = []
     for number, table in enumerate(tables):
-        local = _local(table, columns.time)
+        local = _local(table, columns)
         name = table[columns.station].astype("str") if columns.station else pd.Series(str(number), table.index)
         parts.append(pd.DataFrame({STATION: name, TIME: local}).dropna())
     rows = pd.concat(parts, ignore_index=True)
@@ -181,12 +212,15 @@ def _step_and_clock(tables: Sequence[pd.DataFrame], columns: Columns, zone: str 
     return step, clock
 
 
-def _local(table: pd.DataFrame, time: str | tuple[str, ...]) -> "pd.Series[Any]":
+def _local(table: pd.DataFrame, columns: Columns) -> "pd.Series[Any]":
+    time = columns.time
     if isinstance(time, str):
         cells = table[time]
         if pd.api.types.is_datetime64_any_dtype(cells):
             return cells
-        read = pd.to_datetime(cells.astype("str").str.strip(), errors="coerce", utc=True, format="mixed")
+        read = pd.to_datetime(
+            cells.astype("str").str.strip(), errors="coerce", utc=True, format=columns.time_format or "mixed"
+        )
         return read.dt.tz_localize(None)
     parts = {
         part: pd.to_numeric(table[name], errors="coerce") for part, name in zip(columns_of.PARTS, time, strict=False)
@@ -201,9 +235,11 @@ def _options(columns: Columns, names: dict[str, tuple[str, str]], clock: Clock, 
         made["station"] = columns.station
     if columns.wide:
         made["wide"] = columns.wide
+        made |= {"stations": list(columns.values)} if columns.values else {}
     if others := {name: column for name, (column, _) in names.items() if name != column and not columns.wide}:
         made["columns"] = others
     if kind == "files":
+        made |= {"time_format": columns.time_format} if columns.time_format else {}
         if clock.labels != "begin":
             made["labels"] = clock.labels
         if clock.infer:
@@ -270,13 +306,18 @@ def _try(proposal: Proposal, rows: pd.DataFrame, settings: Settings) -> None:
     phases = rules.moments(rows[TIME]) % rules.micro(dataset.frequency)
     offset = rules.commonest(phases)
     on_grid = rows.loc[phases == offset, TIME]
+    if len(on_grid) < (1 - MOST_OFF_GRID) * len(rows):
+        raise UserError(
+            f"{1 - len(on_grid) / len(rows):.0%} of the rows lie between steps of {dataset.frequency}, which is the "
+            "commonest: give data of one fixed frequency (months have none)."
+        )
     network = Network(rows.groupby(STATION).size(), offset, on_grid.min(), on_grid.max())
     nothing = history.superseded(Stored(*(rows.iloc[:0],) * 3), list(dataset.variables))
     found = gate.verdict(rows, nothing, trial, network).findings
     proposal.findings = found
     step = step_of(dataset.frequency)
     for name, part in found.groupby(RULE):
-        rule = settings.validate_.rules.of(str(name))
+        rule = Rules().of(str(name))
         worst = part.sort_values("found").iloc[-1]
         if isinstance(rule, Lasting):
             length = max((pd.to_datetime(part["to"]) - pd.to_datetime(part["from"])) // step)

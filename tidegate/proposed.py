@@ -1,5 +1,6 @@
 """What `tidegate init` says and writes of a proposal."""
 
+import json
 import re
 from typing import Any
 
@@ -75,19 +76,31 @@ def _yaml(value: Any) -> str:
         return "[" + ", ".join(map(_yaml, value)) + "]"
     if isinstance(value, str):
         plain = PLAIN.match(value) and value.lower() not in WORDS
-        return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return value if plain else json.dumps(value, ensure_ascii=False)
     return f"{value:g}" if isinstance(value, float) and value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def _reset(rules: Any, proposal: Proposal) -> list[str]:
+    """Take back what was tolerated of another data set."""
+    said = []
+    for rule, own in rules.items():
+        usual = Rules().of(rule)
+        for key in ("tolerance", "steps"):
+            if rule not in proposal.tolerances and own.get(key, 0) > getattr(usual, key, 0):
+                own[key] = getattr(usual, key)
+                said.append(f"validate.rules.{rule}.{key} is {own[key]:g} again")
+    return said
 
 
 def write(proposal: Proposal) -> list[str]:
     """Put the section into params.yaml, and fit what must fit it; the rest stays. Say what else was changed."""
     text = PARAMS.read_text(encoding="utf-8")
-    own = re.compile(r"^dataset:.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+    own = re.compile(r"^dataset:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
     text = own.sub(lambda _: section(proposal) + "\n", text) if own.search(text) else section(proposal) + "\n" + text
     yaml = YAML()
     yaml.width, yaml.preserve_quotes = 4096, True  # a unit such as "?" would be no YAML without
     content = yaml.load(text)
-    said = []
+    said = [*_reset(content["validate"].setdefault("rules", {}), proposal)]
     for rule, (key, value, why) in proposal.tolerances.items():
         known = content["validate"].setdefault("rules", {})
         if rule not in known:

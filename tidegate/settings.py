@@ -34,7 +34,19 @@ def _a_time(text: str) -> str:
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Moment = Annotated[str, AfterValidator(_a_time)]  # UTC unless it has a zone
 CandidateName = Annotated[str, Field(pattern=r"^[\w-]+$")]
-OWN_NAMES = ("station", "time", "variable", "value", "rule", "standing")  # columns of frames that hold variables too
+OWN_NAMES = (
+    "station",
+    "time",
+    "arrived",
+    "replaced",
+    "variable",
+    "value",
+    "rule",
+    "standing",
+    "row",
+    "of",
+    "held",
+)  # columns of frames that hold variables too
 
 
 Conflict = Literal["last", "first", "refuse"]
@@ -89,6 +101,15 @@ class Dataset(Section):
     def features(self) -> tuple[str, ...]:
         """Targets first, then past covariates, then those known ahead."""
         return self.targets + self.covariates + self.known
+
+    @property
+    def clock(self) -> str:
+        """Give the zone of times that carry none; days and longer are dates, the same everywhere."""
+        try:
+            daily = pd.Timedelta(self.frequency) >= pd.Timedelta("1D")
+        except ValueError:
+            daily = False
+        return "UTC" if daily else self.time_zone
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -306,7 +327,7 @@ class Settings(Section):
     evaluate: Evaluate
     register_: Register = Field(alias="register")
     forecast: Forecast = Forecast()
-    runner: str = "none"  # of groups of stations: none | processes | dask | a scheduler's address
+    runner: Annotated[str, Field(pattern=r"^(none|processes|dask|\w+://\S+)$")] = "none"  # of groups of stations
     classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]
 

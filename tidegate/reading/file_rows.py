@@ -70,7 +70,7 @@ class LongFrames:
         self.options, self.table, self.variables = options, table, list(dataset.variables)
         self.stations = _stations_of(table, options) if options.wide is not None else []
         self.step = step_of(dataset.frequency) if options.labels == "end" else NO_STEP
-        self.clock = Clock(options.time_zone or dataset.time_zone, options.clock_change, notes)
+        self.clock = Clock(options.time_zone or dataset.clock, options.clock_change, notes)
         self.times = Times(options.time_format)
         self.arrivals = Times(options.arrived_format or options.time_format)
         measured = self.stations or [self._column(name) for name in self.variables]

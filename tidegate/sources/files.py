@@ -41,7 +41,7 @@ class Source:
     def series(self) -> dict[str, Any]:
         """Name what makes the rows one series; reading them otherwise makes another of it."""
         named = self.options.model_dump(mode="json", exclude={"storage"})
-        zone = self.options.time_zone or self.dataset.time_zone
+        zone = self.options.time_zone or self.dataset.clock
         step = self.dataset.frequency if self.options.labels == "end" else None
         return {**named, "time_zone": zone, "step": step, "variables": list(self.dataset.variables)}
 

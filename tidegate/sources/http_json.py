@@ -42,7 +42,7 @@ class Source:
         for variable in options.values:
             choose(variable, dataset.variables, "a variable in dataset.options.values")
         self.options, self.variables = options, list(dataset.variables)
-        self.zone = options.time_zone or dataset.time_zone
+        self.zone = options.time_zone or dataset.clock
         self.step = step_of(dataset.frequency)
         self.paths = {name: options.values.get(name, name) for name in self.variables}
 

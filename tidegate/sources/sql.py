@@ -86,7 +86,7 @@ class Source:
         for variable in options.columns:
             choose(variable, dataset.variables, "a variable in dataset.options.columns")
         self.options, self.variables = options, list(dataset.variables)
-        self.zone = options.time_zone or dataset.time_zone
+        self.zone = options.time_zone or dataset.clock
         keys = {TIME: options.time, STATION: options.station, ARRIVED: options.arrived}
         self._columns = {label: name for label, name in keys.items() if name is not None}
         self._columns |= {name: options.columns.get(name, name) for name in self.variables}

@@ -103,11 +103,13 @@ def run(
     write_json(INGEST_STATE, {**state, "pieces": read})  # with the fingerprint taken before the rows were read
     note_data()
     remove(INCOMING_ROWS)
-    return summary + ("; another series than before, so data/ was begun anew" if begin and had_data else "")
+    return summary + ("; another series than before, so data/ was begun anew" if had_data and not same_series else "")
 
 
 def _rebuild(settings: Settings, as_of: pd.Timestamp, report: Report) -> str:
     every = months.require()
+    if read_json(DATA / SERIES)["series"] != _series(open_source(settings.dataset)):
+        raise DataError("data/ is of another series than params.yaml describes: tidegate ingest brings them together.")
     terms = replace(_terms(settings, None), as_of=as_of)
     _aside(lambda: _merge([], terms, False, months.stored_months(), report))
     if not list((INCOMING / MEASUREMENTS).glob("*.parquet")):

@@ -37,7 +37,7 @@ from tidegate.artifacts import (
     write_json,
 )
 from tidegate.calendar import step_of
-from tidegate.errors import TidegateError
+from tidegate.errors import DataError, TidegateError
 from tidegate.expectations import Outcome
 from tidegate.findings import RULE
 from tidegate.frame import ARRIVED, KEYS, STATION, TIME
@@ -49,6 +49,7 @@ from tidegate.settings import Settings
 from tidegate.sharing import in_pieces
 
 SUPERSEDED = "superseded"
+FEWEST_STEPS, SPARSE = 100_000, 20  # a grid of so many steps is laid out, or of so many times a station's rows
 MOMENT = "datetime64[us, UTC]"
 QUARANTINE_COLUMNS = {STATION: "str", TIME: MOMENT, VARIABLE: "str", VALUE: "float64", RULE: "str", REPLACED: MOMENT}
 
@@ -74,6 +75,7 @@ class Part:
     quarantined: dict[str, int]
     missing: dict[str, int]
     steps: int
+    newest: "pd.Series[pd.Timestamp]"  # time of each station's rows
 
 
 def run(settings: Settings, report: Report) -> str:
@@ -114,14 +116,37 @@ def survey(settings: Settings) -> Network:
         table = pq.read_table(DATA / MEASUREMENTS / f"{name}.parquet", columns=[TIME])
         times = pc.cast(pc.cast(table[TIME], pa.timestamp("us", tz="UTC")), pa.int64()).to_numpy()
         phases = times % step
-        for phase in np.unique(phases):
-            own = times[phases == phase]
-            count, first, last = spans.get(int(phase), [0, own[0], own[0]])
-            spans[int(phase)] = [count + len(own), min(first, own.min()), max(last, own.max())]
+        found, which = np.unique(phases, return_inverse=True)
+        begins, ends = np.full(len(found), times.max()), np.full(len(found), times.min())
+        np.minimum.at(begins, which, times)
+        np.maximum.at(ends, which, times)
+        for phase, count, begin, end in zip(found, np.bincount(which), begins, ends, strict=True):
+            known = spans.get(int(phase), [0, begin, end])
+            spans[int(phase)] = [known[0] + int(count), min(known[1], begin), max(known[2], end)]
     offset = min(spans, key=lambda phase: (-spans[phase][0], phase))
     first, last = (pd.Timestamp(moment, unit="us", tz="UTC") for moment in spans[offset][1:])
     rows = parquet.rows_of_stations([DATA / MEASUREMENTS / f"{name}.parquet" for name in names])
+    _refuse_far_apart((last - first) // step_of(settings.dataset.frequency) + 1, int(rows.max()), names)
     return Network(rows, offset, first.as_unit("us"), last.as_unit("us"))
+
+
+def _refuse_far_apart(steps: int, most: int, names: Sequence[str]) -> None:
+    """Refuse a grid that a wrong date has stretched beyond all measure.
+
+    Raises:
+        DataError: naming the first and the last row.
+    """
+    if steps <= FEWEST_STEPS + SPARSE * most:
+        return
+    ends = []
+    for name, place in ((names[0], 0), (names[-1], -1)):
+        rows = pq.read_table(DATA / MEASUREMENTS / f"{name}.parquet", columns=KEYS).to_pandas()
+        row = rows.sort_values(TIME).iloc[place]
+        ends.append(f"{row[TIME]:%Y-%m-%d %H:%M} at station {row[STATION]}")
+    raise DataError(
+        f"The data span {steps:,} steps, from {ends[0]} to {ends[1]} (UTC), and no station has more than {most:,} "
+        "rows: one of the two times is wrong, or dataset.frequency; correct it, and give tidegate ingest --anew."
+    )
 
 
 def judge(group: Group) -> Part:
@@ -129,7 +154,7 @@ def judge(group: Group) -> Part:
     settings, variables = group.settings, list(group.settings.dataset.variables)
     rows, superseded = _stored(group.of, variables)
     found = verdict(rows, superseded, settings, group.network)
-    _keep_parts(group.place, found, superseded, settings)
+    _keep_parts(group.place, found, superseded, settings, group.network, list(rows[STATION].unique()))
     measured, passed = int(rows[variables].notna().sum().sum()), int(found.clean[variables].notna().sum().sum())
     if measured != passed + len(found.held):
         raise TidegateError(
@@ -145,6 +170,7 @@ def judge(group: Group) -> Part:
         {**counts, **({SUPERSEDED: len(superseded)} if len(superseded) else {})},
         {name: int(found.clean[name].isna().sum()) for name in variables},
         len(found.clean),
+        rows.groupby(STATION)[TIME].max(),
     )
 
 
@@ -157,7 +183,9 @@ def _stored(of: Range, variables: Sequence[str]) -> tuple[pd.DataFrame, pd.DataF
     return rows, pd.concat([part for part in replaced if len(part)] or replaced[:1], ignore_index=True)
 
 
-def _keep_parts(place: int, found: Verdict, superseded: pd.DataFrame, settings: Settings) -> None:
+def _keep_parts(
+    place: int, found: Verdict, superseded: pd.DataFrame, settings: Settings, network: Network, stations: Sequence[str]
+) -> None:
     clean, held = found.clean, found.held
     long_frame.write(VALIDATION_PARTS / f"{place:06d}.clean.parquet", clean, parquet.ROW_GROUP)
     never = pd.Series(pd.NaT, held.index, dtype=MOMENT)
@@ -171,7 +199,9 @@ def _keep_parts(place: int, found: Verdict, superseded: pd.DataFrame, settings: 
         drift.profile(clean[STATION], clean[TIME], clean[name]).assign(**{VARIABLE: name})
         for name in settings.dataset.variables
     ]
-    profile = pd.concat(profiles, ignore_index=True).astype({VARIABLE: "str"})
+    # And each station, whether it has values or not: so that it is known to have been there.
+    there = pd.DataFrame({STATION: sorted(stations), VARIABLE: "", "month": 0, "values": 0, "until": network.last})
+    profile = pd.concat([there.astype({STATION: "str"}), *profiles], ignore_index=True).astype({VARIABLE: "str"})
     long_frame.write(VALIDATION_PARTS / f"{place:06d}.profile.parquet", profile)
 
 
@@ -182,7 +212,7 @@ def _none_held() -> pd.DataFrame:
 def _write(settings: Settings, network: Network, parts: Sequence[Part]) -> pd.DataFrame:
     """Write what is to be seen whether the gate closes or not; give all findings."""
     _join(VALIDATION_PARTS.glob("*.quarantine.parquet"), QUARANTINE, None)
-    stations, outcomes = _stations(network, settings)
+    stations, outcomes = _stations(network, parts, settings)
     findings = findings_of.sorted_findings([stations, *(part.findings for part in parts)])
     with replacing(FINDINGS) as aside:
         findings.to_csv(aside, index=False)
@@ -190,38 +220,45 @@ def _write(settings: Settings, network: Network, parts: Sequence[Part]) -> pd.Da
         [*part.outcomes["rows"], *part.outcomes["series"], *part.outcomes["revisions"], *outcomes] for part in parts
     ]
     data_docs.write_page("data gate", shown, findings, DATA_DOCS / "index.html")
-    write_json(VALIDATION, _figures(parts, findings))
+    write_json(VALIDATION, _figures(parts, findings, len(network.rows)))
     return findings
 
 
-def _stations(network: Network, settings: Settings) -> tuple[pd.DataFrame, list[Outcome]]:
-    """Hold the stations against those of the data that the gate let pass last."""
+def _stations(network: Network, parts: Sequence[Part], settings: Settings) -> tuple[pd.DataFrame, list[Outcome]]:
+    """Hold the stations against those of the data that the gate let pass last.
+
+    One has vanished if nothing newer came of it while others went on, for longer than it may be silent.
+    """
     if not (DATA / ACCEPTED).exists():
         return pd.DataFrame(columns=findings_of.COLUMNS), []
-    accepted = pd.read_parquet(DATA / ACCEPTED, columns=[STATION, "until"]).groupby(STATION)["until"].max()
-    every = accepted.index.union(network.rows.index).astype("str")
+    until = pd.read_parquet(DATA / ACCEPTED, columns=[STATION, "until"]).groupby(STATION)["until"].max()
+    newest = pd.concat([part.newest for part in parts])
+    patience = settings.validate_.rules.freshness.steps * step_of(settings.dataset.frequency)
+    every = until.index.union(newest.index).astype("str")
+    last = newest.reindex(every)
+    silent = (last <= until.reindex(every)) & (network.last - last > patience)
     frame = pd.DataFrame(
         {
             STATION: every,
-            TIME: accepted.reindex(every).fillna(network.last).to_numpy(),
-            "present": every.isin(network.rows.index).astype(float),
-            "accepted": every.isin(accepted.index).astype(float),
+            TIME: last.fillna(until.reindex(every)).to_numpy(),
+            "present": (last.notna() & ~silent).to_numpy(np.float64),
+            "accepted": every.isin(until.index).astype(np.float64),
         }
     )
-    frame[TIME] = frame[TIME].dt.tz_localize("UTC") if frame[TIME].dt.tz is None else frame[TIME]
+    frame[TIME] = frame[TIME].astype("datetime64[us, UTC]")
     outcomes = expectations.check("stations", frame, gate.of_stations())
     found = findings_of.findings_of_series(frame, outcomes, pd.Series(1, index=every), settings.validate_.rules)
-    known = set(network.rows.index)
-    found["examples"] = ["new" if station in known else "vanished" for station in found[STATION]]
+    known = set(until.index)
+    found["examples"] = ["vanished" if station in known else "new" for station in found[STATION]]
     return found, outcomes
 
 
-def _figures(parts: Sequence[Part], findings: pd.DataFrame) -> dict[str, object]:
+def _figures(parts: Sequence[Part], findings: pd.DataFrame, stations: int) -> dict[str, object]:
     steps = sum(part.steps for part in parts)
     return {
         "rows": _added([part.rows for part in parts]),
         "values": _added([part.values for part in parts]),
-        "stations": int(sum(part.findings is not None for part in parts)),
+        "stations": stations,
         "missing_share": {
             name: round(count / max(steps, 1), 6) for name, count in _added([part.missing for part in parts]).items()
         },
