@@ -588,7 +588,7 @@ def test_what_has_been_read_is_gone_on_with_once_its_full_disk_has_room(
         pytest.param(3, True, id="for one of two", marks=pytest.mark.long),
         pytest.param(5, False, id="for two of three", marks=pytest.mark.long),
         pytest.param(6, True, id="for one month", marks=pytest.mark.long),
-        pytest.param(9, False, id="for one of three"),
+        pytest.param(9, False, id="for one of three", marks=pytest.mark.long),
     ],
 )
 def test_a_workspace_on_a_full_disk_is_as_it_was_and_all_comes_in_once_there_is_room(
