@@ -124,7 +124,9 @@ def superseded(stored: Stored, variables: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=names)
     kept = [*KEYS, ARRIVED, REPLACED]
     cells = stored.revisions.melt(kept, list(variables), VARIABLE, VALUE).dropna(subset=VALUE)
-    standing = stored.standing.merge(stored.revisions[KEYS].drop_duplicates(), on=KEYS)
+    revised = stored.revisions[KEYS].drop_duplicates()
+    near = stored.standing[STATION].isin(revised[STATION]) & stored.standing[TIME].isin(revised[TIME])
+    standing = stored.standing[near].merge(revised, on=KEYS)
     cells = cells.merge(standing.melt(KEYS, list(variables), VARIABLE, STANDING), on=[*KEYS, VARIABLE])
     cells = cells[cells[VALUE] != cells[STANDING]]
     return cells.drop_duplicates([*KEYS, VARIABLE, VALUE]).sort_values([*KEYS, VARIABLE, ARRIVED])[names]

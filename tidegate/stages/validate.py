@@ -180,10 +180,12 @@ def judge(group: Group) -> Part:
 def _stored(of: Range, variables: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read data/: the standing rows of some stations, sorted, and the values that they replaced."""
     stored = [months.read_stored(name, of, variables) for name in months.require()]
-    rows = pd.concat([month.standing for month in stored], ignore_index=True)
-    rows = long_frame.conform(rows.drop(columns=ARRIVED), variables).sort_values(KEYS, ignore_index=True)
-    replaced = [history.superseded(month, variables) for month in stored]
-    return rows, pd.concat([part for part in replaced if len(part)] or replaced[:1], ignore_index=True)
+    standing = pd.concat([month.standing for month in stored], ignore_index=True)
+    revised = [month.revisions for month in stored if len(month.revisions)]
+    replaced = pd.concat(revised, ignore_index=True) if revised else stored[0].revisions
+    whole = history.Stored(standing, replaced, standing.iloc[:0])
+    rows = long_frame.conform(standing.drop(columns=ARRIVED), variables).sort_values(KEYS, ignore_index=True)
+    return rows, history.superseded(whole, variables).reset_index(drop=True)
 
 
 def _keep_parts(
