@@ -200,6 +200,22 @@ def test_the_same_measurements_are_the_same_data_whatever_the_files_look_like(
     assert hashes(tmp_path) == before
 
 
+def test_new_rows_are_kept_beside_what_passed_last_and_the_same_rows_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = from_files(tmp_path, monkeypatch)
+    write(tmp_path, "A,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    before = hashes(tmp_path)
+    long_frame.write(tmp_path / "artifacts/profile.parquet", pd.DataFrame({"station": ["A"]}))
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T00:00Z,1\n")
+    ingest.run(chosen, silent)
+    assert hashes(tmp_path) == before
+    write(tmp_path, "A,2024-01-01T00:00Z,1\nA,2024-01-01T01:00Z,1\n")
+    ingest.run(chosen, silent)
+    assert long_frame.read(tmp_path / "data/accepted.parquet")["station"].tolist() == ["A"]
+
+
 def test_a_file_that_cannot_be_read_leaves_data_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = from_files(tmp_path, monkeypatch)
     write(tmp_path, "A,2024-01-01T00:00Z,1\n")

@@ -94,7 +94,7 @@ def run(
     had_data = DATA.exists()
     again = [] if undisturbed and not last.get("as_of") else months.stored_months()
     books = _aside(lambda: _merge(pieces, terms, begin, again, report))
-    if books.read and same_series:
+    if same_series and (books.kept or books.revisions):
         _keep_accepted()
     write_json(INCOMING / SERIES, series)
     summary = _summary(pieces, books)
