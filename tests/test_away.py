@@ -46,6 +46,7 @@ def copy(trained: Path, folder: Path, *left: str) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tmp_path: Path) -> None:
     workspace = copy(trained, tmp_path / "workspace", "mlflow")
     (port,) = free_ports(1)

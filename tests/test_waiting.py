@@ -38,6 +38,7 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Pa
     assert second[-1].startswith("Everything is up to date")
 
 
+@pytest.mark.long
 def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
     set_params(copied, {"train.epochs": 3})
     repro = begun(copied, "-m", "dvc", "repro", until="Running stage 'train@")
