@@ -15,7 +15,7 @@ from tidegate.artifacts import CLASSIFIER, PARAMS, QUARANTINE
 from tidegate.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 def stage(words: list[str]) -> None:
@@ -42,20 +42,11 @@ def _in_groups(work: Callable[[], None]) -> None:
 def ingest(anew: bool, as_of: str | None) -> None:
     """Bring new rows from the source into data/, or rebuild it as of a moment."""
     from tidegate import pipeline
+    from tidegate.parsing import typed_time
 
     if anew and as_of:
         raise UserError("Both --anew and --as-of are given: leave one out.")
-    _in_groups(lambda: pipeline.ingest(anew, moment(as_of)))
-
-
-def moment(text: str | None) -> "pd.Timestamp | None":
-    """Read a time that was typed."""
-    from tidegate.parsing import utc
-
-    try:
-        return utc(text) if text else None
-    except ValueError as error:
-        raise UserError(f"{error}.") from None
+    _in_groups(lambda: pipeline.ingest(anew, typed_time(as_of) if as_of else None))
 
 
 def tune(name: str, trials: int, vary: list[str], workers: int, write: bool) -> None:
@@ -163,10 +154,11 @@ def quarantine_show(station: str) -> None:
 def quarantine_release(rules: list[str], because: str, **where: str | None) -> None:
     """Record the decision to take values back in."""
     from tidegate import pipeline, quarantine
+    from tidegate.parsing import typed_time
 
     pipeline.load_settings()
-    for end in ("since", "until"):
-        moment(where[end])
+    for end in filter(None, (where["since"], where["until"])):
+        typed_time(end)
     count = quarantine.release(rules, because, **where)
     console.say(f"{count:,} values are released, in validate.releases of {PARAMS}: tidegate run takes them back in.")
 

@@ -26,7 +26,9 @@ def findings_of_cells(cells: pd.DataFrame, steps: "pd.Series[int]", rules: Rules
     made = []
     parts: Any = cells.drop_duplicates(["row", "of"]).groupby([RULE, STATION, "of"], sort=False)
     for (rule, station, of), part in parts:
-        examples = [f"{value:g} at {time:%Y-%m-%d %H:%M}" for time, value in part[[TIME, VALUE]].head(3).to_numpy()]
+        examples = [
+            f"{value:g} at {time:%Y-%m-%d %H:%M}" for time, value in part[[TIME, VALUE]].head(EXAMPLES).to_numpy()
+        ]
         made.append(_finding(rule, rules, station, of, len(part), steps[station], part[TIME], examples))
     return pd.DataFrame(made, columns=COLUMNS)
 

@@ -23,6 +23,7 @@ from tidegate.forecaster import BASELINE, METHOD, ORIGIN, VARIABLE, Forecaster
 from tidegate.frame import STATION, TIME
 from tidegate.history import Terms
 from tidegate.panel import WindowSpec
+from tidegate.parsing import typed_time
 from tidegate.report import Report
 from tidegate.rules import off_grid
 from tidegate.settings import Conflict, Settings
@@ -88,10 +89,10 @@ def issue(
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
     length = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
     if span is None:
-        rows, strangers = _measured(forecaster, _time(as_of) if as_of else None, length, settings.ingest.conflict)
+        rows, strangers = _measured(forecaster, typed_time(as_of) if as_of else None, length, settings.ingest.conflict)
         origins = pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
     else:
-        first, last = (_time(end) for end in span if end)
+        first, last = (typed_time(end) for end in span if end)
         rows, strangers = _measured(forecaster, last, length + (last - first))
         origins = _steps(rows, spec, first, step)
     whose = _identity(champion)
@@ -275,14 +276,6 @@ def _keep(
     if len(made):
         long_frame.write(path, every.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
     return made, every[every[ORIGIN].isin(asked)]
-
-
-def _time(text: str) -> pd.Timestamp:
-    try:
-        time = pd.Timestamp(text)
-    except ValueError:
-        raise UserError(f"{text!r} is not a time: give it as 2025-12-31T18:00, in UTC unless it has a zone.") from None
-    return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

@@ -34,7 +34,6 @@ class Staged:
     lasting: bool
     folder: Path
     rows: int
-    stations: int
     newest: str
     notes: dict[str, int]
 
@@ -67,7 +66,7 @@ def _is_fresh(piece: Piece, read: Path) -> bool:
 
 def _read(piece: Piece, folder: Path) -> dict[str, Any]:
     """Write the chunks of a piece as files, one a month, each sorted by station; give what is noted of them."""
-    rows, stations, newest, noted = 0, set[str](), "", Counter[str]()
+    rows, newest, noted = 0, "", Counter[str]()
     latest = pd.Series(dtype="datetime64[us, UTC]")
     for number, chunk in enumerate(piece.read()):
         latest, backward = _backward(chunk, latest)
@@ -77,9 +76,8 @@ def _read(piece: Piece, folder: Path) -> dict[str, Any]:
             path = folder / f"{month}.{number:06d}.parquet"
             long_frame.write(path, part.sort_values(STATION, kind="stable"), parquet.ROW_GROUP)
         rows += len(chunk)
-        stations |= set(chunk[STATION].unique())
         newest = max(newest, str(chunk[TIME].max())) if len(chunk) else newest
-    return {"rows": rows, "stations": len(stations), "newest": newest, "notes": dict(noted + piece.notes)}
+    return {"rows": rows, "newest": newest, "notes": dict(noted + piece.notes)}
 
 
 def _by_month(chunk: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

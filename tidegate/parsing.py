@@ -3,7 +3,8 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -14,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from tidegate.artifacts import PARAMS
-from tidegate.errors import SettingsError
+from tidegate.artifacts import PARAMS, replacing
+from tidegate.errors import SettingsError, UserError
 
 WORDS = {
     "model_type": "give a section of keys and values",
@@ -78,6 +79,29 @@ def utc(text: str) -> pd.Timestamp:
     if pd.isna(time):
         raise ValueError(f"{text!r} is not a time: give it as 2025-12-31T18:00, in UTC unless it has a zone")
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+
+
+def typed_time(text: str) -> pd.Timestamp:
+    """Read a time that was typed.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        return utc(text)
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
+
+
+@contextmanager
+def edited(text: str | None = None) -> Iterator[Any]:
+    """Give params.yaml, or another text for it, to be changed; then write it back whole, comments and order kept."""
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 4096, True  # a unit such as "?" would be no YAML without
+    content = yaml.load(PARAMS.read_text(encoding="utf-8") if text is None else text)
+    yield content
+    with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
+        yaml.dump(content, out)
 
 
 def read(path: Path) -> Any:

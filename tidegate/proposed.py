@@ -4,12 +4,11 @@ import json
 import re
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from tidegate import gate
-from tidegate.artifacts import PARAMS, replacing
+from tidegate.artifacts import PARAMS
 from tidegate.findings import RULE
 from tidegate.frame import STATION
+from tidegate.parsing import edited
 from tidegate.proposal import Proposal
 from tidegate.settings import Rules
 
@@ -97,21 +96,17 @@ def write(proposal: Proposal) -> list[str]:
     text = PARAMS.read_text(encoding="utf-8")
     own = re.compile(r"^dataset:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
     text = own.sub(lambda _: section(proposal) + "\n", text) if own.search(text) else section(proposal) + "\n" + text
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 4096, True  # a unit such as "?" would be no YAML without
-    content = yaml.load(text)
-    said = [*_reset(content["validate"].setdefault("rules", {}), proposal)]
-    for rule, (key, value, why) in proposal.tolerances.items():
-        known = content["validate"].setdefault("rules", {})
-        if rule not in known:
-            known[rule] = {"severity": Rules().of(rule).severity}
-        known[rule][key] = value
-        known.yaml_add_eol_comment(f"there: {why}", rule)
-        said.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
-    season, window = proposal.dataset["season_steps"], content["window"]
-    if window["lookback_steps"] < season:
-        window["lookback_steps"] = season
-        said.append(f"window.lookback_steps is {season}, a season")
-    with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
-        yaml.dump(content, out)
+    with edited(text) as content:
+        said = [*_reset(content["validate"].setdefault("rules", {}), proposal)]
+        for rule, (key, value, why) in proposal.tolerances.items():
+            known = content["validate"].setdefault("rules", {})
+            if rule not in known:
+                known[rule] = {"severity": Rules().of(rule).severity}
+            known[rule][key] = value
+            known.yaml_add_eol_comment(f"there: {why}", rule)
+            said.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
+        season, window = proposal.dataset["season_steps"], content["window"]
+        if window["lookback_steps"] < season:
+            window["lookback_steps"] = season
+            said.append(f"window.lookback_steps is {season}, a season")
     return said

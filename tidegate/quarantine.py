@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from datetime import date
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from tidegate import frame as long_frame
 from tidegate import gate
-from tidegate.artifacts import PARAMS, QUARANTINE, replacing
+from tidegate.artifacts import QUARANTINE
 from tidegate.errors import UserError
 from tidegate.findings import RULE
 from tidegate.frame import STATION, TIME
 from tidegate.history import VALUE, VARIABLE
+from tidegate.parsing import edited
 from tidegate.settings import Release
 
 SHOWN = 40
@@ -66,11 +66,7 @@ def release(rules: Sequence[str], because: str, **where: str | None) -> int:
 
 def _write(decisions: Sequence[dict[str, str]]) -> None:
     """Add decisions to params.yaml; comments and order stay."""
-    yaml = YAML()
-    yaml.width = 4096
-    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
-    known = content["validate"].setdefault("releases", [])
-    known.fa.set_block_style()
-    known.extend(decisions)
-    with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
-        yaml.dump(content, out)
+    with edited() as content:
+        known = content["validate"].setdefault("releases", [])
+        known.fa.set_block_style()
+        known.extend(decisions)

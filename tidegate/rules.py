@@ -5,7 +5,7 @@ flags (rows,), True where the rule is broken. A duration is given in steps of a 
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -258,5 +258,3 @@ def revised(value: Any, standing: Any, tolerance: float) -> Flags:
 
 
 # Drift: what is new against what was accepted, at the same station in the same month of the year.
-
-Mark = Callable[..., Flags]

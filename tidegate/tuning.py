@@ -17,10 +17,10 @@ from ruamel.yaml import YAML
 
 import models
 from tidegate import identity, tracking, windows
-from tidegate.artifacts import INGEST_STATE, PARAMS, WINDOWS, replacing
+from tidegate.artifacts import INGEST_STATE, PARAMS, WINDOWS
 from tidegate.errors import SettingsError, TidegateError
 from tidegate.panel import spread as evenly
-from tidegate.parsing import choose, digest
+from tidegate.parsing import choose, digest, edited
 from tidegate.settings import Settings
 from tidegate.sharing import Spread, in_turn, require_same
 
@@ -160,12 +160,8 @@ def with_values(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[s
 
 def write_back(name: str, values: Mapping[str, Any]) -> None:
     """Write values into a candidate's section of params.yaml; comments and order stay."""
-    yaml = YAML()
-    yaml.width = 4096
-    content = yaml.load(PARAMS.read_text(encoding="utf-8"))
-    _put(content["models"][name], values)
-    with replacing(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
-        yaml.dump(content, out)
+    with edited() as content:
+        _put(content["models"][name], values)
 
 
 def _put(section: dict[str, Any], values: Mapping[str, Any]) -> None:
