@@ -20,7 +20,7 @@ up: $(INSTALLED) ## start Prefect, MLflow and a worker on this machine, until Ct
 	@exec $(BIN)/tidegate up
 
 repro: $(INSTALLED) ## walk the same graph with DVC alone
-	@$(BIN)/python -m tidegate.waiting $(BIN)/dvc repro
+	@$(BIN)/python -m tidegate.pipeline.lock $(BIN)/dvc repro
 
 check: $(INSTALLED) ## lint, check types and import contracts
 	@$(BIN)/ruff check .

@@ -21,9 +21,11 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 import models
-from tidegate import pipeline, scoring, windows
-from tidegate.panel import Forecasts, Panel, Starts, spread
-from tidegate.report import silent
+from tidegate.evaluation import test_origins
+from tidegate.pipeline import drive
+from tidegate.windows.panel import Forecasts, Panel, Starts, evenly_spaced
+from tidegate.windows.store import read_windows
+from tidegate.workspace.progress import no_progress
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data" / "beijing"
@@ -44,16 +46,16 @@ def names() -> list[str]:
 def measure(name: str) -> dict[str, Any]:
     """Train everyone on the same windows; score all on the same origins, in µg/m³."""
     with workspace():
-        settings = pipeline.load_settings()
+        settings = drive.checked_settings()
         for stage in ("ingest", "validate", "window"):
-            pipeline.perform([stage])
-        panel, starts = windows.read()
-        test = scoring.read_test()
+            drive.run_stage([stage])
+        panel, starts = read_windows()
+        test = test_origins.read_test_origins()
         rows = {}
         for candidate, section in {**settings.models, "last_value": LAST}.items():
             began = time.perf_counter()
             model, _ = models.fit(
-                candidate, section, panel, starts["train"], starts["validation"], settings.train, silent
+                candidate, section, panel, starts["train"], starts["validation"], settings.train, no_progress
             )
             rows[candidate] = figures(test, model.predict(panel, test.starts), time.perf_counter() - began)
             print(f"  {candidate}: {rows[candidate]}", flush=True)
@@ -79,7 +81,7 @@ def workspace() -> Iterator[None]:
             os.chdir(before)
 
 
-def figures(test: scoring.TestSet, forecasts: Forecasts, seconds: float) -> dict[str, float]:
+def figures(test: test_origins.TestOrigins, forecasts: Forecasts, seconds: float) -> dict[str, float]:
     """Score scaled forecasts in the target's unit."""
     compared = test.compare(test.scaler.in_units(forecasts, test.panel.spec, test.starts[:, 0]))
     wanted = ("mae", "rmse") if forecasts.quantiles is None else ("mae", "rmse", "crps", "coverage")
@@ -90,7 +92,7 @@ def boosted_trees(panel: Panel, starts: dict[str, Starts], asked: Starts) -> For
     """Fit a model for each step ahead, and forecast: (windows, horizon, 1), scaled."""
     import lightgbm
 
-    parts = {"train": spread(starts["train"], TREE_WINDOWS), "validation": starts["validation"], "asked": asked}
+    parts = {"train": evenly_spaced(starts["train"], TREE_WINDOWS), "validation": starts["validation"], "asked": asked}
     lags = {name: columns(panel, part) for name, part in parts.items()}
     ahead = {name: panel.ahead(part) for name, part in parts.items()}
     truths = {}

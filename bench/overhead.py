@@ -24,23 +24,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tidegate.servers import prefect_api
+from tidegate.cli.servers import prefect_api
 
 ROOT = Path(__file__).parent.parent
 MADE = ("artifacts", "data", "dvc.lock", "mlflow/mlflow.db", "mlflow/artifacts", ".dvc/cache", ".dvc/tmp")
 
 IN_A_ROW = """
-from tidegate import pipeline
-settings = pipeline.load_settings()
+from tidegate.pipeline import drive
+settings = drive.checked_settings()
 training = [["train", name] for name in settings.models]
 for words in [["ingest"], ["validate"], ["window"], *training, ["evaluate"], ["register"]]:
-    pipeline.perform(words)
+    drive.run_stage(words)
 """
 
 ONE_STAGE = """
 import sys
-from tidegate import pipeline
-pipeline.perform(sys.argv[1:])
+from tidegate.pipeline import drive
+drive.run_stage(sys.argv[1:])
 heavy = ("tensorflow", "great_expectations", "mlflow", "prefect", "dvc", "pandas", "matplotlib")
 print("loaded:", *[name for name in heavy if name in sys.modules])
 """

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 import models
-from tidegate.calendar import calendar
-from tidegate.panel import Panel, Starts, WindowSpec
-from tidegate.report import silent
-from tidegate.settings import Train
+from tidegate.windows.calendar import calendar_values
+from tidegate.windows.panel import Panel, Starts
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.progress import no_progress
+from tidegate.workspace.settings import Train
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -139,7 +140,7 @@ def panel_of(cell: Cell) -> tuple[Panel, dict[str, Starts]]:
         calendar=cell.calendar,
     )
     times = pd.DatetimeIndex(channels.index[:test]).tz_localize("UTC")  # the files' own clock
-    known = calendar(times, cell.calendar, "UTC")
+    known = calendar_values(times, cell.calendar, "UTC")
     panel = Panel.of(values[None].astype(np.float32), np.ones((1, *values.shape), bool), spec, known)
     spans = {"train": (cell.lookback, train), "validation": (train, validation), "test": (validation, test)}
     return panel, {name: starts(spec, *span) for name, span in spans.items()}
@@ -178,7 +179,7 @@ def measure(name: str) -> dict[str, Any]:
         began = time.perf_counter()
         recipe = Train(**{**RECIPE, **cell.recipe, "seed": seed})
         section = {**NET, **cell.net}
-        model, history = models.fit("gru", section, panel, windows["train"], windows["validation"], recipe, silent)
+        model, history = models.fit("gru", section, panel, windows["train"], windows["validation"], recipe, no_progress)
         seconds = time.perf_counter() - began
         own = {"seed": seed, **score(model, panel, windows["test"]), "seconds": round(seconds)}
         own["validation_mse"] = score(model, panel, windows["validation"])["mse"]
@@ -186,7 +187,9 @@ def measure(name: str) -> dict[str, Any]:
         rows.append({key: round(value, 5) for key, value in own.items()})
         print(f"  {cell.name} seed {seed}: {json.dumps(rows[-1])}", flush=True)
     section = {"family": "naive", "method": "seasonal"}
-    naive, _ = models.fit("naive", section, panel, windows["train"], windows["validation"], Train(**RECIPE), silent)
+    naive, _ = models.fit(
+        "naive", section, panel, windows["train"], windows["validation"], Train(**RECIPE), no_progress
+    )
     settings = {"lookback": cell.lookback, "calendar": cell.calendar, **cell.net, **cell.recipe}
     baseline = {key: round(value, 5) for key, value in score(naive, panel, windows["test"]).items()}
     return {"seeds": rows, "seasonal_naive": baseline, "settings": settings}

@@ -98,7 +98,7 @@ def measured(folder: Path, *words: str) -> dict[str, float]:
 
 def stage(name: str) -> list[str]:
     """Say how a stage is run: without DVC, whose hashing is not what is measured."""
-    return ["-c", f"from tidegate import pipeline; pipeline.perform([{name!r}])"]
+    return ["-c", f"from tidegate.pipeline import drive; drive.run_stage([{name!r}])"]
 
 
 def plain(folder: Path) -> None:

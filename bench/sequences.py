@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.sequences import Classifier, Options, Sequences, read_ts
-from tidegate import classification
+from tidegate.experiments import classification
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "classification"
 SEEDS = (1, 2, 3)

@@ -2,8 +2,9 @@
 
 from prefect import flow
 
-from flows.fanout import side_by_side
-from tidegate import backtest, pipeline
+from flows.fanout import parallel_workers
+from tidegate.experiments import backtest
+from tidegate.pipeline import drive
 
 
 @flow(name="backtesting", validate_parameters=False)
@@ -15,5 +16,5 @@ def backtesting(names: list[str] | None = None, refit_every: int = 720, workers:
         refit_every: Origins after which each is trained anew.
         workers: Processes that work side by side, unless TIDEGATE_DASK names a cluster.
     """
-    with side_by_side(workers) as spread:
-        backtest.run(pipeline.load_settings(), names or [], refit_every, spread)
+    with parallel_workers(workers) as spread:
+        backtest.run(drive.checked_settings(), names or [], refit_every, spread)

@@ -11,21 +11,21 @@ from typing import Any
 from prefect import flow, task
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
-from tidegate import settings
 from tidegate.errors import ServiceError, UserError
-from tidegate.sharing import Spread, driven_by
+from tidegate.workspace import settings
+from tidegate.workspace.parallel import ParallelMap, map_parts_with
 
 DASK = "TIDEGATE_DASK"
 
 
 @task(name="piece", task_run_name="{name}", persist_result=False)
-def piece(name: str, work: Callable[[Any], Any], given: Any) -> Any:
+def part(name: str, work: Callable[[Any], Any], given: Any) -> Any:
     """Do one piece."""
     return work(given)
 
 
 @contextmanager
-def side_by_side(workers: int) -> Iterator[Spread]:
+def parallel_workers(workers: int) -> Iterator[ParallelMap]:
     """Within a flow: have pieces done by so many processes, or by the cluster that TIDEGATE_DASK names.
 
     Raises:
@@ -36,29 +36,29 @@ def side_by_side(workers: int) -> Iterator[Spread]:
         yield _spread(runner)
 
 
-def _spread(runner: TaskRunner[Any]) -> Spread:
+def _spread(runner: TaskRunner[Any]) -> ParallelMap:
     def spread(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
-        futures = [runner.submit(piece, {"name": name, "work": work, "given": given}) for name, given in pieces.items()]
+        futures = [runner.submit(part, {"name": name, "work": work, "given": given}) for name, given in pieces.items()]
         return [future.result() for future in futures]
 
     return spread
 
 
 @contextmanager
-def groups_shared() -> Iterator[None]:
+def station_groups_shared() -> Iterator[None]:
     """Within a flow: have the groups of stations of a stage done as `runner` in params.yaml says."""
-    chosen = settings.load().runner
+    chosen = settings.load_settings().runner
     if chosen == "none":
         yield
         return
-    with _chosen(chosen) as runner, driven_by(_spread(runner)):
+    with _chosen(chosen) as runner, map_parts_with(_spread(runner)):
         yield
 
 
 @flow(name="shared-out", validate_parameters=False)
 def shared_out(work: Callable[[], None]) -> None:
     """Do a stage's work, its groups of stations shared out."""
-    with groups_shared():
+    with station_groups_shared():
         work()
 
 

@@ -5,21 +5,21 @@ from pathlib import Path
 from prefect import flow
 
 from flows import upkeep
-from flows.fanout import side_by_side
+from flows.fanout import parallel_workers
 from flows.ingestion import INGEST
 from flows.tasks import as_task
-from tidegate import pipeline
-from tidegate.dag import Step
-from tidegate.forecasts import Span
+from tidegate.forecasting.issue import Span
+from tidegate.pipeline import drive
+from tidegate.pipeline.dag import StageRun
 
-FORECAST = Step("forecast", retries=3)
+FORECAST = StageRun("forecast", retries=3)
 
 
 @flow(name="hindcasting", validate_parameters=False)
 def hindcasting(as_of: str | None, span: Span | None, workers: int) -> Path:
     """Issue forecasts of past moments, groups of stations side by side."""
-    with side_by_side(workers) as spread:
-        return pipeline.forecast(as_of, span, spread, workers)
+    with parallel_workers(workers) as spread:
+        return drive.forecast(as_of, span, spread, workers)
 
 
 @flow(name="forecasting", validate_parameters=False)
@@ -31,13 +31,13 @@ def forecasting(as_of: str | None = None, first: str | None = None, last: str | 
         first: Instead, from every step of a span, of which this is the first; nothing is ingested then.
         last: The last step of that span.
     """
-    upkeep.begin()
+    upkeep.tidy()
     span = (first, last) if first or last else None
     if not (as_of or span):
-        as_task(INGEST, pipeline.ingest)
+        as_task(INGEST, drive.ingest)
 
     def issue() -> None:
-        pipeline.forecast(as_of, span)
+        drive.forecast(as_of, span)
 
     as_task(FORECAST, issue)
 

@@ -3,20 +3,20 @@
 from prefect import flow
 
 from flows import upkeep
-from flows.fanout import groups_shared
+from flows.fanout import station_groups_shared
 from flows.tasks import as_task
-from tidegate import pipeline
-from tidegate.dag import Step
+from tidegate.pipeline import drive
+from tidegate.pipeline.dag import StageRun
 
-INGEST = Step("ingest", retries=3)
+INGEST = StageRun("ingest", retries=3)
 
 
 @flow(name="ingestion", validate_parameters=False)
 def ingestion() -> None:
     """Bring data/ up to date with its source; a second time changes nothing."""
-    upkeep.begin()
-    with groups_shared():
-        as_task(INGEST, pipeline.ingest)
+    upkeep.tidy()
+    with station_groups_shared():
+        as_task(INGEST, drive.ingest)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed, State
 
-from tidegate.console import say
-from tidegate.elsewhere import Parcel
 from tidegate.errors import StageFailed, UserError
+from tidegate.pipeline.console import say
+from tidegate.pipeline.remote import StageInputs
 
 LOOK_SECONDS = 2.0
 PATIENCE_SECONDS = 45.0  # for a worker to come
@@ -22,7 +22,7 @@ SILENCE_SECONDS = 90.0  # of a running stage, which beats each 15 s
 ABSENCE_SECONDS = 150.0  # of all workers, while a stage waits for one; Prefect takes 90 s to see that one is gone
 
 
-class Runners:
+class WorkPools:
     """The pools of the server that this flow runs with."""
 
     def has(self, pool: str) -> bool:
@@ -53,7 +53,7 @@ class Runners:
                 time.sleep(LOOK_SECONDS)
             return True
 
-    def run(self, pool: str, stages: list[str], parcel: Parcel) -> None:
+    def run(self, pool: str, stages: list[str], parcel: StageInputs) -> None:
         """Have stages run in the pool, side by side; come back when all are done.
 
         Raises:

@@ -4,8 +4,8 @@ from prefect import flow
 
 from flows import upkeep
 from flows.tasks import as_task
-from tidegate import pipeline, waiting
-from tidegate.elsewhere import Parcel
+from tidegate.pipeline import drive, lock
+from tidegate.pipeline.remote import StageInputs
 
 
 @flow(name="staging", validate_parameters=False)
@@ -17,7 +17,7 @@ def staging(stage: str, commit: str, files: dict[str, str]) -> None:
         commit: The git commit that the run is at; this clone must be at the same one.
         files: The run's params.yaml, dvc.lock and data.dvc, by path.
     """
-    with upkeep.beating():  # from the first: a tracking server that is slow may hold up the beginning
-        upkeep.begin()
-        with waiting.alone(f"the flow staging of {stage}"):
-            pipeline.take_over(stage, Parcel(commit, files), as_task)
+    with upkeep.heartbeat():  # from the first: a tracking server that is slow may hold up the beginning
+        upkeep.tidy()
+        with lock.workspace_lock(f"the flow staging of {stage}"):
+            drive.run_for_another(stage, StageInputs(commit, files), as_task)

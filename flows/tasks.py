@@ -10,9 +10,9 @@ from prefect.artifacts import create_table_artifact
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
-from tidegate.artifacts import DATA_DOCS
-from tidegate.dag import Step, Work
 from tidegate.errors import UserError
+from tidegate.pipeline.dag import StageRun, Work
+from tidegate.workspace.paths import DATA_DOCS
 
 RETRY_DELAYS_SECONDS = [2.0, 10.0, 30.0]
 DRAIN_SECONDS = 10.0
@@ -20,7 +20,7 @@ SHOWN = 200
 FINAL = (UserError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
-def as_task(step: Step, work: Work) -> None:
+def as_task(step: StageRun, work: Work) -> None:
     """Run a stage's work as a task that bears the stage's name, again where its `meta.retries` says so."""
     task(
         name=step.name,
@@ -32,7 +32,7 @@ def as_task(step: Step, work: Work) -> None:
     )(lambda: _reported(step, work))()
 
 
-def _reported(step: Step, work: Work) -> None:
+def _reported(step: StageRun, work: Work) -> None:
     """Do a stage's work, and show its report as an artifact of the run, also where the work is refused."""
     try:
         work()

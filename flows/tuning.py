@@ -5,9 +5,10 @@ from typing import Any
 
 from prefect import flow
 
-from flows.fanout import side_by_side
-from tidegate import pipeline, tuning
-from tidegate.console import say
+from flows.fanout import parallel_workers
+from tidegate.experiments import tuning
+from tidegate.pipeline import drive
+from tidegate.pipeline.console import say
 
 
 @flow(name="tuning", validate_parameters=False)
@@ -20,8 +21,8 @@ def search(name: str, trials: int, space: Mapping[str, Any], workers: int = 1) -
         space: Choices, or the two ends of a range, by dotted key.
         workers: Processes that work side by side, unless TIDEGATE_DASK names a cluster.
     """
-    with side_by_side(workers) as spread:
+    with parallel_workers(workers) as spread:
         tuning.search(
-            pipeline.load_settings(), name, trials, space,
+            drive.checked_settings(), name, trials, space,
             lambda number, outcome: say(f"trial {number:<4} {outcome}"), spread, workers,
         )  # fmt: skip

@@ -23,15 +23,16 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Crashed, State
 from prefect.types._datetime import now
 
-from tidegate import processes, tracking
 from tidegate.errors import ServiceError
+from tidegate.tracking import runs
+from tidegate.workspace import processes
 
 logger = logging.getLogger("tidegate")
 MARK = "process:"  # of the tag that names the process of a flow run
 BEAT_SECONDS = 15.0
 
 
-def begin() -> None:
+def tidy() -> None:
     """Mark this flow run as this process's, and put the server and the tracking store in order."""
     with get_client(sync_client=True) as client:
         own = runtime.flow_run.id
@@ -43,7 +44,7 @@ def begin() -> None:
 
 
 @contextmanager
-def beating() -> Iterator[None]:
+def heartbeat() -> Iterator[None]:
     """Touch this flow run now and then, so that who waits for it knows that its machine is alive."""
     over = threading.Event()
 
@@ -65,9 +66,9 @@ def beating() -> Iterator[None]:
 
 def _tidy_tracking() -> int:
     """Send MLflow what waits on disk, and close what dead processes left open there; it may be away."""
-    tracking.send_unsent()
+    runs.send_unsent()
     try:
-        return tracking.close_dead()
+        return runs.close_dead()
     except ServiceError as error:
         logger.warning("%s", error)
         return 0

@@ -14,14 +14,15 @@ from typing import Any
 # Before any file imports Keras: not what a user's own Keras configuration says, but what the environment does.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-from models.conformal import Calibrated
+from models.conformal import CalibratedModel
 from models.interface import History, Model, ModelOptions
-from tidegate.artifacts import PARAMS, read_json, write_json
 from tidegate.errors import SettingsError
-from tidegate.panel import Panel, Starts, WindowSpec
-from tidegate.parsing import choose, parse
-from tidegate.report import Report
-from tidegate.settings import Train, Window
+from tidegate.windows.panel import Panel, Starts
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.params import parse, require_known
+from tidegate.workspace.paths import PARAMS, read_json, write_json
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Train, Window
 
 FAMILIES = {  # dvc.yaml takes the file of a family to bear its name
     "autoregressive": "models.autoregressive",
@@ -64,17 +65,17 @@ def fit(
     train: Starts,
     validation: Starts,
     shared: Train,
-    report: Report,
+    report: Progress,
     checkpoint: Path | None = None,
-) -> tuple[Calibrated, History]:
+) -> tuple[CalibratedModel, History]:
     """Train a candidate, and calibrate it on the validation windows; give it with its learning curve."""
-    model = Calibrated(make(name, section, panel.spec), panel.spec)
+    model = CalibratedModel(make(name, section, panel.spec), panel.spec)
     history = model.model.fit(panel, train, validation, recipe(name, section, shared), report, checkpoint)
     model.calibrate(panel, validation)
     return model, history
 
 
-def learnt_on(model: Calibrated, replicas: int = 1) -> dict[str, str]:
+def training_device(model: CalibratedModel, replicas: int = 1) -> dict[str, str]:
     """Say on what device a model has learnt, and by which kernels; nothing of one that is no net."""
     net = getattr(model.model, "net", None)
     if net is None:
@@ -118,24 +119,24 @@ def baseline_of(sections: Mapping[str, Mapping[str, Any]], window: Window) -> st
     raise SettingsError(f"{PARAMS}: no candidate under models has {words}: add one to compare with.")
 
 
-def save(model: Calibrated, section: Mapping[str, Any], spec: WindowSpec, folder: Path) -> None:
+def save(model: CalibratedModel, section: Mapping[str, Any], spec: WindowSpec, folder: Path) -> None:
     """Write a trained model and what it takes to make it again."""
     write_json(folder / "model.json", {"section": dict(section), "spec": spec.as_json()})
     model.save(folder)
 
 
-def load(folder: Path) -> tuple[Calibrated, WindowSpec]:
+def load(folder: Path) -> tuple[CalibratedModel, WindowSpec]:
     """Read a model that `save` wrote."""
     raw = read_json(folder / "model.json")
     spec = WindowSpec.from_json(raw["spec"])
-    model = Calibrated(make(folder.name, raw["section"], spec), spec)
+    model = CalibratedModel(make(folder.name, raw["section"], spec), spec)
     model.restore(folder)
     return model, spec
 
 
 def _checked(name: str, section: Mapping[str, Any]) -> tuple[Any, ModelOptions]:
     where = f"models.{name}"
-    choose(str(section.get("family")), FAMILIES, f"{where}.family")
+    require_known(str(section.get("family")), FAMILIES, f"{where}.family")
     module = import_module(FAMILIES[section["family"]])
     own = {key: value for key, value in section.items() if key not in OF_ALL}
     return module, parse(module.Options, own, where)

@@ -20,11 +20,12 @@ import numpy as np
 from pydantic import Field
 
 from models.interface import ModelOptions
-from tidegate.calendar import columns
 from tidegate.errors import DataError
-from tidegate.panel import Floats, Forecasts, Panel, Starts, WindowSpec, newest_step
-from tidegate.report import Report
-from tidegate.settings import Real, Steps, Train, Window
+from tidegate.windows.calendar import calendar_columns
+from tidegate.windows.panel import Floats, Forecasts, Panel, Starts, newest_step
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Real, Steps, Train, Window
 
 SPACE = {"ridge": (1e-6, 1.0), "normalise": ["none", "last"]}  # what tuning searches, unless told otherwise
 CHUNK = 8192  # windows read from the panel at a time
@@ -54,7 +55,7 @@ class Family:
         """Start with no weights."""
         self.options, self.spec = options, spec
         self.order = options.order or spec.lookback
-        ahead = spec.horizon * (len(columns(spec.calendar)) + 2 * len(spec.known))
+        ahead = spec.horizon * (len(calendar_columns(spec.calendar)) + 2 * len(spec.known))
         inputs, outputs = self.order * len(spec.features) + ahead, spec.outcomes * len(spec.targets)
         self.weights, self.bias = np.zeros((inputs, outputs), np.float32), np.zeros(outputs, np.float32)
 
@@ -64,7 +65,7 @@ class Family:
         train: Starts,
         validation: Starts,
         recipe: Train,
-        report: Report,
+        report: Progress,
         checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Solve the normal equations, from windows whose targets are all observed.

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from models.interface import Model
-from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec, spread
+from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts, evenly_spaced
+from tidegate.windows.spec import WindowSpec
 
 WINDOWS = 8192  # at most, evenly spread over the validation span
 CHUNK = 4096
@@ -25,7 +26,7 @@ FLOOR = 0.05  # of the training deviation, added to s: a flat lookback does not 
 FILE = "calibration.npy"
 
 
-class Calibrated:
+class CalibratedModel:
     """A model whose forecasts have calibrated quantiles."""
 
     def __init__(self, model: Model, spec: WindowSpec) -> None:
@@ -37,7 +38,7 @@ class Calibrated:
         """Measure the corrections (horizon, targets, levels) on the validation windows."""
         if self.spec.alert:
             return
-        chosen = spread(validation, WINDOWS)
+        chosen = evenly_spaced(validation, WINDOWS)
         own, scale = self._own(panel, chosen, self.model.predict(panel, chosen))
         future, observed = panel.future(chosen)
         truth = np.where(observed, future, np.nan)[..., None]

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.panel import Forecasts, Panel, Starts
-from tidegate.parsing import Section
-from tidegate.report import Report
-from tidegate.settings import Train, Window
+from tidegate.windows.panel import Forecasts, Panel, Starts
+from tidegate.workspace.params import Section
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Train, Window
 
 History = list[dict[str, float]]  # one row an epoch
 
@@ -20,7 +20,7 @@ class Model(Protocol):
         train: Starts,
         validation: Starts,
         recipe: Train,
-        report: Report,
+        report: Progress,
         checkpoint: Path | None = None,
     ) -> History:
         """Learn from the training windows; give the learning curve, empty if there is none.

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.interface import ModelOptions
-from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec
-from tidegate.parsing import choose
-from tidegate.report import Report
-from tidegate.settings import Steps, Train, Window
+from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.params import require_known
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Steps, Train, Window
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +50,7 @@ class Family:
         """
         self.options, self.spec = options, spec
         name = options.station or spec.stations[0]
-        choose(name, spec.stations, "models: station")
+        require_known(name, spec.stations, "models: station")
         self.row = spec.stations.index(name)
         self.net: Any = None
 
@@ -59,38 +60,38 @@ class Family:
         train: Starts,
         validation: Starts,
         recipe: Train,
-        report: Report,
+        report: Progress,
         checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Train as taught; of the shared recipe only the seed and the learning rate are used."""
         import keras
 
         from models.nets import training
-        from models.nets.course import Course
+        from models.nets.training_state import TrainingState
 
-        training.begin(recipe.seed, recipe.device)
+        training.start_training(recipe.seed, recipe.device)
         self.net = build_net(self.options, len(self.spec.targets), recipe.seed)
         self.net.compile(keras.optimizers.Adam(recipe.learning_rate), loss="mse", jit_compile=False)
         x, y, weight = self._sequences(panel, train)
-        course = Course(self.net, None, checkpoint)
+        course = TrainingState(self.net, None, checkpoint)
         done, epochs = course.resume(self.net.optimizer), self.options.epochs
         if done < epochs:
             self.net.fit(
                 x, y, BATCH, epochs, initial_epoch=done, sample_weight=weight, shuffle=False, verbose=0,
                 validation_data=self._sequences(panel, validation), validation_batch_size=BATCH,
-                callbacks=[training.Progress(report, epochs, -(-len(x) // BATCH)), course],
+                callbacks=[training.ProgressCallback(report, epochs, -(-len(x) // BATCH)), course],
             )  # fmt: skip
         return course.curve
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window by feeding forecasts back: (windows, horizon, targets)."""
-        from models.nets.walk import walk
+        from models.nets.recursion import forecast_recursively
 
         targets = len(self.spec.targets)
         said = np.empty((len(starts), self.spec.horizon, targets), np.float32)
         for first in range(0, len(starts), CHUNK):
             past = panel.past(starts[first : first + CHUNK])[0][..., :targets]
-            said[first : first + CHUNK] = walk(self.net, past, self.spec.horizon)
+            said[first : first + CHUNK] = forecast_recursively(self.net, past, self.spec.horizon)
         return Forecasts(said)
 
     def save(self, folder: Path) -> None:

@@ -18,10 +18,11 @@ from typing import Literal
 import numpy as np
 
 from models.interface import ModelOptions
-from tidegate.artifacts import read_json, write_json
-from tidegate.panel import Flags, Floats, Forecasts, Panel, Starts, WindowSpec, newest_step
-from tidegate.report import Report
-from tidegate.settings import Train, Window
+from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts, newest_step
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.paths import read_json, write_json
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Train, Window
 
 OF_ALERTS = ("prior", "persistence")
 STATE = "frequencies.json"
@@ -56,7 +57,7 @@ class Family:
         train: Starts,
         validation: Starts,
         recipe: Train,
-        report: Report,
+        report: Progress,
         checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Count alerts; of values there is nothing to learn."""

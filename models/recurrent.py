@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from models.interface import ModelOptions
-from tidegate.panel import Forecasts, Panel, Starts, WindowSpec
-from tidegate.report import Report
-from tidegate.settings import Real, Share, Steps, Train, Whole, Window
+from tidegate.windows.panel import Forecasts, Panel, Starts
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Real, Share, Steps, Train, Whole, Window
 
 if TYPE_CHECKING:
     import keras
@@ -80,14 +81,14 @@ class Family:
         train: Starts,
         validation: Starts,
         recipe: Train,
-        report: Report,
+        report: Progress,
         checkpoint: Path | None = None,
     ) -> list[dict[str, float]]:
         """Train by backpropagation through time; the weights of the best validation epoch stand."""
         from models.nets import outputs, training
 
         cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
-        with training.begin(recipe.seed, recipe.device, recipe.replicas):
+        with training.start_training(recipe.seed, recipe.device, recipe.replicas):
             self.net = build_net(self.options, self.spec, recipe.seed)
             return training.fit(self.net, panel, train, validation, recipe, cost, report, checkpoint)
 
@@ -128,17 +129,17 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
 
     from models.nets import cells, heads, outputs, recursive, windowed
     from models.nets.normalisation import Normalise
-    from models.nets.tokens import Newest
+    from models.nets.tokens import NewestSegment
 
     seeds, kind = itertools.count(1000 * seed), _kind(options, spec)
     inputs = windowed.inputs_of(spec, truth=options.teacher_forcing > 0)
-    normal, shift, scale = Normalise(options.normalise, name="normalise")(*windowed.of_targets(inputs, spec))
+    normal, shift, scale = Normalise(options.normalise, name="normalise")(*windowed.target_inputs(inputs, spec))
     tokens = _tokens(options, spec, inputs, normal, seeds)
     state = cells.stack(
         tokens, options.cell, options.units, options.layers, options.bidirectional,
         options.dropout, options.layer_norm, options.residual, seeds,
     )  # fmt: skip
-    shape = heads.Shape(
+    shape = heads.HeadShape(
         spec.outcomes,
         len(spec.targets),
         outputs.numbers(kind, spec.quantiles),
@@ -152,10 +153,10 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
         raw = heads.queries(state, ahead, shape, options.cell, options.dropout, seeds)
     else:
         middle = spec.quantiles.index(0.5) if kind == "quantiles" else 0
-        newest = Newest(shape.segment, shape.independent, name="newest")(normal)
+        newest = NewestSegment(shape.segment, shape.independent, name="newest")(normal)
         taught = _taught(options, inputs, shape, shift, scale, next(seeds))
         raw = recursive.recursive(state, newest, ahead, taught, shape, options.cell, middle, seeds)
-    forecast = outputs.Meaning(kind, spec.quantiles, name="forecast")(raw, shift, scale)
+    forecast = outputs.OutputDistribution(kind, spec.quantiles, name="forecast")(raw, shift, scale)
     return keras.Model(inputs, forecast, name=options.cell)
 
 
@@ -168,11 +169,11 @@ def _tokens(options: Options, spec: WindowSpec, inputs: dict[str, Any], normal: 
     import keras
 
     from models.nets import windowed
-    from models.nets.tokens import Attributes, Beside, Tokens
+    from models.nets.tokens import ConcatContext, StaticAttributes, Tokens
 
-    own = keras.ops.stack([normal, windowed.of_targets(inputs, spec)[1]], axis=-1)
+    own = keras.ops.stack([normal, windowed.target_inputs(inputs, spec)[1]], axis=-1)
     tokens = Tokens(options.segment, options.channels == "independent", name="tokens")(
-        own, windowed.in_common(inputs, spec)
+        own, windowed.shared_inputs(inputs, spec)
     )
     context = []
     if options.station_embedding:
@@ -184,17 +185,19 @@ def _tokens(options: Options, spec: WindowSpec, inputs: dict[str, Any], normal: 
         )
         context.append(table(inputs["station"]))
     if spec.static:
-        context.append(Attributes([list(row) for row in spec.static], name="static")(inputs["station"]))
+        context.append(StaticAttributes([list(row) for row in spec.static], name="static")(inputs["station"]))
     rows = len(spec.targets) if options.channels == "independent" else 1
     for known in context:
-        tokens = Beside(rows)(tokens, known)
+        tokens = ConcatContext(rows)(tokens, known)
     if options.segment > 1:
         initializer = keras.initializers.GlorotUniform(next(seeds))
         tokens = keras.layers.Dense(options.units, "relu", kernel_initializer=initializer, name="embedded")(tokens)
     return tokens
 
 
-def _taught(options: Options, inputs: dict[str, Any], shape: "heads.Shape", shift: Any, scale: Any, seed: int) -> Any:
+def _taught(
+    options: Options, inputs: dict[str, Any], shape: "heads.HeadShape", shift: Any, scale: Any, seed: int
+) -> Any:
     """Give the truth with its flags, for a recursive head that is taught, or None."""
     from models.nets.recursive import Teacher
 

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from tidegate.artifacts import read_json, write_json
 from tidegate.errors import DataError
-from tidegate.panel import Floats, Starts
-from tidegate.parsing import Section
-from tidegate.report import Report, silent
-from tidegate.settings import Real, Steps, Whole
+from tidegate.windows.panel import Floats, Starts
+from tidegate.workspace.params import Section
+from tidegate.workspace.paths import read_json, write_json
+from tidegate.workspace.progress import Progress, no_progress
+from tidegate.workspace.settings import Real, Steps, Whole
 
 ABOUT = "classifier.json"
 
@@ -72,7 +72,7 @@ class Classifier:
         self.nets: list[Any] = []
         self.mean = self.deviation = np.zeros(1, np.float32)
 
-    def fit(self, train: Sequences, report: Report = silent) -> None:
+    def fit(self, train: Sequences, report: Progress = no_progress) -> None:
         """Learn.
 
         Raises:
@@ -95,7 +95,7 @@ class Classifier:
         self.nets = []
         for member in range(self.options.members):
             seed = self.options.seed * 100 + member
-            training.begin(seed)
+            training.start_training(seed)
             net = build_net(self.options, x.shape[-1], len(self.classes), seed)
             schedule = keras.optimizers.schedules.CosineDecay(self.options.learning_rate, batches * self.options.epochs)
             optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tidegate.panel import Panel, Starts, WindowSpec
+from tidegate.windows.panel import Panel, Starts
+from tidegate.windows.spec import WindowSpec
 
 
 def spec_of(stations: int, features: int, lookback: int, horizon: int, season: int = 4, targets: int = 1) -> WindowSpec:

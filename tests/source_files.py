@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from workspaces import REAL_DATA
 
-from tidegate.frame import TIME
-from tidegate.settings import Dataset
 from tidegate.sources import Source, open_source, read_all
+from tidegate.workspace.columns import TIME
+from tidegate.workspace.settings import Dataset
 
 
 def dataset(

@@ -11,8 +11,10 @@ from panels import spec_of
 from test_windows import grid_of
 from workspaces import run_in, set_params
 
-from tidegate import frame, windows
-from tidegate.forecaster import Forecaster
+from tidegate.forecasting.forecaster import Forecaster
+from tidegate.measurements import frame
+from tidegate.windows.alerts import alert_events
+from tidegate.windows.splits import starts_in
 
 MODELS = {
     "prior": {"family": "naive", "method": "prior"},
@@ -33,18 +35,18 @@ ALERT = {
 def test_an_alert_is_held_where_the_horizon_reaches_the_limit_and_unknown_beside_a_gap() -> None:
     spec = replace(spec_of(1, 1, lookback=2, horizon=3), alert=("above", 4.0))
     series = np.array([1, 2, 5, 1, 1, 1, np.nan, 9, 1, 1.0]).reshape(1, -1, 1)
-    held = windows.events(grid_of(series), spec)
+    held = alert_events(grid_of(series), spec)
     assert held is not None
     expected = [1, 1, 1, 0, np.nan, np.nan, np.nan, 1, np.nan, np.nan]
     assert np.array_equal(held[0], np.array(expected, np.float32), equal_nan=True)
-    below = windows.events(grid_of(series), replace(spec, alert=("below", 1.5)))
+    below = alert_events(grid_of(series), replace(spec, alert=("below", 1.5)))
     assert below is not None and below[0, :4].tolist() == [1, 1, 1, 1]
 
 
 def test_windows_of_an_alert_are_those_where_it_is_known() -> None:
     spec = replace(spec_of(1, 1, lookback=2, horizon=3), alert=("above", 4.0))
     series = np.array([1, 2, 5, 1, 1, 1, np.nan, 9, 1, 1.0]).reshape(1, -1, 1)
-    starts = windows.starts_in(grid_of(series), spec, (0, 10), 0.5)
+    starts = starts_in(grid_of(series), spec, (0, 10), 0.5)
     assert (starts[:, 1] + 2).tolist() == [2, 3, 7]
 
 
@@ -59,7 +61,7 @@ def test_an_alert_goes_through_the_whole_pipeline(workspace: Path, monkeypatch: 
     assert scores["persistence"]["brier"] < scores["prior"]["brier"]
     assert scores["linear"]["auroc"] > 0.8
     monkeypatch.chdir(workspace)
-    clean = frame.read(Path("artifacts/clean.parquet"))
+    clean = frame.read_frame(Path("artifacts/clean.parquet"))
     recent = clean[clean["time"] > clean["time"].max() - pd.Timedelta("24h")]
     for name in MODELS:
         rows = Forecaster.load(Path("artifacts/models") / name).forecast(recent)
@@ -113,7 +115,7 @@ def test_what_is_known_ahead_is_asked_for_and_used(workspace: Path, monkeypatch:
     for words in (["ingest"], ["validate"], ["window"], ["train", "linear"]):
         run_in(workspace, "tidegate", *words)
     monkeypatch.chdir(workspace)
-    clean = frame.read(Path("artifacts/clean.parquet"))
+    clean = frame.read_frame(Path("artifacts/clean.parquet"))
     forecaster, end = Forecaster.load(Path("artifacts/models/linear")), clean["time"].max()
     rows = clean[clean["time"] > end - pd.Timedelta("30h")].copy()
     ahead = rows["time"] > end - pd.Timedelta("6h")

@@ -67,7 +67,7 @@ def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tm
         run_in(workspace, "tidegate", "train", "linear", **env)
         run_in(workspace, "tidegate", "register", **env)
         count = (
-            "from tidegate import store\nfor run in store.opened().search_runs(['1']):\n"
+            "from tidegate.tracking import store\nfor run in store.open_client().search_runs(['1']):\n"
             "    print(run.info.run_name, run.info.status, len(run.data.metrics), len(run.data.params) > 20)\n"
         )
         runs = sorted(run_in(workspace, "python", "-c", count, **env).stdout.splitlines())

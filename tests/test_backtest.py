@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from workspaces import run_in, set_params
 
-from tidegate import backtest, frame, settings
-from tidegate.artifacts import CLEAN
 from tidegate.errors import SettingsError
+from tidegate.experiments import backtest
+from tidegate.measurements import frame
+from tidegate.workspace import settings
+from tidegate.workspace.paths import CLEAN
 
 
 @pytest.fixture
@@ -24,8 +26,8 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.mark.slow
 def test_the_folds_hold_every_test_origin_once(here: Path) -> None:
-    loaded = settings.load()
-    steps = frame.read(CLEAN)["time"].nunique()
+    loaded = settings.load_settings()
+    steps = frame.read_frame(CLEAN)["time"].nunique()
     found = backtest.folds(loaded, 100)
     origins = [origin for fold in found for origin in range(fold.first, fold.end)]
     first = steps - round(steps * loaded.window.test_share)
@@ -36,10 +38,10 @@ def test_the_folds_hold_every_test_origin_once(here: Path) -> None:
 
 @pytest.mark.slow
 def test_what_comes_after_a_fold_changes_nothing_in_it(here: Path) -> None:
-    loaded = settings.load()
+    loaded = settings.load_settings()
     fold = backtest.folds(loaded, 100)[0]
     before = {name: backtest.measure(loaded, fold, name) for name in ("linear", "gru")}
-    clean = frame.read(CLEAN)
+    clean = frame.read_frame(CLEAN)
     times = sorted(clean["time"].unique())
     late = clean["time"] > times[fold.end + loaded.window.horizon_steps - 2]
     assert late.any()
@@ -52,7 +54,7 @@ def test_what_comes_after_a_fold_changes_nothing_in_it(here: Path) -> None:
 def test_folds_too_long_for_the_data_are_refused(here: Path) -> None:
     set_params(here, {"window.test_share": 0.85, "window.validation_share": 0.14})
     with pytest.raises(SettingsError, match="The first fold would have"):
-        backtest.folds(settings.load(), 100)
+        backtest.folds(settings.load_settings(), 100)
 
 
 @pytest.mark.slow
@@ -67,7 +69,7 @@ def test_the_flow_measures_folds_side_by_side_as_they_are_alone(
     assert len(rows) == 2 * rows["fold"].nunique() and set(rows["model"]) == {"linear", "gru"}
     assert "Backtest, mase: temperature" in said and "all" in said
     monkeypatch.chdir(workspace)
-    loaded = settings.load()
+    loaded = settings.load_settings()
     fold = backtest.folds(loaded, 250)[1]
     for name in ("linear", "gru"):
         alone = backtest.measure(loaded, fold, name)

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tidegate import calendar
 from tidegate.errors import DataError, SettingsError
+from tidegate.measurements.grid import on_regular_grid, step_of
+from tidegate.windows.calendar import calendar_columns, calendar_values
 
 HOUR = pd.Timedelta("1h")
 
@@ -17,26 +18,26 @@ def frame(times: list[str], values: list[float], station: str = "A") -> pd.DataF
 def test_a_gap_becomes_missing_rows_and_each_station_gets_the_same_span() -> None:
     long = frame(["2024-01-01 00:00", "2024-01-01 03:00"], [1, 4])
     short = frame(["2024-01-01 01:00"], [9], "B")
-    grid = calendar.regular(pd.concat([long, short]), HOUR)
+    grid = on_regular_grid(pd.concat([long, short]), HOUR)
     assert grid.groupby("station").size().tolist() == [4, 4]
     assert grid["x"].isna().tolist() == [False, True, True, False, True, False, True, True]
 
 
 def test_no_rows_at_all_are_refused() -> None:
     with pytest.raises(DataError, match="no rows left"):
-        calendar.regular(frame([], []), HOUR)
+        on_regular_grid(frame([], []), HOUR)
 
 
 @pytest.mark.parametrize("frequency", ["monthly", "0h", "-1h", "", "1M"])
 def test_a_frequency_that_is_no_duration_is_refused(frequency: str) -> None:
     with pytest.raises(SettingsError, match="such as 1h or 15min"):
-        calendar.step_of(frequency)
+        step_of(frequency)
 
 
 def test_the_calendar_is_that_of_the_zone_and_meets_itself_at_midnight() -> None:
     times = pd.date_range("2024-03-30 22:00", periods=48, freq="h", tz="UTC")
-    found = calendar.calendar(times, ("hour", "weekday"), "Europe/Berlin")
-    assert calendar.columns(("hour", "weekday")) == ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
+    found = calendar_values(times, ("hour", "weekday"), "Europe/Berlin")
+    assert calendar_columns(("hour", "weekday")) == ("hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
     assert found.shape == (48, 4) and found.dtype == np.float32
     midnight = list(times.tz_convert("Europe/Berlin").hour).index(0)
     assert found[midnight, :2] == pytest.approx([0, 1], abs=1e-6)
@@ -48,11 +49,11 @@ def test_the_calendar_is_that_of_the_zone_and_meets_itself_at_midnight() -> None
 
 def test_holidays_are_those_of_the_country_and_its_part() -> None:
     times = pd.DatetimeIndex(["2024-10-03", "2024-08-15", "2024-08-16"], tz="UTC")
-    assert calendar.calendar(times, ("holidays:DE",), "UTC")[:, 0].tolist() == [1, 0, 0]
-    assert calendar.calendar(times, ("holidays:DE-SL",), "UTC")[:, 0].tolist() == [1, 1, 0]
+    assert calendar_values(times, ("holidays:DE",), "UTC")[:, 0].tolist() == [1, 0, 0]
+    assert calendar_values(times, ("holidays:DE-SL",), "UTC")[:, 0].tolist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize("part", ["hours", "holidays", "holidays:XX"])
 def test_an_unknown_part_of_the_calendar_is_refused(part: str) -> None:
     with pytest.raises(SettingsError, match=r"window\.calendar holds"):
-        calendar.calendar(pd.DatetimeIndex(["2024-01-01"], tz="UTC"), (part,), "UTC")
+        calendar_values(pd.DatetimeIndex(["2024-01-01"], tz="UTC"), (part,), "UTC")

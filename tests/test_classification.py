@@ -10,8 +10,8 @@ from test_sequences import waves
 from workspaces import run_in, set_params
 
 from models.sequences import Classifier, Sequences, pad
-from tidegate import classification
 from tidegate.errors import DataError
+from tidegate.experiments import classification
 
 
 def write_ts(path: Path, sequences: Sequences) -> None:
@@ -69,7 +69,7 @@ def test_the_command_beats_the_prior_and_keeps_its_nets(workspace: Path) -> None
     assert np.allclose(kept[["p(fast)", "p(slow)"]], again.probabilities(waves(40, 1)), atol=1e-4)
     runs = run_in(
         workspace, "python", "-c",
-        "from tidegate import store; c = store.opened();"
+        "from tidegate.tracking import store; c = store.open_client();"
         "print(c.search_runs(['1'], max_results=1)[0].data.metrics['test_accuracy'])",
     )  # fmt: skip
     assert float(runs.stdout) == pytest.approx(rows["recurrent"], abs=5e-4)

@@ -7,8 +7,9 @@ import pytest
 from panels import all_starts, spec_of
 
 import models
-from models.conformal import Calibrated
-from tidegate.panel import Forecasts, Panel, Starts, WindowSpec
+from models.conformal import CalibratedModel
+from tidegate.windows.panel import Forecasts, Panel, Starts
+from tidegate.windows.spec import WindowSpec
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -35,7 +36,7 @@ def restless(steps: int = 6000, missing: float = 0.2) -> Panel:
     return Panel.of(np.where(observed, values, 0).astype(np.float32), observed, spec)
 
 
-def coverage(model: Calibrated, panel: Panel, starts: Starts) -> float:
+def coverage(model: CalibratedModel, panel: Panel, starts: Starts) -> float:
     quantiles = model.predict(panel, starts).quantiles
     future, observed = panel.future(starts)
     assert quantiles is not None
@@ -46,7 +47,7 @@ def coverage(model: Calibrated, panel: Panel, starts: Starts) -> float:
 @pytest.mark.parametrize("quantiles", [False, True])
 def test_a_ninety_percent_interval_covers_ninety_percent(quantiles: bool) -> None:
     panel = restless()
-    model = Calibrated(Stub(panel.spec, quantiles), panel.spec)  # type: ignore[arg-type]
+    model = CalibratedModel(Stub(panel.spec, quantiles), panel.spec)  # type: ignore[arg-type]
     test = all_starts(panel, 3000)
     assert quantiles is False or coverage(model, panel, test) < 0.5
     model.calibrate(panel, all_starts(panel, end=3000))
@@ -55,7 +56,7 @@ def test_a_ninety_percent_interval_covers_ninety_percent(quantiles: bool) -> Non
 
 def test_intervals_of_a_point_forecast_are_wide_where_the_past_is_restless() -> None:
     panel = restless()
-    model = Calibrated(Stub(panel.spec, False), panel.spec)  # type: ignore[arg-type]
+    model = CalibratedModel(Stub(panel.spec, False), panel.spec)  # type: ignore[arg-type]
     model.calibrate(panel, all_starts(panel, end=3000))
     starts = all_starts(panel, 3000)
     quantiles = model.predict(panel, starts).quantiles
@@ -68,7 +69,7 @@ def test_intervals_of_a_point_forecast_are_wide_where_the_past_is_restless() -> 
 
 def test_a_step_that_was_never_measured_is_left_as_it_is() -> None:
     panel = restless(400, missing=1.0)
-    model = Calibrated(Stub(panel.spec, True), panel.spec)  # type: ignore[arg-type]
+    model = CalibratedModel(Stub(panel.spec, True), panel.spec)  # type: ignore[arg-type]
     model.calibrate(panel, all_starts(panel))
     assert not model.corrections.any()
 
@@ -76,12 +77,12 @@ def test_a_step_that_was_never_measured_is_left_as_it_is() -> None:
 def test_every_family_is_calibrated_and_its_point_stays_its_own() -> None:
     from test_models import RECIPE
 
-    from tidegate.report import silent
+    from tidegate.workspace.progress import no_progress
 
     panel = restless(1200)
     train, validation = all_starts(panel, end=600), all_starts(panel, 600)
     section = {"family": "naive", "method": "last"}
-    model, _ = models.fit("x", section, panel, train, validation, RECIPE, silent)
+    model, _ = models.fit("x", section, panel, train, validation, RECIPE, no_progress)
     assert np.array_equal(model.predict(panel, validation).point, model.model.predict(panel, validation).point)
     assert coverage(model, panel, validation) == pytest.approx(0.9, abs=0.01)
 
@@ -99,7 +100,7 @@ def test_a_strong_regular_cycle_is_not_taken_for_unrest() -> None:
         def predict(self, panel: Panel, starts: Starts) -> Forecasts:
             return Forecasts(panel.past(starts)[0][:, -24:-20])
 
-    model = Calibrated(SeasonalNaive(spec, False), spec)  # type: ignore[arg-type]
+    model = CalibratedModel(SeasonalNaive(spec, False), spec)  # type: ignore[arg-type]
     starts = all_starts(panel)
     model.calibrate(panel, starts[::2])
     widths = {}

@@ -11,7 +11,7 @@ from workspaces import ROOT
 
 import models
 from tidegate.cli import app
-from tidegate.settings import Settings
+from tidegate.workspace.settings import Settings
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")

@@ -12,10 +12,10 @@ from panels import all_starts, noise, spec_of
 from workspaces import ENVIRONMENT, ROOT
 
 import models
-from tidegate import settings
-from tidegate.report import Report, silent
+from tidegate.workspace import settings
+from tidegate.workspace.progress import Progress, no_progress
 
-RECIPE = settings.load(ROOT / "params.yaml").train
+RECIPE = settings.load_settings(ROOT / "params.yaml").train
 CHANGES = {
     "epochs": 6,
     "epoch_windows": 128,
@@ -31,7 +31,7 @@ SECTIONS = {
 }
 
 
-def train(name: str, folder: Path, report: Report, **changes: float) -> None:
+def train(name: str, folder: Path, report: Progress, **changes: float) -> None:
     """Train on noise; write the model and its curve into the folder."""
     panel = noise(spec_of(2, 2, lookback=8, horizon=3), 200)
     recipe = RECIPE.model_copy(update={**CHANGES, **changes})
@@ -64,7 +64,7 @@ def bits(folder: Path) -> dict[str, bytes]:
     ("name", "moments"), [("gru", ["1.5", "4.25", "5.99"]), ("taught", ["3.5"]), ("lecture", ["2.5"])]
 )
 def test_killed_at_any_epoch_it_ends_bit_identical(name: str, moments: list[str], tmp_path: Path) -> None:
-    train(name, tmp_path / "undisturbed", silent)
+    train(name, tmp_path / "undisturbed", no_progress)
     for moment in moments:  # one after the other, of the same training
         script = f"import test_course; test_course.train_and_die({name!r}, {str(tmp_path / 'killed')!r}, {moment!r})"
         env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
@@ -80,10 +80,10 @@ def test_killed_at_any_epoch_it_ends_bit_identical(name: str, moments: list[str]
 
 def test_a_training_that_had_stopped_early_is_not_gone_on_with(tmp_path: Path) -> None:
     hasty = {"patience_epochs": 1, "learning_rate": 0.3}
-    train("gru", tmp_path / "once", silent, **hasty)
+    train("gru", tmp_path / "once", no_progress, **hasty)
     rows = json.loads((tmp_path / "once" / "history.json").read_text())
     assert len(rows) < 6
     (tmp_path / "twice").mkdir()
     (tmp_path / "once" / "checkpoint.npz").rename(tmp_path / "twice" / "checkpoint.npz")
-    train("gru", tmp_path / "twice", silent, **hasty)
+    train("gru", tmp_path / "twice", no_progress, **hasty)
     assert bits(tmp_path / "twice") == bits(tmp_path / "once")

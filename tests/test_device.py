@@ -8,7 +8,7 @@ import models
 from models import lecture
 from models.recurrent import Options, build_net
 from tidegate.errors import GateClosed
-from tidegate.report import silent
+from tidegate.workspace.progress import no_progress
 
 
 def test_a_training_that_wants_a_gpu_refuses_to_run_on_a_cpu() -> None:
@@ -20,16 +20,16 @@ def test_a_training_that_wants_a_gpu_refuses_to_run_on_a_cpu() -> None:
     recipe, starts = RECIPE.model_copy(update={"device": "gpu"}), all_starts(panel)
     for section in ({"family": "recurrent", "cell": "gru", "units": 4}, {"family": "lecture", "epochs": 1}):
         with pytest.raises(GateClosed, match=r"train\.device is gpu, and tensorflow sees none"):
-            models.fit("x", section, panel, starts, starts, recipe, silent)
+            models.fit("x", section, panel, starts, starts, recipe, no_progress)
 
 
 def test_what_a_net_has_learnt_on_is_said() -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
     starts, section = all_starts(panel), {"family": "recurrent", "cell": "gru", "units": 4}
-    said = models.learnt_on(models.fit("x", section, panel, starts, starts, RECIPE, silent)[0])
+    said = models.training_device(models.fit("x", section, panel, starts, starts, RECIPE, no_progress)[0])
     assert set(said) == {"engine", "device", "memory_gib", "kernel"} and float(said["memory_gib"]) > 0
     naive = {"family": "naive", "method": "last"}
-    assert models.learnt_on(models.fit("x", naive, panel, starts, starts, RECIPE, silent)[0]) == {}
+    assert models.training_device(models.fit("x", naive, panel, starts, starts, RECIPE, no_progress)[0]) == {}
 
 
 def test_the_kernel_is_cudnn_where_the_layers_are_what_it_computes() -> None:

@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 from workspaces import begun, make_workspace, ran, run_in, set_params
 
-from tidegate.artifacts import read_json
+from tidegate.workspace.paths import read_json
 
 pytestmark = pytest.mark.slow
 

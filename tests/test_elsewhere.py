@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from workspaces import ask_for_pool, run_in, set_params
 
-from tidegate import elsewhere
-from tidegate.elsewhere import Parcel
 from tidegate.errors import ServiceError, UserError
+from tidegate.pipeline import remote
+from tidegate.pipeline.remote import StageInputs
 
 pytestmark = pytest.mark.slow
 
@@ -36,20 +36,20 @@ def test_a_lock_of_another_version_is_refused_in_one_sentence(trained: Path, tmp
 def test_code_that_no_commit_holds_is_not_sent(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
     set_params(workspace, {"train.seed": 5})  # travels as it stands
-    assert "seed: 5" in elsewhere.pack().files["params.yaml"]
+    assert "seed: 5" in remote.collect_inputs().files["params.yaml"]
     with (workspace / "models" / "naive.py").open("a") as code:
         code.write("# changed\n")
     with pytest.raises(UserError, match=r"models/naive\.py has changed since the last commit"):
-        elsewhere.pack()
+        remote.collect_inputs()
 
 
 def test_a_clone_gets_its_own_files_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
-    own, parcel = Path("params.yaml").read_text(), elsewhere.pack()
-    other = Parcel(parcel.commit, {**parcel.files, "params.yaml": "x: 1\n", "dvc.lock": "schema: '2.0'\n"})
-    with pytest.raises(RuntimeError), elsewhere.unpacked(other):
+    own, parcel = Path("params.yaml").read_text(), remote.collect_inputs()
+    other = StageInputs(parcel.commit, {**parcel.files, "params.yaml": "x: 1\n", "dvc.lock": "schema: '2.0'\n"})
+    with pytest.raises(RuntimeError), remote.inputs_in_place(other):
         assert Path("params.yaml").read_text() == "x: 1\n" and Path("dvc.lock").exists()
         raise RuntimeError
     assert Path("params.yaml").read_text() == own and not Path("dvc.lock").exists()
-    with pytest.raises(ServiceError, match="is at commit"), elsewhere.unpacked(Parcel("0" * 40, {})):
+    with pytest.raises(ServiceError, match="is at commit"), remote.inputs_in_place(StageInputs("0" * 40, {})):
         pass

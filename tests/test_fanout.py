@@ -10,9 +10,9 @@ import pytest
 from servers import free_ports, process
 from workspaces import run_in
 
-from tidegate import identity, sharing
-from tidegate.artifacts import BACKTEST
 from tidegate.errors import DataError
+from tidegate.workspace import identity, parallel
+from tidegate.workspace.paths import BACKTEST
 
 pytestmark = pytest.mark.slow
 
@@ -81,7 +81,7 @@ def test_a_cluster_that_is_not_there_is_named(workspace: Path) -> None:
 def test_a_worker_with_other_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clean.parquet").write_text("rows")
     digest = identity.folder_digest(tmp_path)
-    sharing.require_same(tmp_path, digest)
+    parallel.require_same_files(tmp_path, digest)
     (tmp_path / "clean.parquet").write_text("other rows")
     with pytest.raises(DataError, match="on this worker is not what the run reads"):
-        sharing.require_same(tmp_path, digest)
+        parallel.require_same_files(tmp_path, digest)

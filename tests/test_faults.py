@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from workspaces import ROOT, set_params
 
-from tidegate import drift, settings
-from tidegate import frame as long_frame
 from tidegate.errors import GateClosed
-from tidegate.frame import KEYS
-from tidegate.report import silent
+from tidegate.measurements import frame as long_frame
+from tidegate.quality import drift
 from tidegate.stages import validate
+from tidegate.workspace import settings
+from tidegate.workspace.columns import KEYS
+from tidegate.workspace.progress import no_progress
 
 HOURS = 31 * 24  # of March 2024, in which the clock was changed on the 31st at 01:00 UTC
 ACCEPTED_HOURS = 16 * 24
@@ -122,7 +123,7 @@ def revised(rows: pd.DataFrame, rng: Rng) -> pd.DataFrame:
     new = rows.loc[[where]].assign(arrived=moment)
     old = new.assign(low=new["low"] - rng.uniform(1, 3), replaced=moment)
     versions = pd.concat([old, new.assign(replaced=pd.Series(pd.NaT, new.index, dtype="datetime64[us, UTC]"))])
-    long_frame.write(Path("data/revisions/2024-03.parquet"), versions)
+    long_frame.write_frame(Path("data/revisions/2024-03.parquet"), versions)
     return rows
 
 
@@ -145,10 +146,10 @@ FAULTS: dict[str, Plant] = {
 
 def found_in(rows: pd.DataFrame) -> tuple[set[str], bool]:
     """Validate rows; give the rules that found something, and whether the gate closed."""
-    long_frame.write(Path("data/measurements/2024-03.parquet"), rows.sort_values(KEYS, ignore_index=True))
+    long_frame.write_frame(Path("data/measurements/2024-03.parquet"), rows.sort_values(KEYS, ignore_index=True))
     closed = False
     try:
-        validate.run(settings.load(), silent)
+        validate.run(settings.load_settings(), no_progress)
     except GateClosed:
         closed = True
     return set(pd.read_csv("artifacts/findings.csv")["rule"]), closed
@@ -173,7 +174,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = clean_rows()
     early = rows[rows["time"] < rows["time"].min() + pd.Timedelta(hours=ACCEPTED_HOURS)]
     profiles = [drift.profile(early["station"], early["time"], early[name]).assign(variable=name) for name in VARIABLES]
-    long_frame.write(Path("data/accepted.parquet"), pd.concat(profiles).astype({"variable": "str"}))
+    long_frame.write_frame(Path("data/accepted.parquet"), pd.concat(profiles).astype({"variable": "str"}))
     return tmp_path
 
 

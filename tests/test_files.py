@@ -9,8 +9,8 @@ import pytest
 from source_files import dataset, files, noted, real, source_of, times
 
 from tidegate.errors import SettingsError, SourceError
-from tidegate.frame import ARRIVED, STATION, TIME
 from tidegate.sources import open_source, read_all
+from tidegate.workspace.columns import ARRIVED, STATION, TIME
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tidegate import frame as long_frame
-from tidegate.artifacts import read_json
 from tidegate.errors import DataError
-from tidegate.forecaster import Forecaster
+from tidegate.forecasting.forecaster import Forecaster
+from tidegate.measurements import frame as long_frame
+from tidegate.workspace.paths import read_json
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def test_a_sentinel_is_no_measurement_for_the_served_model_either(trained: Path)
 
 
 def recent(trained: Path, steps: int = 30) -> pd.DataFrame:
-    clean = long_frame.read(trained / "artifacts" / "clean.parquet")
+    clean = long_frame.read_frame(trained / "artifacts" / "clean.parquet")
     return clean[clean["time"] > clean["time"].max() - pd.Timedelta(hours=steps)]
 
 
@@ -75,14 +75,15 @@ def test_the_registered_model_forecasts_a_long_frame_far_from_the_workspace(trai
 
 
 def test_the_forecaster_forecasts_what_the_windows_do(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tidegate import windows
+    from tidegate.windows.store import read_windows
+    from tidegate.windows.window_grid import to_grid
 
     monkeypatch.chdir(trained)
     forecaster = Forecaster.load(*champion_parts(trained))
-    clean = long_frame.read(Path("artifacts/clean.parquet"))
-    panel, starts = windows.read()
+    clean = long_frame.read_frame(Path("artifacts/clean.parquet"))
+    panel, starts = read_windows()
     station, first = (int(number) for number in starts["test"][5])
-    grid = windows.to_grid(clean, panel.spec.features)
+    grid = to_grid(clean, panel.spec.features)
     rows = clean[clean["station"] == grid.stations[station]]
     rows = rows[rows["time"].isin(grid.times[first : first + panel.spec.lookback])]
     long = forecaster.forecast(rows)

@@ -12,11 +12,13 @@ from sqlalchemy import create_engine
 from test_cli import refused
 from workspaces import ROOT, run_in
 
-from tidegate import forecast_table, forecasts, settings
-from tidegate import frame as long_frame
-from tidegate.artifacts import DATA, MEASUREMENTS
 from tidegate.errors import DataError, ServiceError, UserError
-from tidegate.report import silent
+from tidegate.forecasting import table
+from tidegate.forecasting.issue import IssuedForecasts, issue_forecasts
+from tidegate.measurements import frame as long_frame
+from tidegate.workspace import settings
+from tidegate.workspace.paths import DATA, MEASUREMENTS
+from tidegate.workspace.progress import no_progress
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +32,8 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return copy
 
 
-def issue(as_of: str | None = None, span: tuple[str, str] | None = None) -> forecasts.Issued:
-    return forecasts.issue(settings.load(), silent, as_of, span)
+def issue(as_of: str | None = None, span: tuple[str, str] | None = None) -> IssuedForecasts:
+    return issue_forecasts(settings.load_settings(), no_progress, as_of, span)
 
 
 def kept() -> dict[str, bytes]:
@@ -41,10 +43,10 @@ def kept() -> dict[str, bytes]:
 def silence(station: str, since: str) -> None:
     """Take a station's rows out of data/, from a time on."""
     for path in (DATA / MEASUREMENTS).glob("*.parquet"):
-        rows = long_frame.read(path)
+        rows = long_frame.read_frame(path)
         gone = (rows["station"] == station) & (rows["time"] >= pd.Timestamp(since))
         path.unlink()  # DVC's cache holds the same file
-        long_frame.write(path, rows[~gone])
+        long_frame.write_frame(path, rows[~gone])
 
 
 def test_the_newest_step_is_forecast_once(here: Path) -> None:
@@ -100,7 +102,7 @@ def test_a_station_with_too_few_values_gets_a_marked_baseline(here: Path) -> Non
     assert "by the baseline, too little measured: S02" in issued.sentence
     poor = issued.rows[issued.rows["station"] == "S02"]
     assert poor["forecast"].notna().all() and poor["q0.5"].isna().all()
-    rows = pd.concat([long_frame.read(path) for path in (DATA / MEASUREMENTS).glob("*.parquet")])
+    rows = pd.concat([long_frame.read_frame(path) for path in (DATA / MEASUREMENTS).glob("*.parquet")])
     day_before = rows[(rows["station"] == "S02") & rows["time"].isin(poor["time"] - pd.Timedelta("24h"))]
     assert np.allclose(poor["forecast"].iloc[:5], day_before.sort_values("time")["temperature"].iloc[:5], atol=1e-3)
 
@@ -109,16 +111,16 @@ def test_the_origin_is_the_newest_step_that_enough_stations_have_reported(here: 
     silence("S01", "2024-03-31T22:00Z")
     silence("S03", "2024-03-31T22:00Z")
     assert issue().origins[0] == pd.Timestamp("2024-03-31T21:00Z")  # S02 alone is later
-    loaded = settings.load()
+    loaded = settings.load_settings()
     eager = loaded.model_copy(update={"forecast": loaded.forecast.model_copy(update={"complete_share": 0.3})})
-    assert forecasts.issue(eager, silent, None, None).origins[0] == pd.Timestamp("2024-03-31T23:00Z")
+    assert issue_forecasts(eager, no_progress, None, None).origins[0] == pd.Timestamp("2024-03-31T23:00Z")
 
 
 def test_a_station_that_the_model_does_not_know_is_named(here: Path) -> None:
     path = max((DATA / MEASUREMENTS).glob("*.parquet"))
-    rows = long_frame.read(path)
+    rows = long_frame.read_frame(path)
     path.unlink()
-    long_frame.write(path, pd.concat([rows, rows[rows["station"] == "S01"].assign(station="new")]))
+    long_frame.write_frame(path, pd.concat([rows, rows[rows["station"] == "S01"].assign(station="new")]))
     assert issue().sentence.endswith("left out, unknown to the model: new")
 
 
@@ -129,10 +131,10 @@ def test_without_a_champion_or_measurements_there_is_one_sentence(here: Path, mo
         issue("2020-01-01")
     with pytest.raises(DataError, match="Nothing was measured in that span"):
         issue(span=("2031-01-01", "2031-01-02"))
-    loaded = settings.load()
+    loaded = settings.load_settings()
     other = loaded.model_copy(update={"register_": loaded.register_.model_copy(update={"name": "other"})})
     with pytest.raises(UserError, match="other has no champion yet"):
-        forecasts.issue(other, silent, None, None)
+        issue_forecasts(other, no_progress, None, None)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -146,14 +148,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def test_a_table_holds_each_row_once(here: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(forecast_table.ADDRESS, database)
+    monkeypatch.setenv(table.ADDRESS, database)
     said = issue().sentence
     assert "in sqlite:///" in said or ("in postgresql+psycopg2://tide:***@" in said and "secret" not in said)
     issue()
     issue(span=("2024-03-31T20:00", "2024-03-31T23:00"))
     rows = pd.read_sql_table("forecasts", create_engine(database))
     assert len(rows) == 4 * 18 and not rows.duplicated(["station", "origin", "time", "variable"]).any()
-    kept_rows = pd.concat(long_frame.read(path) for path in Path("forecasts").rglob("*.parquet"))
+    kept_rows = pd.concat(long_frame.read_frame(path) for path in Path("forecasts").rglob("*.parquet"))
     assert rows["forecast"].sum() == pytest.approx(kept_rows["forecast"].sum())
     newest = pd.to_datetime(rows["origin"], utc=True).max()
     assert newest == pd.Timestamp("2024-03-31T23:00Z")
@@ -162,15 +164,15 @@ def test_a_table_holds_each_row_once(here: Path, database: str, monkeypatch: pyt
 def test_what_a_database_missed_comes_with_the_next_call(
     here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(forecast_table.ADDRESS, "postgresql+psycopg2://tide:secret@127.0.0.1:1/none")
+    monkeypatch.setenv(table.ADDRESS, "postgresql+psycopg2://tide:secret@127.0.0.1:1/none")
     with pytest.raises(
         ServiceError, match=r"The database at postgresql\+psycopg2://tide:\*\*\*@127.0.0.1:1/none refuses"
     ):
         issue()
-    monkeypatch.setenv(forecast_table.ADDRESS, f"sqlite:///{tmp_path}/forecasts.db")
+    monkeypatch.setenv(table.ADDRESS, f"sqlite:///{tmp_path}/forecasts.db")
     assert issue().rows.empty
     assert len(pd.read_sql_table("forecasts", create_engine(f"sqlite:///{tmp_path}/forecasts.db"))) == 18
-    monkeypatch.setenv(forecast_table.ADDRESS, "nothing")
+    monkeypatch.setenv(table.ADDRESS, "nothing")
     with pytest.raises(UserError, match="is no address of a database"):
         issue()
 
@@ -184,7 +186,9 @@ def test_the_command_prints_a_line_and_refuses_in_one(here: Path) -> None:
 
 def test_a_moment_and_a_span_or_half_a_span_are_refused() -> None:
     with pytest.raises(UserError, match="leave one out"):
-        forecasts.issue(settings.load(ROOT / "params.yaml"), silent, "2024-03-01", ("2024-03-01", "2024-03-02"))
+        issue_forecasts(
+            settings.load_settings(ROOT / "params.yaml"), no_progress, "2024-03-01", ("2024-03-01", "2024-03-02")
+        )
     for half in (("2024-03-01", None), (None, "2024-03-01")):
         with pytest.raises(UserError, match="two ends one is given"):
-            forecasts.issue(settings.load(ROOT / "params.yaml"), silent, None, half)
+            issue_forecasts(settings.load_settings(ROOT / "params.yaml"), no_progress, None, half)

@@ -22,9 +22,9 @@ from test_ingest import hashes, make, stored
 from workspaces import make_workspace, run_in, set_params
 
 from tidegate.errors import SourceError, TidegateError
-from tidegate.report import silent
-from tidegate.settings import Settings
 from tidegate.stages import ingest
+from tidegate.workspace.progress import no_progress
+from tidegate.workspace.settings import Settings
 
 SPOILT = "2024-03"  # the month that cannot be read
 BEFORE, AFTER = "2024-02-01T00:10Z", "2024-04-29T00:10Z"
@@ -203,7 +203,7 @@ def test_only_what_is_new_comes_in_and_what_it_replaces_is_kept(
 
     def come(time: str) -> str:
         clock(time)
-        return ingest.run(chosen, silent)
+        return ingest.run(chosen, no_progress)
 
     origin.put(ROWS)
     assert f"{len(ROWS)} rows of 2 stations" in (said := come(AFTER)) and f"= {len(ROWS)} kept + 0" in said
@@ -232,15 +232,15 @@ def test_data_as_of_a_moment_hold_what_was_known_then_and_the_next_ingest_undoes
     for time, rows in ((AFTER, ROWS), ("2024-04-30T05:10Z", corrected(ROWS))):
         clock(time)
         origin.put(rows)
-        ingest.run(chosen, silent)
+        ingest.run(chosen, no_progress)
     before = hashes(folder)
-    ingest.run(chosen, silent, as_of=pd.Timestamp("2024-04-30T03:00Z"))
+    ingest.run(chosen, no_progress, as_of=pd.Timestamp("2024-04-30T03:00Z"))
     then = stored(folder).sort_values(["time", "station"])
     day = then[then["time"] >= pd.Timestamp("2024-04-28", tz="UTC")]
     old = ROWS["x"].iloc[-2:].tolist()
     assert day["x"].tolist() == (old + table_of("2024-04-29", "2024-04-29")["x"].tolist() if told else old)
     assert hashes(folder) != before
-    ingest.run(chosen, silent)
+    ingest.run(chosen, no_progress)
     assert hashes(folder) == before
 
 
@@ -276,7 +276,7 @@ def test_an_ingest_that_fails_half_way_goes_on_with_what_it_could_not_read(
         clock(BEFORE if begun else AFTER)
         if begun:
             origin.put(ROWS[ROWS["time"] < pd.Timestamp(BEFORE)])
-            ingest.run(chosen, silent)
+            ingest.run(chosen, no_progress)
         clock(AFTER)
         return chosen
 
@@ -285,7 +285,7 @@ def test_an_ingest_that_fails_half_way_goes_on_with_what_it_could_not_read(
     before = hashes(folder)
     origin.spoil(ROWS)
     with pytest.raises(TidegateError) as stopped:
-        ingest.run(chosen, silent)
+        ingest.run(chosen, no_progress)
     assert any(word in sentence(stopped) for word in ("'soon'", "answers 500"))
     assert hashes(folder) == before and (folder / "data").exists() == begun
     assert len(read := staged(folder)) == 2 - (begun and isinstance(origin, Files))
@@ -300,7 +300,7 @@ def test_an_ingest_that_fails_half_way_goes_on_with_what_it_could_not_read(
 
     chosen = until_the_failure("never")
     origin.put(ROWS)
-    ingest.run(chosen, silent)
+    ingest.run(chosen, no_progress)
     assert hashes(folder) == hashes(tmp_path / "never")
 
 
@@ -318,7 +318,7 @@ def test_an_ingest_that_is_interrupted_goes_on_where_it_was(
     assert len(read := staged(folder)) == min(stop_at, 4)
     ingest.run(chosen, watch := Watch(folder))
     assert read.items() <= watch.staged.items()
-    ingest.run(reading(origin, tmp_path / "never", monkeypatch, told=True), silent)
+    ingest.run(reading(origin, tmp_path / "never", monkeypatch, told=True), no_progress)
     assert hashes(folder) == hashes(tmp_path / "never")
 
 
@@ -340,7 +340,7 @@ def test_a_table_that_is_dropped_while_it_is_read_is_told_and_gone_on_with_once_
     assert not (folder / "data").exists()
     assert len(read := staged(folder)) == 2
     with pytest.raises(SourceError, match="There is no table met"):
-        ingest.run(chosen, silent)
+        ingest.run(chosen, no_progress)
     origin.put(ROWS)
     ingest.run(chosen, watch := Watch(folder))
     assert read.items() < watch.staged.items()
@@ -392,7 +392,7 @@ def test_rows_cut_into_files_in_any_order_and_repeated_come_to_the_bytes_of_one_
 ) -> None:
     with bare_workspace(conflict) as (folder, chosen):
         (folder / "in" / "all.csv").write_text(text_of(versions))
-        ingest.run(chosen, silent)
+        ingest.run(chosen, no_progress)
         once = hashes(folder)
     again = [*versions, *(version for version in versions if random.random() < 0.3)]
     random.shuffle(again)
@@ -401,7 +401,7 @@ def test_rows_cut_into_files_in_any_order_and_repeated_come_to_the_bytes_of_one_
     with bare_workspace(conflict) as (folder, chosen):
         for name, batch in zip(names, batches, strict=True):
             (folder / "in" / f"{name}.csv").write_text(text_of(batch))
-            ingest.run(chosen, silent)
+            ingest.run(chosen, no_progress)
         assert hashes(folder) == once
 
 

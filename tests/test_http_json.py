@@ -17,10 +17,11 @@ import pandas as pd
 import pytest
 
 from tidegate.errors import ServiceError, SettingsError, SourceError, TidegateError
-from tidegate.frame import STATION, TIME
-from tidegate.reading import http_options, http_service
-from tidegate.settings import Dataset
 from tidegate.sources import Source, open_source, read_all
+from tidegate.sources.http_json import options as options_file
+from tidegate.sources.http_json import service as service_file
+from tidegate.workspace.columns import STATION, TIME
+from tidegate.workspace.settings import Dataset
 
 KEY = "s3cret/Key+9"
 SPAN = "?station={station}&from={since}&to={until}"
@@ -82,8 +83,8 @@ Serve = Callable[[Callable[[Service, dict[str, str]], Any]], Service]
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that goes on only when it is slept."""
     slept: list[float] = []
-    monkeypatch.setattr(http_service, "sleep", slept.append)
-    monkeypatch.setattr(http_service, "monotonic", lambda: sum(slept))
+    monkeypatch.setattr(service_file, "sleep", slept.append)
+    monkeypatch.setattr(service_file, "monotonic", lambda: sum(slept))
     return slept
 
 
@@ -150,7 +151,7 @@ def test_the_preset_reads_open_meteo_as_it_answers(serve: Serve) -> None:
         "hourly": {"time": hours, "temperature_2m": [1.2, None, *[3.0] * 46], "rain": [0.0] * 30 + [None] * 18},
     }  # fmt: skip
     service = serve(lambda *_: answer)
-    url = http_options.PRESETS["open-meteo"]["url"].replace("https://archive-api.open-meteo.com", service.url)
+    url = options_file.PRESETS["open-meteo"]["url"].replace("https://archive-api.open-meteo.com", service.url)
     stations = {"Berlin": {"latitude": 52.5, "longitude": 13}}
     read = source(
         url, ("temperature", "rain"), {"time_zone": "Europe/Berlin"}, time=..., preset="open-meteo", stations=stations,
@@ -507,15 +508,15 @@ def test_a_key_is_hidden_however_it_is_written(monkeypatch: pytest.MonkeyPatch) 
         "start": "2024-01-01",
         "time": "t",
     }
-    service = http_service.Service(http_options.Options.model_validate(options))
+    service = service_file.Service(options_file.Options.model_validate(options))
     in_urls = [quote(key), quote(key, safe=""), quote(key, safe="").lower(), quote_plus(key)]
     for text in (key, *in_urls, json.dumps(key)[1:-1], repr(key)[1:-1]):
         assert service.masked(f"<{text}>") == "<***>"
 
 
 def test_certificates_are_checked() -> None:
-    assert http_service.certificates().verify_mode is ssl.CERT_REQUIRED
-    assert http_service.certificates().check_hostname
+    assert service_file.certificates().verify_mode is ssl.CERT_REQUIRED
+    assert service_file.certificates().check_hostname
 
 
 def test_a_next_page_may_name_the_key_and_is_not_told_with_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

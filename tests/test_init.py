@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import create_engine
 from workspaces import REAL_DATA, ROOT, run_in
 
-from tidegate import proposal, proposed, settings
 from tidegate.errors import SourceError, UserError
-from tidegate.proposal import Proposal
+from tidegate.onboarding import write
+from tidegate.onboarding.proposal import Proposal, propose
 from tidegate.sources import open_source
+from tidegate.workspace import settings
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def look(source: Path | str, zone: str | None = None, wide: bool | None = None, table: str | None = None) -> Proposal:
-    return proposal.propose(str(source), table, zone, wide, settings.load())
+    return propose(str(source), table, zone, wide, settings.load_settings())
 
 
 def real(name: str) -> Path:
@@ -35,8 +36,8 @@ def real(name: str) -> Path:
 
 def written(found: Proposal) -> settings.Settings:
     """Write what was proposed, and read it back as every command does."""
-    proposed.write(found)
-    loaded = settings.load()
+    write.write(found)
+    loaded = settings.load_settings()
     open_source(loaded.dataset)
     return loaded
 
@@ -87,8 +88,8 @@ def test_tolerances_are_set_to_what_is_there_and_say_where(here: Path) -> None:
 def test_a_day_longer_than_the_lookback_lengthens_it_and_says_so(here: Path) -> None:
     rows = hourly(400).assign(when=pd.date_range("2024-01-01", periods=24 * 400, freq="10min"))
     rows.to_csv("in.csv", index=False)
-    assert "window.lookback_steps is 144, a season" in proposed.write(look("in.csv"))
-    assert settings.load().window.lookback_steps == 144
+    assert "window.lookback_steps is 144, a season" in write.write(look("in.csv"))
+    assert settings.load_settings().window.lookback_steps == 144
 
 
 def test_a_table_of_a_database_is_looked_at_too(here: Path) -> None:
@@ -263,6 +264,6 @@ def test_another_init_takes_back_what_was_tolerated_of_the_last(here: Path) -> N
     rows.assign(**{"level (cm)": rows["level (cm)"].mask(rows.index.isin(range(100, 500)))}).to_csv(
         "in.csv", index=False
     )
-    proposed.write(look("in.csv"))
+    write.write(look("in.csv"))
     hourly(60).to_csv("in.csv", index=False)
-    assert any("validate.rules.gap.steps is 336 again" in said for said in proposed.write(look("in.csv")))
+    assert any("validate.rules.gap.steps is 336 again" in said for said in write.write(look("in.csv")))

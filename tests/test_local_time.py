@@ -7,8 +7,8 @@ import pytest
 from source_files import dataset, files, noted, real, source_of, times
 
 from tidegate.errors import SourceError
-from tidegate.frame import ARRIVED, STATION, TIME
 from tidegate.sources import open_source, read_all
+from tidegate.workspace.columns import ARRIVED, STATION, TIME
 
 BERLIN = {"time_zone": "Europe/Berlin"}
 FORWARD = ["27T00:00", "27T01:00", "27T02:00"]

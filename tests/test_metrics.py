@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from tidegate import metrics
-from tidegate.metrics import Comparison
+from tidegate.evaluation import metrics
+from tidegate.evaluation.metrics import Comparison
 
 RNG = np.random.default_rng(3)
 SHAPE = (5, 4, 2)

@@ -8,14 +8,14 @@ from panels import all_starts, cycle, noise, spec_of
 from workspaces import ROOT
 
 import models
-from models.conformal import Calibrated
-from tidegate import settings
+from models.conformal import CalibratedModel
 from tidegate.errors import SettingsError
-from tidegate.panel import Panel
-from tidegate.report import silent
-from tidegate.settings import Train
+from tidegate.windows.panel import Panel
+from tidegate.workspace import settings
+from tidegate.workspace.progress import no_progress
+from tidegate.workspace.settings import Train
 
-RECIPE = settings.load(ROOT / "params.yaml").train.model_copy(
+RECIPE = settings.load_settings(ROOT / "params.yaml").train.model_copy(
     update={"epochs": 3, "epoch_windows": 256, "batch_windows": 32, "patience_epochs": 3, "learning_rate": 0.01}
 )
 SECTIONS = {
@@ -34,12 +34,12 @@ NETS = ["rnn", "lstm", "gru"]
 every = pytest.mark.parametrize("name", SECTIONS)
 
 
-def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> Calibrated:
+def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> CalibratedModel:
     train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
-    return models.fit(name, SECTIONS[name], panel, train, validation, recipe, silent)[0]
+    return models.fit(name, SECTIONS[name], panel, train, validation, recipe, no_progress)[0]
 
 
-def error(model: Calibrated, panel: Panel) -> float:
+def error(model: CalibratedModel, panel: Panel) -> float:
     starts = all_starts(panel, 165)
     return float(np.abs(model.predict(panel, starts).point - panel.future(starts)[0]).mean())
 

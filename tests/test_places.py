@@ -17,8 +17,8 @@ from servers import KEYS, free_ports, object_store
 from source_files import dataset, files, source_of
 
 from tidegate.errors import SettingsError, SourceError
-from tidegate.frame import STATION
 from tidegate.sources import Source, open_source, read_all
+from tidegate.workspace.columns import STATION
 
 ROWS = "station,time,x\nA,2024-01-01,1\n"
 ACCOUNT = "Basic dGlkZTpib2F0"  # tide:boat

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from workspaces import run_in, set_params
 
-from tidegate import frame as long_frame
+from tidegate.measurements import frame as long_frame
 
 
 def digests(workspace: Path) -> dict[str, str]:
@@ -27,7 +27,7 @@ def validated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_what_is_held_back_is_listed_and_shown_with_its_rule(validated: Path) -> None:
-    held = long_frame.read(validated / "artifacts/quarantine.parquet")
+    held = long_frame.read_frame(validated / "artifacts/quarantine.parquet")
     listed = run_in(validated, "tidegate", "quarantine", "list").stdout
     assert f"In quarantine: {len(held):,} values" in listed
     for rule in held["rule"].unique():
@@ -42,7 +42,7 @@ def test_what_is_held_back_is_listed_and_shown_with_its_rule(validated: Path) ->
 @pytest.mark.slow
 def test_a_release_takes_values_back_in_and_is_recorded_and_taking_it_out_undoes_it(validated: Path) -> None:
     before, params = digests(validated), (validated / "params.yaml").read_text()
-    held = long_frame.read(validated / "artifacts/quarantine.parquet")
+    held = long_frame.read_frame(validated / "artifacts/quarantine.parquet")
     spikes = held[held["rule"] == "spike"]
     station = spikes["station"].iloc[0]
     words = ["quarantine", "release", "spike", "--station", station, "--because", "a foehn: its neighbours saw it"]
@@ -52,7 +52,7 @@ def test_a_release_takes_values_back_in_and_is_recorded_and_taking_it_out_undoes
     text = (validated / "params.yaml").read_text()
     assert "because: 'a foehn: its neighbours saw it'" in text and "# severity: fail | quarantine" in text
     run_in(validated, "tidegate", "validate")
-    now = long_frame.read(validated / "artifacts/quarantine.parquet")
+    now = long_frame.read_frame(validated / "artifacts/quarantine.parquet")
     assert not ((now["rule"] == "spike") & (now["station"] == station)).any() and len(now) == len(held) - count
     clean = pd.read_parquet(validated / "artifacts/clean.parquet").set_index(["station", "time"])
     cell = spikes[spikes["station"] == station].iloc[0]

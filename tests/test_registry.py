@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from workspaces import run_in, set_params
 
-from tidegate import identity, settings, tracking
-from tidegate.artifacts import read_json, write_json
-from tidegate.report import silent
+from tidegate.forecasting.promotion import COMPLETE
 from tidegate.stages import evaluate, register
-from tidegate.store import EXPERIMENT, opened
+from tidegate.tracking import runs
+from tidegate.tracking.store import EXPERIMENT, open_client
+from tidegate.workspace import identity, settings
+from tidegate.workspace.paths import read_json, write_json
+from tidegate.workspace.progress import no_progress
 
 pytestmark = pytest.mark.slow
 
@@ -24,18 +26,18 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", ".prefect"))
     monkeypatch.chdir(copy)
     subprocess.run(["git", "checkout", "-q", "--", "mlflow"], check=True)
-    evaluate.run(settings.load(), silent)  # makes the runs, in this registry
+    evaluate.run(settings.load_settings(), no_progress)  # makes the runs, in this registry
     return copy
 
 
 def decide() -> dict[str, object]:
-    register.run(settings.load(), silent)
+    register.run(settings.load_settings(), no_progress)
     decision: dict[str, object] = read_json(Path("artifacts/registration.json"))
     return decision
 
 
 def versions() -> dict[str, list[str]]:
-    client = opened()
+    client = open_client()
     found = client.search_model_versions("name = 'tidegate'")
     return {v.version: sorted(client.get_model_version("tidegate", v.version).aliases) for v in found}
 
@@ -75,7 +77,7 @@ def test_a_tie_with_the_champion_does_not_promote(here: Path) -> None:
     first = decide()
     best = str(first["candidate"])
     Path(f"artifacts/models/{best}/note.txt").write_text("the same forecasts under another digest")
-    evaluate.run(settings.load(), silent)
+    evaluate.run(settings.load_settings(), no_progress)
     again = decide()
     assert again["registered"] and not again["promoted"]
     assert "does not beat the champion" in str(again["reason"])
@@ -85,7 +87,7 @@ def test_a_tie_with_the_champion_does_not_promote(here: Path) -> None:
 def test_a_worse_model_does_not_promote_and_a_better_one_does(here: Path) -> None:
     worsen("rnn", 0.99)
     assert decide()["candidate"] == "rnn"
-    evaluate.run(settings.load(), silent)
+    evaluate.run(settings.load_settings(), no_progress)
     scores = read_json(Path("artifacts/evaluation/metrics.json"))
     best = min(scores, key=lambda name: scores[name]["mase"])
     assert best != "rnn"
@@ -102,10 +104,10 @@ def test_a_champion_that_cannot_be_compared_is_not_replaced(here: Path) -> None:
     set_params(here, {"window.horizon_steps": 3})
     from tidegate.stages import train, window
 
-    window.run(settings.load(), silent)
-    for name in settings.load().models:
-        train.run(settings.load(), silent, name)
-    evaluate.run(settings.load(), silent)
+    window.run(settings.load_settings(), no_progress)
+    for name in settings.load_settings().models:
+        train.run(settings.load_settings(), no_progress, name)
+    evaluate.run(settings.load_settings(), no_progress)
     decision = decide()
     assert decision["registered"] and not decision["promoted"]
     assert "its horizon is 6, not 3" in str(decision["reason"])
@@ -113,8 +115,8 @@ def test_a_champion_that_cannot_be_compared_is_not_replaced(here: Path) -> None:
 
 def test_a_registration_killed_before_its_aliases_is_finished_later(here: Path) -> None:
     first = decide()
-    client = opened()
-    client.delete_model_version_tag("tidegate", "1", register.COMPLETE)
+    client = open_client()
+    client.delete_model_version_tag("tidegate", "1", COMPLETE)
     for alias in ("champion", "challenger"):
         client.delete_registered_model_alias("tidegate", alias)
     assert decide() == first
@@ -125,7 +127,7 @@ def test_a_champion_whose_files_are_gone_is_not_replaced(here: Path) -> None:
     worsen("rnn", 0.99)
     decide()
     shutil.rmtree("mlflow/artifacts")
-    evaluate.run(settings.load(), silent)
+    evaluate.run(settings.load_settings(), no_progress)
     decision = decide()
     assert decision["registered"] and not decision["promoted"]
     assert "are gone from the store" in str(decision["reason"])
@@ -134,7 +136,7 @@ def test_a_champion_whose_files_are_gone_is_not_replaced(here: Path) -> None:
 def test_a_former_champion_that_returns_is_said_to_be_a_former_one(here: Path) -> None:
     worsen("rnn", 0.99)
     decide()
-    evaluate.run(settings.load(), silent)
+    evaluate.run(settings.load_settings(), no_progress)
     assert decide()["promoted"]
     worsen("rnn", 0.99)
     again = decide()
@@ -150,15 +152,15 @@ def test_a_registry_that_was_lost_is_filled_again(here: Path) -> None:
 
 def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
-    chosen = settings.load()
-    client = opened()
+    chosen = settings.load_settings()
+    client = open_client()
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert len(client.search_runs([experiment.experiment_id])) == len(chosen.models)
-    whose = identity.of_candidate(chosen, "gru")
-    run_id = tracking.find_run("gru", whose.data, identity.folder_digest(Path("artifacts/models/gru")))
+    whose = identity.identity_of(chosen, "gru")
+    run_id = runs.find_run("gru", whose.data, identity.folder_digest(Path("artifacts/models/gru")))
     assert run_id is not None
     run = client.get_run(run_id)
-    assert tracking.identity_tags(run_id) == {**whose.tags(), tracking.DIGEST: run.data.tags[tracking.DIGEST]}
+    assert runs.identity_tags(run_id) == {**whose.tags(), runs.DIGEST: run.data.tags[runs.DIGEST]}
     assert run.data.tags["learnt_on.device"].startswith(("CPU (", "GPU (")) and run.data.tags["learnt_on.kernel"]
     assert len(whose.commit) == 40 and whose.dirty is False
     assert run.data.params["window.lookback_steps"] == "24" and run.data.params["model.units"] == "4"
@@ -179,11 +181,11 @@ def test_a_change_of_a_tracked_file_makes_the_identity_dirty(here: Path) -> None
 
 
 def test_identities_differ_in_each_of_their_parts(here: Path) -> None:
-    whose = identity.of_candidate(settings.load(), "gru")
+    whose = identity.identity_of(settings.load_settings(), "gru")
     changes = {"candidate": "x", "data": "x", "commit": "x", "dirty": True, "params": "x", "seed": 9}
     assert len({frozenset(replace(whose, **{k: v}).tags().items()) for k, v in changes.items()}) == len(changes)
     set_params(here, {"dataset.season_steps": 12})
-    assert identity.of_candidate(settings.load(), "gru").params != whose.params
+    assert identity.identity_of(settings.load_settings(), "gru").params != whose.params
 
 
 def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
@@ -196,13 +198,13 @@ def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(workspace: Path) -> None:
     die = (
-        "import os, mlflow\nfrom tidegate import store\nstore.opened()\nstore.begun({})\n"
+        "import os, mlflow\nfrom tidegate.tracking import store\nstore.open_client()\nstore.start_run({})\n"
         "mlflow.start_run(nested=True)\nos._exit(9)\n"
     )
     assert run_in(workspace, "python", "-c", die, check=False).returncode == 9
     close = (
-        "from tidegate import store, tracking\nprint(tracking.close_dead(), tracking.close_dead())\n"
-        "for run in store.opened().search_runs(['1']):\n"
+        "from tidegate.tracking import runs, store\nprint(runs.close_dead(), runs.close_dead())\n"
+        "for run in store.open_client().search_runs(['1']):\n"
         "    print(run.info.status, run.data.tags.get('process.crashed', '-').split(' (')[0])\n"
     )
     said = run_in(workspace, "python", "-c", close).stdout.splitlines()

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tidegate import drift, rules
-from tidegate import expectations as expect
+from tidegate.quality import drift, rules
+from tidegate.quality import expectations as expect
 
 HOUR = pd.Timedelta("1h")
 
@@ -79,7 +79,7 @@ def test_gaps_are_what_a_plain_loop_says() -> None:
         lambda frame: rules.stuck(*columns(frame), "1h", 2),
         lambda frame: rules.gap(*columns(frame), "1h", 3),
         lambda frame: rules.missing(*columns(frame), 0.15),
-        lambda frame: rules.silent(*columns(frame), "1h", 0),
+        lambda frame: rules.freshness(*columns(frame), "1h", 0),
         lambda frame: rules.spike(*columns(frame), "1h", 1.0),
         lambda frame: rules.off_grid(frame["station"], frame["time"], "2h"),
         lambda frame: rules.clock_change(frame["station"], frame["time"], "Europe/Berlin", "1h"),
@@ -142,7 +142,9 @@ def test_rows_that_are_not_later_than_the_one_before_are_out_of_order() -> None:
 def test_an_hour_lost_where_the_clock_is_changed_is_found_and_another_is_not(zone: str) -> None:
     frame = series([1.0] * 24 * 365, start="2024-01-01", step="30min")
     changes = [
-        pd.Timestamp(when, unit="us", tz="UTC") for when, _ in rules.changes(zone, 2024) if when < 1_719_000_000_000_000
+        pd.Timestamp(when, unit="us", tz="UTC")
+        for when, _ in rules.clock_changes(zone, 2024)
+        if when < 1_719_000_000_000_000
     ]
     (change,) = changes
     here = frame[frame["time"] != change].reset_index(drop=True)

@@ -6,14 +6,14 @@ import pytest
 from workspaces import ROOT, set_params
 
 import models
-from tidegate import settings
 from tidegate.errors import SettingsError
+from tidegate.workspace import settings
 
 TEXT = (ROOT / "params.yaml").read_text()
 
 
 def check(path: Path) -> None:
-    loaded = settings.load(path)
+    loaded = settings.load_settings(path)
     models.check(loaded.models, loaded.window, loaded.train)
 
 
@@ -80,10 +80,10 @@ def test_a_missing_key_a_bare_time_and_broken_yaml_are_refused(tmp_path: Path) -
     assert "put it in quotes" in refusal(tmp_path, TEXT.replace('"2024-01-01T00:00:00Z"', "2024-01-01"))
     assert "line 3" in refusal(tmp_path, "ingest:\n  source: [\n")
     with pytest.raises(SettingsError, match="is not here"):
-        settings.load(tmp_path / "absent.yaml")
+        settings.load_settings(tmp_path / "absent.yaml")
 
 
 def test_settings_are_frozen() -> None:
-    loaded = settings.load(ROOT / "params.yaml")
+    loaded = settings.load_settings(ROOT / "params.yaml")
     with pytest.raises(ValueError, match="frozen"):
         loaded.train.seed = 2  # type: ignore[misc]

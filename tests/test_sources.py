@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from workspaces import ROOT, make_workspace, run_in
 
-from tidegate import identity
 from tidegate.errors import SettingsError
-from tidegate.frame import ARRIVED, KEYS, STATION, TIME
-from tidegate.settings import Dataset
 from tidegate.sources import open_source, read_all
 from tidegate.sources.simulated import RESOLUTION, SENTINEL, _fronts
+from tidegate.workspace import identity
+from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
+from tidegate.workspace.settings import Dataset
 
 VARIABLES = list(RESOLUTION)
 

@@ -16,9 +16,9 @@ from workspaces import ENVIRONMENT, ROOT
 
 import models
 from tidegate.errors import UserError
-from tidegate.panel import Panel
-from tidegate.processes import Machines, machines
-from tidegate.report import silent
+from tidegate.windows.panel import Panel
+from tidegate.workspace.processes import Machines, machines
+from tidegate.workspace.progress import no_progress
 
 SECTION = {"family": "recurrent", "cell": "gru", "units": 6}
 PROGRAM = "import sys; sys.path[:0] = [{tests!r}, {root!r}]; import test_spread; test_spread.{call}"
@@ -33,10 +33,12 @@ def train(folder: str, replicas: int = 1) -> None:
     panel = data()
     changes = {"epochs": 4, "epoch_windows": 128, "batch_windows": 32, "replicas": replicas}
     starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
-    model, history = models.fit("gru", SECTION, panel, starts, validation, RECIPE.model_copy(update=changes), silent)
+    model, history = models.fit(
+        "gru", SECTION, panel, starts, validation, RECIPE.model_copy(update=changes), no_progress
+    )
     models.save(model, SECTION, panel.spec, Path(folder))
     said = {"history": history, "point": model.predict(panel, starts[:9]).point.tolist()}
-    said["device"] = models.learnt_on(model, replicas)
+    said["device"] = models.training_device(model, replicas)
     (Path(folder) / "said.json").write_text(json.dumps(said))
 
 

@@ -16,9 +16,9 @@ from servers import create_database, free_ports, postgres
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from tidegate.errors import SettingsError, SourceError, UserError
-from tidegate.frame import ARRIVED, STATION, TIME
-from tidegate.settings import Dataset
 from tidegate.sources import Piece, Source, open_source, read_all, sql
+from tidegate.workspace.columns import ARRIVED, STATION, TIME
+from tidegate.workspace.settings import Dataset
 
 PASSWORD = "hunter2@/:%&"
 KEEPER = ("CREATE ROLE keeper LOGIN PASSWORD 'hunter2@/:%&'", "GRANT pg_read_all_data TO keeper")

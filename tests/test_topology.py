@@ -28,7 +28,7 @@ from servers import (
 )
 from workspaces import ask_for_pool, begun, make_workspace, run_in, set_params
 
-from tidegate.artifacts import read_json
+from tidegate.workspace.paths import read_json
 
 pytestmark = pytest.mark.slow
 QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}

@@ -7,8 +7,8 @@ from test_models import NETS, RECIPE, fitted
 
 import models
 from models.recurrent import Options, build_net
-from tidegate.panel import Panel, spread
-from tidegate.report import silent
+from tidegate.windows.panel import Panel, evenly_spaced
+from tidegate.workspace.progress import no_progress
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -21,7 +21,7 @@ def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
     def forecasts(draws: int) -> np.ndarray:
         from models.nets import training
 
-        begin = training.begin
+        begin = training.start_training
 
         def disturbed(*given: object) -> object:
             scope = begin(*given)
@@ -49,14 +49,14 @@ def test_the_first_layer_gathers_what_the_panel_holds() -> None:
 @pytest.mark.parametrize("squared", [False, True])
 def test_the_loss_leaves_out_targets_that_were_not_measured(squared: bool) -> None:
     from models.nets.outputs import cost_of
-    from models.nets.training import begin
-    from models.nets.windowed import Windowed
+    from models.nets.training import start_training
+    from models.nets.windowed import WindowedModel
 
     panel = noise(spec_of(2, 2, lookback=5, horizon=3), missing=0.4)
-    begin(0)
+    start_training(0)
     net = build_net(Options(cell="gru", units=3), panel.spec)
     starts = all_starts(panel)[:9]
-    model = Windowed(net, panel, cost_of("point", (0.5,), "mse" if squared else "mae"))
+    model = WindowedModel(net, panel, cost_of("point", (0.5,), "mse" if squared else "mae"))
     forecast = np.asarray(model(starts))
     future, observed = panel.future(starts)
     cells = (forecast[..., 0] - future)[observed]
@@ -65,12 +65,12 @@ def test_the_loss_leaves_out_targets_that_were_not_measured(squared: bool) -> No
 
 
 def test_missing_values_reach_a_net_only_with_their_flags() -> None:
-    from models.nets.training import begin
-    from models.nets.windowed import Windowed
+    from models.nets.training import start_training
+    from models.nets.windowed import WindowedModel
 
     panel = noise(spec_of(1, 2, lookback=5, horizon=3), missing=0.4)
-    begin(0)
-    model = Windowed(build_net(Options(cell="rnn", units=3), panel.spec), panel)
+    start_training(0)
+    model = WindowedModel(build_net(Options(cell="rnn", units=3), panel.spec), panel)
     past = np.asarray(model.gathers["past"][0](all_starts(panel)))
     values, flags = past[..., :2], past[..., 2:]
     assert set(np.unique(flags)) == {0.0, 1.0}
@@ -78,14 +78,14 @@ def test_missing_values_reach_a_net_only_with_their_flags() -> None:
 
 
 def test_each_epoch_draws_other_windows_and_none_twice() -> None:
-    from models.nets.training import drawn
+    from models.nets.training import draw_batches
 
     starts = np.stack([np.zeros(100), np.arange(100)], axis=1).astype(np.int32)
-    batches = drawn(starts, batches=4, batch=10, seed=5)
+    batches = draw_batches(starts, batches=4, batch=10, seed=5)
     epochs = [[int(step) for _ in range(4) for step in next(batches)[0][:, 1]] for _ in range(2)]
     assert all(len(set(epoch)) == 40 for epoch in epochs)
     assert epochs[0] != epochs[1]
-    again = drawn(starts, batches=4, batch=10, seed=5)
+    again = draw_batches(starts, batches=4, batch=10, seed=5)
     assert [int(step) for _ in range(4) for step in next(again)[0][:, 1]] == epochs[0]
 
 
@@ -94,18 +94,18 @@ def test_clipping_bounds_the_first_update(name: str) -> None:
     import keras
 
     from models.nets.outputs import cost_of
-    from models.nets.training import begin
-    from models.nets.windowed import Windowed
+    from models.nets.training import start_training
+    from models.nets.windowed import WindowedModel
 
     panel = noise(spec_of(1, 1, lookback=6, horizon=2), missing=0)
     wild = Panel.of(panel.values * 1e4, panel.observed, panel.spec)
     starts = all_starts(wild)[:16]
 
     def update(clip: float | None) -> float:
-        begin(0)
+        start_training(0)
         net = build_net(Options(cell=name, units=4), panel.spec)  # type: ignore[arg-type]
         before = [weight.copy() for weight in net.get_weights()]
-        model = Windowed(net, wild, cost_of("point", (0.5,), "mse"))
+        model = WindowedModel(net, wild, cost_of("point", (0.5,), "mse"))
         model.compile(keras.optimizers.SGD(1.0, global_clipnorm=clip), jit_compile=False)
         model.train_on_batch(starts)
         return float(np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(net.get_weights(), before, strict=True))))
@@ -119,11 +119,11 @@ def test_the_weights_of_the_best_epoch_stand() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 8, "patience_epochs": 2, "learning_rate": 0.5})
     model = models.make("gru", {"family": "recurrent", "cell": "gru", "units": 8}, panel.spec)
     train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
-    history = model.fit(panel, train, validation, recipe, silent)
+    history = model.fit(panel, train, validation, recipe, no_progress)
     best = min(row["validation_loss"] for row in history)
     whole = len(validation) // 32 * 32
     assert len(history) <= 8
-    chosen = spread(validation, whole)
+    chosen = evenly_spaced(validation, whole)
     reached = float(np.abs(model.predict(panel, chosen).point - panel.future(chosen)[0]).mean())
     assert reached == pytest.approx(best, rel=1e-4)
 
@@ -151,6 +151,6 @@ def test_averaged_weights_are_validated_and_kept() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 4, "averaging": 0.9, "learning_rate": 0.05, "patience_epochs": 9})
     model = models.make("x", {"family": "recurrent", "cell": "gru", "units": 6}, panel.spec)
     validation = all_starts(panel, 130)[:32]
-    history = model.fit(panel, all_starts(panel, end=130), validation, recipe, silent)
+    history = model.fit(panel, all_starts(panel, end=130), validation, recipe, no_progress)
     reached = float(np.abs(model.predict(panel, validation).point - panel.future(validation)[0]).mean())
     assert reached == pytest.approx(min(row["validation_loss"] for row in history), rel=1e-4)

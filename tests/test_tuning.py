@@ -6,9 +6,9 @@ import pytest
 from ruamel.yaml import YAML
 from workspaces import run_in, set_params
 
-from tidegate import tuning
 from tidegate.errors import SettingsError
-from tidegate.store import EXPERIMENT, opened
+from tidegate.experiments import tuning
+from tidegate.tracking.store import EXPERIMENT, open_client
 
 
 def test_a_space_is_read_as_choices_or_as_a_range() -> None:
@@ -47,7 +47,7 @@ def test_a_search_goes_on_prunes_and_writes_the_best_back(workspace: Path, monke
     assert "# drawn anew each epoch" in (workspace / "params.yaml").read_text()
 
     monkeypatch.chdir(workspace)
-    client = opened()
+    client = open_client()
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     (parent,) = client.search_runs([experiment], "attributes.run_name = 'tune gru'")
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")

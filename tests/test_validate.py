@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 from workspaces import ROOT, set_params
 
-from tidegate import findings, settings
-from tidegate import frame as long_frame
-from tidegate.artifacts import read_json
 from tidegate.errors import DataError, GateClosed
-from tidegate.frame import KEYS
-from tidegate.report import silent
+from tidegate.measurements import frame as long_frame
+from tidegate.quality import findings
 from tidegate.stages import validate
+from tidegate.workspace import settings
+from tidegate.workspace.columns import KEYS
+from tidegate.workspace.paths import read_json
+from tidegate.workspace.progress import no_progress
 
 VARIABLES = {
     "x": {"unit": "m", "min": 0, "max": 50, "spike": 5, "stuck_steps": 3},
@@ -55,9 +56,11 @@ def run(
             **{key.replace("__", "."): value for key, value in changes.items()},
         },
     )
-    long_frame.write(Path("data/measurements/2024-01.parquet"), rows.sort_values(KEYS, ignore_index=True))
-    validate.run(settings.load(), silent)
-    return long_frame.read(Path("artifacts/clean.parquet")), long_frame.read(Path("artifacts/quarantine.parquet"))
+    long_frame.write_frame(Path("data/measurements/2024-01.parquet"), rows.sort_values(KEYS, ignore_index=True))
+    validate.run(settings.load_settings(), no_progress)
+    return long_frame.read_frame(Path("artifacts/clean.parquet")), long_frame.read_frame(
+        Path("artifacts/quarantine.parquet")
+    )
 
 
 def at(rows: pd.DataFrame, station: str, hour: int) -> int:
@@ -108,7 +111,7 @@ def test_superseded_values_stand_in_quarantine_too(tmp_path: Path, monkeypatch: 
     moment = pd.Timestamp("2024-01-03T00:00Z")
     new = network().iloc[[0]].assign(arrived=moment)
     versions = pd.concat([new.assign(x=4.0, replaced=moment), new.assign(replaced=pd.NaT)], ignore_index=True)
-    long_frame.write(tmp_path / "data/revisions/2024-01.parquet", versions)
+    long_frame.write_frame(tmp_path / "data/revisions/2024-01.parquet", versions)
     clean, quarantine = run(tmp_path, monkeypatch, network())
     assert quarantine[["rule", "value", "replaced"]].to_numpy().tolist() == [["superseded", 4.0, moment]]
     assert clean.equals(network())
@@ -175,7 +178,7 @@ def test_one_station_alone_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_no_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="run tidegate ingest first"):
-        validate.run(settings.load(ROOT / "params.yaml"), silent)
+        validate.run(settings.load_settings(ROOT / "params.yaml"), no_progress)
 
 
 def test_the_same_rows_give_the_same_bytes_and_the_data_docs_name_the_rules(

@@ -29,7 +29,7 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Pa
     until = time.monotonic() + 60
     while not (copied / ".tidegate" / "holder.json").exists() and time.monotonic() < until:
         time.sleep(0.1)
-    third = begun(copied, "-m", "tidegate.waiting", sys.executable, "-m", "dvc", "repro")  # as `make repro` does
+    third = begun(copied, "-m", "tidegate.pipeline.lock", sys.executable, "-m", "dvc", "repro")  # as `make repro` does
     second = run_in(copied, "tidegate", "run").stdout.splitlines()
     said, _ = third.communicate()
     assert said.startswith("Waiting for ") and said.rstrip().endswith("Data and pipelines are up to date.")

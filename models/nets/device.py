@@ -8,7 +8,7 @@ import keras
 import psutil
 
 from models.nets import engine
-from tidegate.processes import machines
+from tidegate.workspace.processes import machines
 
 
 def describe(net: keras.Model, replicas: int) -> dict[str, str]:

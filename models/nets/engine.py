@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from tidegate.errors import GateClosed, UserError
-from tidegate.processes import machines
+from tidegate.workspace.processes import machines
 
 BACKEND: str = keras.backend.backend()
 GIB = 2**30
@@ -33,7 +33,7 @@ else:
     raise UserError(f"KERAS_BACKEND is {BACKEND}: tensorflow, jax and torch train nets.")
 
 
-def settle(device: str, replicas: int) -> AbstractContextManager[Any]:
+def configure(device: str, replicas: int) -> AbstractContextManager[Any]:
     """Hold to train.device and train.replicas, and to the same bits each time; give the scope to build and train in.
 
     Raises:
@@ -83,14 +83,14 @@ def _strategy(replicas: int) -> Any:
     return tf.distribute.MirroredStrategy(names[:replicas])
 
 
-def parts() -> int:
+def replica_count() -> int:
     """Say into how many parts each batch is divided, within a scope."""
     return int(tf.distribute.get_strategy().num_replicas_in_sync) if BACKEND == "tensorflow" else 1
 
 
-def total(part: Any) -> Any:
+def sum_over_replicas(part: Any) -> Any:
     """Add up what the replicas have, where there are several."""
-    replica = tf.distribute.get_replica_context() if parts() > 1 else None
+    replica = tf.distribute.get_replica_context() if replica_count() > 1 else None
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, part) if replica else part
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 
 # A net's own layers must be known before it is read.
-from models.nets import heads, normalisation, outputs, recursive, tokens  # noqa: F401
 
 
 def save_net(net: keras.Model, path: Path) -> None:

@@ -21,8 +21,8 @@ from keras import ops
 from models.nets import engine
 from models.nets.cells import LAYERS
 from models.nets.outputs import Cost
-from models.nets.windowed import Windowed
-from tidegate.panel import Floats, Panel, Starts
+from models.nets.windowed import WindowedModel
+from tidegate.windows.panel import Floats, Panel, Starts
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class GradientFlow:
 def gradient_flow(net: keras.Model, panel: Panel, starts: Starts, cost: Cost) -> GradientFlow:
     """Measure it on the given windows."""
     layer = first_recurrent(net)
-    model = Windowed(net, panel, cost)
+    model = WindowedModel(net, panel, cost)
 
     def windows() -> Any:
         output = model(starts)

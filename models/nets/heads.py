@@ -17,13 +17,13 @@ import keras
 from keras import ops
 from keras.initializers import GlorotUniform, Orthogonal, RandomNormal
 
-from models.nets.layers import OwnLayer
+from models.nets.layers import ConfiguredLayer
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
 @dataclass(frozen=True)
-class Shape:
+class HeadShape:
     """What a head has to say: `numbers` for each step and target, in segments of so many steps."""
 
     horizon: int
@@ -38,8 +38,8 @@ class Shape:
         return math.ceil(self.horizon / self.segment)
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Lay(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Lay")
+class HorizonLayout(ConfiguredLayer):
     """Lays rows of numbers out as (batch, horizon, targets, numbers)."""
 
     def __init__(self, horizon: int, targets: int, numbers: int, independent: bool, **kwargs: Any) -> None:
@@ -56,8 +56,8 @@ class Lay(OwnLayer):
         return ops.reshape(flat, (-1, steps, self.targets, self.numbers))[:, : self.horizon]
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Rows(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Rows")
+class RepeatRows(ConfiguredLayer):
     """Repeats what is of a window, (batch, …), for each of its rows."""
 
     def __init__(self, times: int, **kwargs: Any) -> None:
@@ -70,20 +70,20 @@ class Rows(OwnLayer):
         return ops.repeat(whole, self.times, axis=0)
 
 
-def direct(state: list[Any], ahead: Any, shape: Shape, dropout: float, seeds: Iterator[int]) -> Any:
+def direct(state: list[Any], ahead: Any, shape: HeadShape, dropout: float, seeds: Iterator[int]) -> Any:
     """Say the whole horizon from the state and what is known ahead (batch, horizon, columns), or None."""
     hidden = state[0]
     if dropout:
         hidden = keras.layers.Dropout(dropout, seed=next(seeds), name="dropout")(hidden)
     if ahead is not None:
         flat = keras.layers.Flatten()(ahead)
-        hidden = keras.layers.Concatenate()([hidden, Rows(shape.targets)(flat) if shape.independent else flat])
+        hidden = keras.layers.Concatenate()([hidden, RepeatRows(shape.targets)(flat) if shape.independent else flat])
     width = shape.horizon * shape.numbers * (1 if shape.independent else shape.targets)
     flat = keras.layers.Dense(width, kernel_initializer=GlorotUniform(next(seeds)), name="head")(hidden)
-    return Lay(shape.horizon, shape.targets, shape.numbers, shape.independent, name="laid")(flat)
+    return HorizonLayout(shape.horizon, shape.targets, shape.numbers, shape.independent, name="laid")(flat)
 
 
-def queries(state: list[Any], ahead: Any, shape: Shape, cell: str, dropout: float, seeds: Iterator[int]) -> Any:
+def queries(state: list[Any], ahead: Any, shape: HeadShape, cell: str, dropout: float, seeds: Iterator[int]) -> Any:
     """Ask for each segment of the horizon, of each channel."""
     channels = shape.targets if shape.independent else 1
     answers = Query(cell, shape.segments, shape.targets, channels, next(seeds), name="query")(
@@ -97,7 +97,7 @@ def queries(state: list[Any], ahead: Any, shape: Shape, cell: str, dropout: floa
     return Unfold(shape.segment, shape.horizon, name="laid")(say)
 
 
-def by_segment(ahead: Any, shape: Shape) -> Any:
+def by_segment(ahead: Any, shape: HeadShape) -> Any:
     """Cut what is known ahead, (batch, horizon, columns), into the horizon's segments, zeros after its end."""
     short = shape.segments * shape.segment - shape.horizon
     whole = keras.layers.ZeroPadding1D((0, short))(ahead) if short else ahead
@@ -105,7 +105,7 @@ def by_segment(ahead: Any, shape: Shape) -> Any:
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Query(OwnLayer):
+class Query(ConfiguredLayer):
     """One step of a cell from the last state, for each position and channel: (batch, segments, targets, units).
 
     A query's input is its position's embedding beside its channel's, each half as wide as the state, and, where
@@ -178,7 +178,7 @@ STEP = {"rnn": _step_rnn, "gru": _step_gru, "lstm": _step_lstm}
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Unfold(OwnLayer):
+class Unfold(ConfiguredLayer):
     """Lays segments (batch, segments, targets, segment · numbers) end to end: (batch, horizon, targets, numbers)."""
 
     def __init__(self, segment: int, horizon: int, **kwargs: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 
-class OwnLayer(keras.layers.Layer):
+class ConfiguredLayer(keras.layers.Layer):
     """A layer that keeps each argument of its constructor in an attribute of the same name."""
 
     def get_config(self) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.nets.layers import OwnLayer
+from models.nets.layers import ConfiguredLayer
 
 FLAT = 1e-2  # of the training deviation, added under the root: a window that hardly moves is not blown up
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Normalise(OwnLayer):
+class Normalise(ConfiguredLayer):
     """Gives (normalised values, shift, scale) of values and flags (batch, lookback, channels)."""
 
     def __init__(self, method: str, **kwargs: Any) -> None:

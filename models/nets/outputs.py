@@ -17,8 +17,8 @@ import numpy as np
 from keras import ops
 from scipy.stats import norm
 
-from models.nets.layers import OwnLayer
-from tidegate.panel import Floats, Forecasts
+from models.nets.layers import ConfiguredLayer
+from tidegate.windows.panel import Floats, Forecasts
 
 NARROWEST = 1e-3  # of the window's scale: no σ below it
 
@@ -30,8 +30,8 @@ def numbers(kind: str, levels: Sequence[float]) -> int:
     return {"point": 1, "quantiles": len(levels), "gaussian": 2, "probability": 1}[kind]
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Meaning(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Meaning")
+class OutputDistribution(ConfiguredLayer):
     """Turns raw numbers (batch, horizon, targets, n) into the parameters of a forecast in the panel's units."""
 
     def __init__(self, kind: str, levels: Sequence[float], **kwargs: Any) -> None:

@@ -13,12 +13,19 @@ from keras import ops
 from keras.initializers import GlorotUniform, Orthogonal
 
 from models.nets.cells import LAYERS
-from models.nets.heads import Lay, Rows, Shape, by_segment
-from models.nets.layers import OwnLayer
+from models.nets.heads import HeadShape, HorizonLayout, RepeatRows, by_segment
+from models.nets.layers import ConfiguredLayer
 
 
 def recursive(
-    state: list[Any], newest: Any, ahead: Any, truth: Any, shape: Shape, cell: str, middle: int, seeds: Iterator[int]
+    state: list[Any],
+    newest: Any,
+    ahead: Any,
+    truth: Any,
+    shape: HeadShape,
+    cell: str,
+    middle: int,
+    seeds: Iterator[int],
 ) -> Any:
     """Walk the horizon from the newest token, (rows, segment [· targets]), feeding each forecast back.
 
@@ -30,11 +37,11 @@ def recursive(
     inputs = []
     if ahead is not None:
         known = by_segment(ahead, shape)
-        inputs.append(Rows(rows)(known) if shape.independent else known)
+        inputs.append(RepeatRows(rows)(known) if shape.independent else known)
     if truth is not None:
         inputs.append(truth)
     if not inputs:
-        inputs.append(Clock(shape.segments, name="clock")(newest))
+        inputs.append(ZeroInputs(shape.segments, name="clock")(newest))
     walked = keras.layers.RNN(
         Feedback(
             cell, state[0].shape[-1], shape.segment * channels, shape.numbers, middle, truth is not None, next(seeds)
@@ -43,11 +50,11 @@ def recursive(
         name="decoder",
     )(inputs[0] if len(inputs) == 1 else keras.layers.Concatenate()(inputs), initial_state=[*state, newest])
     laid = keras.layers.Reshape((shape.segments * shape.segment * channels * shape.numbers,))(walked)
-    return Lay(shape.horizon, shape.targets, shape.numbers, shape.independent, name="laid")(laid)
+    return HorizonLayout(shape.horizon, shape.targets, shape.numbers, shape.independent, name="laid")(laid)
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Clock(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Clock")
+class ZeroInputs(ConfiguredLayer):
     """Something to walk over where nothing is known ahead: zeros (rows, segments, 1)."""
 
     def __init__(self, segments: int, **kwargs: Any) -> None:
@@ -61,7 +68,7 @@ class Clock(OwnLayer):
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Feedback(OwnLayer):
+class Feedback(ConfiguredLayer):
     """A decoder's step: its state is the cell's and the token before; its output, the numbers of the next token."""
 
     def __init__(
@@ -108,7 +115,7 @@ class Feedback(OwnLayer):
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Teacher(OwnLayer):
+class Teacher(ConfiguredLayer):
     """Decides in training, for each window and segment, whether the truth is fed: adds that flag to the truth.
 
     `truth` (batch, horizon, 2 · targets) is values and flags; gives (rows, segments, width + 1) in the window's units.

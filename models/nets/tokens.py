@@ -9,11 +9,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.nets.layers import OwnLayer
+from models.nets.layers import ConfiguredLayer
 
 
 @keras.saving.register_keras_serializable("tidegate")
-class Tokens(OwnLayer):
+class Tokens(ConfiguredLayer):
     """Cuts the lookback into tokens, (rows, tokens, columns); rows are windows, or windows times targets.
 
     `own` (batch, lookback, targets, k) is what each target has of its own, `shared` (batch, lookback, columns) what
@@ -41,8 +41,8 @@ class Tokens(OwnLayer):
         return ops.reshape(apart, (-1, count, self.segment * (width + common)))
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Newest(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Newest")
+class NewestSegment(ConfiguredLayer):
     """Takes the newest segment of the targets (batch, lookback, targets), as a recursive head says one."""
 
     def __init__(self, segment: int, independent: bool, **kwargs: Any) -> None:
@@ -58,8 +58,8 @@ class Newest(OwnLayer):
         return ops.reshape(last, (-1, self.segment * values.shape[-1]))
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Beside(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Beside")
+class ConcatContext(ConfiguredLayer):
     """Puts what is known of each window (batch, columns) beside its tokens (batch · rows, tokens, columns)."""
 
     def __init__(self, rows: int, **kwargs: Any) -> None:
@@ -73,8 +73,8 @@ class Beside(OwnLayer):
         return ops.concatenate([tokens, ops.repeat(context[:, None], tokens.shape[1], axis=1)], axis=-1)
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Attributes(OwnLayer):
+@keras.saving.register_keras_serializable("tidegate", name="Attributes")
+class StaticAttributes(ConfiguredLayer):
     """Looks up each window's station in a table (stations, attributes) that is known and not learnt."""
 
     def __init__(self, table: list[list[float]], **kwargs: Any) -> None:

@@ -16,18 +16,18 @@ import keras
 import numpy as np
 
 from models.nets import engine
-from models.nets.course import Course
 from models.nets.outputs import Cost
-from models.nets.windowed import Windowed
-from tidegate.panel import Floats, Panel, Starts, spread
-from tidegate.report import Report
-from tidegate.settings import Train
+from models.nets.training_state import TrainingState
+from models.nets.windowed import WindowedModel
+from tidegate.windows.panel import Floats, Panel, Starts, evenly_spaced
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Train
 
 VALIDATION_WINDOWS = 8192  # at most, evenly spread: enough to see when to stop
 PREDICT_BATCH = 512
 
 
-def begin(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
+def start_training(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
     """Start from a clean slate: the same seed gives the same bits, whatever ran before in this process.
 
     Gives the scope to build and train in, where devices or machines share each batch.
@@ -35,13 +35,13 @@ def begin(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextM
     Raises:
         GateClosed: there are no such devices.
     """
-    scope = engine.settle(device, replicas)
+    scope = engine.configure(device, replicas)
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     return scope
 
 
-def drawn(starts: Starts, batches: int, batch: int, seed: int, first: int = 0) -> Iterator[tuple[Starts]]:
+def draw_batches(starts: Starts, batches: int, batch: int, seed: int, first: int = 0) -> Iterator[tuple[Starts]]:
     """Give batches of starts for ever, from the epoch `first` on: each one's are a new draw, none of them twice.
 
     A generator, whose order nothing else can touch: Keras shuffles batches with Python's global random state, which
@@ -53,10 +53,10 @@ def drawn(starts: Starts, batches: int, batch: int, seed: int, first: int = 0) -
             yield (starts[order[first : first + batch]],)
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressCallback(keras.callbacks.Callback):
     """Reports epochs and the newest validation loss."""
 
-    def __init__(self, report: Report, epochs: int, batches: int) -> None:
+    def __init__(self, report: Progress, epochs: int, batches: int) -> None:
         """Report to `report`."""
         super().__init__()
         self.report, self.epochs, self.batches = report, epochs, batches
@@ -102,21 +102,21 @@ def fit(
     validation: Starts,
     recipe: Train,
     cost: Cost,
-    report: Report,
+    report: Progress,
     checkpoint: Path | None = None,
 ) -> list[dict[str, float]]:
     """Train the net in place; give its learning curve, one row an epoch; the best epoch's weights stand.
 
     With a checkpoint, a training that was killed goes on after its last whole epoch.
     """
-    model = Windowed(net, panel, cost)
+    model = WindowedModel(net, panel, cost)
     batch = min(recipe.batch_windows, len(train), len(validation))
-    batch = max(1, batch // engine.parts()) * engine.parts()
+    batch = max(1, batch // engine.replica_count()) * engine.replica_count()
     batches = max(1, min(recipe.epoch_windows, len(train)) // batch)
-    course = Course(net, recipe.patience_epochs, checkpoint)
+    course = TrainingState(net, recipe.patience_epochs, checkpoint)
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch: learning_rate(recipe, epoch)),
-        Progress(report, recipe.epochs, batches),
+        ProgressCallback(report, recipe.epochs, batches),
         course,
     ]
     # No XLA: Keras turns it off where operations are deterministic.
@@ -128,12 +128,12 @@ def fit(
         callbacks.insert(0, average)
     if done < recipe.epochs and not course.over:
         model.fit(
-            drawn(train, batches, batch, recipe.seed, done),
+            draw_batches(train, batches, batch, recipe.seed, done),
             steps_per_epoch=batches,
             shuffle=False,
             initial_epoch=done,
             epochs=recipe.epochs,
-            validation_data=(spread(validation, min(VALIDATION_WINDOWS, len(validation)) // batch * batch),),
+            validation_data=(evenly_spaced(validation, min(VALIDATION_WINDOWS, len(validation)) // batch * batch),),
             validation_batch_size=batch,
             verbose=0,
             callbacks=callbacks,
@@ -146,7 +146,7 @@ def predict(net: keras.Model, panel: Panel, starts: Starts) -> Floats:
     """Give the net's output for the windows: (windows, horizon, targets, numbers)."""
     if not len(starts):
         return np.empty((0, *net.output.shape[1:]), np.float32)
-    model = Windowed(net, panel)
+    model = WindowedModel(net, panel)
     batch = min(PREDICT_BATCH, len(starts))
     # Whole batches alone: a shorter last one would be traced for itself.
     padded = np.resize(starts, (math.ceil(len(starts) / batch) * batch, 2))

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.nets.engine import Trainable, total
+from models.nets.engine import Trainable, sum_over_replicas
 from models.nets.outputs import Cost
-from tidegate.calendar import columns
-from tidegate.panel import Panel, WindowSpec
+from tidegate.windows.calendar import calendar_columns
+from tidegate.windows.panel import Panel
+from tidegate.windows.spec import WindowSpec
 
 
 def inputs_of(spec: WindowSpec, truth: bool = False) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def inputs_of(spec: WindowSpec, truth: bool = False) -> dict[str, Any]:
     past (batch, lookback, 2 · features) values, then flags; calendar (batch, lookback, columns); ahead (batch,
     horizon, columns), what is known of the horizon; station (batch,); truth (batch, horizon, 2 · targets).
     """
-    calendar, known = len(columns(spec.calendar)), len(spec.known)
+    calendar, known = len(calendar_columns(spec.calendar)), len(spec.known)
     shapes: dict[str, tuple[int, ...]] = {"past": (spec.lookback, 2 * len(spec.features)), "station": ()}
     if calendar:
         shapes["calendar"] = (spec.lookback, calendar)
@@ -34,13 +35,13 @@ def inputs_of(spec: WindowSpec, truth: bool = False) -> dict[str, Any]:
     return {name: keras.Input(shape, dtype=kinds.get(name, "float32"), name=name) for name, shape in shapes.items()}
 
 
-def of_targets(inputs: dict[str, Any], spec: WindowSpec) -> tuple[Any, Any]:
+def target_inputs(inputs: dict[str, Any], spec: WindowSpec) -> tuple[Any, Any]:
     """Take the targets' values and flags of the lookback: (batch, lookback, targets) each."""
     targets, features = len(spec.targets), len(spec.features)
     return inputs["past"][..., :targets], inputs["past"][..., features : features + targets]
 
 
-def in_common(inputs: dict[str, Any], spec: WindowSpec) -> Any:
+def shared_inputs(inputs: dict[str, Any], spec: WindowSpec) -> Any:
     """Take what is not a target's own: covariates, their flags, the calendar (batch, lookback, columns), or None."""
     past, targets, features = inputs["past"], len(spec.targets), len(spec.features)
     parts = [past[..., targets:features], past[..., features + targets :]] if features > targets else []
@@ -68,7 +69,7 @@ class Gather(keras.layers.Layer):
         return ops.take(self.cells, first[:, None] + ops.convert_to_tensor(self.window), axis=0)
 
 
-class Windowed(Trainable):
+class WindowedModel(Trainable):
     """A net with the panel it reads: starts (batch, 2) → the net's output (batch, horizon, targets, numbers)."""
 
     def __init__(self, net: keras.Model, panel: Panel, cost: Cost | None = None) -> None:
@@ -118,4 +119,4 @@ class Windowed(Trainable):
         if self.cost is None:
             raise TypeError("this net was not made to be trained: give it a cost")
         truth, weight = ops.split(self.truth(x), [self.targets], axis=-1)
-        return ops.sum(self.cost(y_pred, truth) * weight) / ops.maximum(total(ops.sum(weight)), 1.0)
+        return ops.sum(self.cost(y_pred, truth) * weight) / ops.maximum(sum_over_replicas(ops.sum(weight)), 1.0)

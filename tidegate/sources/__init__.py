@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from tidegate.parsing import choose, parse
-from tidegate.settings import Dataset
+from tidegate.workspace.params import parse, require_known
+from tidegate.workspace.settings import Dataset
 
 SOURCES = {
     "simulated": "tidegate.sources.simulated",
@@ -62,7 +62,7 @@ def open_source(dataset: Dataset) -> Source:
     Raises:
         SettingsError: the source or one of its options is unknown.
     """
-    choose(dataset.source, SOURCES, "dataset.source")
+    require_known(dataset.source, SOURCES, "dataset.source")
     module = import_module(SOURCES[dataset.source])
     options = parse(module.Options, dataset.options, "dataset.options")
     source: Source = module.Source(options, dataset)

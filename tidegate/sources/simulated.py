@@ -15,10 +15,11 @@ import pandas as pd
 from pydantic import AwareDatetime, Field, model_validator
 
 from tidegate.errors import SettingsError
-from tidegate.frame import ARRIVED, STATION, TIME, conform
-from tidegate.parsing import Section, choose
-from tidegate.settings import Dataset
+from tidegate.measurements.frame import conform
 from tidegate.sources import Piece
+from tidegate.workspace.columns import ARRIVED, STATION, TIME
+from tidegate.workspace.params import Section, require_known
+from tidegate.workspace.settings import Dataset
 
 RESOLUTION = {"temperature": 1, "humidity": 0, "pressure": 1, "wind_speed": 1}  # decimals of °C, %, hPa, m/s
 SENTINEL = -999.0
@@ -48,7 +49,7 @@ class Source:
     def __init__(self, options: Options, dataset: Dataset) -> None:
         """Check that the variables asked for are measured here."""
         for name in dataset.variables:
-            choose(name, RESOLUTION, "a variable of source simulated")
+            require_known(name, RESOLUTION, "a variable of source simulated")
         self.options, self.variables = options, list(dataset.variables)
 
     def series(self) -> dict[str, Any]:

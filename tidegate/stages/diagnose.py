@@ -8,19 +8,21 @@ import numpy as np
 import pandas as pd
 
 import models
-from tidegate import plots, tracking, windows
-from tidegate.artifacts import DIAGNOSIS, MODELS, replacing
-from tidegate.panel import spread
-from tidegate.report import Report
-from tidegate.settings import Settings
+from tidegate.evaluation import plots
+from tidegate.tracking import runs
+from tidegate.windows.panel import evenly_spaced
+from tidegate.windows.store import read_windows
+from tidegate.workspace.paths import DIAGNOSIS, MODELS, atomic_output
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Settings
 
 COLUMNS = ["model", "steps_back", "gradient_norm", "clipped_norm"]
 
 
-def run(settings: Settings, report: Report) -> str:
+def run(settings: Settings, report: Progress) -> str:
     """Measure gradient flow on training windows; give one line of how much reaches the oldest step."""
-    panel, starts = windows.read()
-    chosen = spread(starts["train"], settings.diagnose.windows)
+    panel, starts = read_windows()
+    chosen = evenly_spaced(starts["train"], settings.diagnose.windows)
     flows: dict[str, pd.DataFrame] = {}
     for done, (name, section) in enumerate(settings.models.items()):
         report(done, len(settings.models), name)
@@ -35,7 +37,7 @@ def run(settings: Settings, report: Report) -> str:
         flows[name] = pd.DataFrame(
             {"model": name, "steps_back": back, "gradient_norm": flow.norms, "clipped_norm": flow.norms * share}
         )
-    with replacing(DIAGNOSIS) as folder:
+    with atomic_output(DIAGNOSIS) as folder:
         folder.mkdir()
         table = pd.concat(flows.values(), ignore_index=True) if flows else pd.DataFrame(columns=COLUMNS)
         table.to_csv(folder / "gradient_flow.csv", index=False, float_format="%.6g")
@@ -43,7 +45,7 @@ def run(settings: Settings, report: Report) -> str:
         return "no recurrent candidate"
     figure = plots.gradient_flow(flows)
     for name in flows:
-        tracking.record_figures(tracking.run_of(settings, name), {"gradient_flow": figure})
+        runs.record_figures(runs.run_of(settings, name), {"gradient_flow": figure})
     return "of the newest step's gradient the oldest has " + ", ".join(
         _kept(name, flow) for name, flow in flows.items()
     )

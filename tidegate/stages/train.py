@@ -12,25 +12,27 @@ from pathlib import Path
 import pandas as pd
 
 import models
-from tidegate import identity, tracking, usage, windows
-from tidegate.artifacts import CHECKPOINTS, HISTORY, MODELS, WINDOWS, replacing
-from tidegate.parsing import choose, digest
-from tidegate.processes import machines
-from tidegate.report import Report
-from tidegate.settings import Settings
+from tidegate.tracking import runs, utilisation
+from tidegate.windows.store import read_windows
+from tidegate.workspace import identity
+from tidegate.workspace.params import digest, require_known
+from tidegate.workspace.paths import CHECKPOINTS, HISTORY, MODELS, WINDOWS, atomic_output
+from tidegate.workspace.processes import machines
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Settings
 
 COLUMNS = ["epoch", "train_loss", "validation_loss", "learning_rate"]
 
 
-def run(settings: Settings, report: Report, name: str) -> str:
+def run(settings: Settings, report: Progress, name: str) -> str:
     """Train the candidate `name`; give one line of what it learnt."""
-    choose(name, settings.models, "the candidate")
-    panel, starts = windows.read()
+    require_known(name, settings.models, "the candidate")
+    panel, starts = read_windows()
     section = settings.models[name]
     checkpoint = CHECKPOINTS / f"{name}-{_what(settings, name)}.npz"
     team = machines()
     began = time.perf_counter()
-    with usage.watched() as used:
+    with utilisation.measure_utilisation() as used:
         model, history = models.fit(
             name, section, panel, starts["train"], starts["validation"], settings.train, report,
             None if team.many else checkpoint,
@@ -38,17 +40,17 @@ def run(settings: Settings, report: Report, name: str) -> str:
     seconds = time.perf_counter() - began
     if not team.leads:
         return f"took part as machine {team.place + 1} of {team.count}; the first keeps what was learnt"
-    with replacing(MODELS / name) as folder:
+    with atomic_output(MODELS / name) as folder:
         folder.mkdir()
         models.save(model, section, panel.spec, folder)
         pd.DataFrame(history, columns=COLUMNS).to_csv(folder / HISTORY, index=False)
-    unsent = tracking.record_training(
-        identity.of_candidate(settings, name),
+    unsent = runs.record_training(
+        identity.identity_of(settings, name),
         identity.folder_digest(MODELS / name),
         identity.parameters(settings, name),
         history,
         seconds,
-        models.learnt_on(model, models.recipe(name, section, settings.train).replicas),
+        models.training_device(model, models.recipe(name, section, settings.train).replicas),
         used,
     )
     for left in CHECKPOINTS.glob(f"{name}-*.npz"):

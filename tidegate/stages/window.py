@@ -7,35 +7,38 @@ Stops when there are too few steps, a target cannot be learnt, or the proof fail
 
 import numpy as np
 
-from tidegate import windows
-from tidegate.artifacts import CLEAN, WINDOWS, replacing
 from tidegate.errors import DataError
-from tidegate.panel import WindowSpec
-from tidegate.report import Report
-from tidegate.settings import Settings
-from tidegate.windows import SPLITS, Store
+from tidegate.windows.clean import extent, grids
+from tidegate.windows.leakage import prove
+from tidegate.windows.scaler import fit_scaler, to_panel
+from tidegate.windows.spec import WindowSpec, spec_of
+from tidegate.windows.splits import SPLITS, split_spans, starts_in
+from tidegate.windows.store import WindowsWriter
+from tidegate.workspace.paths import CLEAN, WINDOWS, atomic_output
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Settings
 
 
-def run(settings: Settings, report: Report) -> str:
+def run(settings: Settings, report: Progress) -> str:
     """Window the clean data, a range of stations at a time; give one line of how many windows each split holds."""
     chosen = settings.window
-    rows, times = windows.extent(CLEAN)
-    spec = windows.spec_of(settings, [str(name) for name in rows.index])
-    spans = windows.spans(len(times), chosen.validation_share, chosen.test_share, chosen.gap)
+    rows, times = extent(CLEAN)
+    spec = spec_of(settings, [str(name) for name in rows.index])
+    spans = split_spans(len(times), chosen.validation_share, chosen.test_share, chosen.gap)
     _check_length(spans, spec, len(times))
     alerts = 0.0
-    with replacing(WINDOWS) as folder:
-        store = Store(folder, spec, len(times))
-        for grid in windows.grids(CLEAN, rows, spec.features):
-            scaler = windows.fit_scaler(grid, spans["train"][1], spec)
-            panel = windows.to_panel(grid, scaler, spec, np.arange(len(grid.stations), dtype=np.int32) + store.row)
-            own = {split: windows.starts_in(grid, spec, spans[split], chosen.min_observed_share) for split in SPLITS}
+    with atomic_output(WINDOWS) as folder:
+        store = WindowsWriter(folder, spec, len(times))
+        for grid in grids(CLEAN, rows, spec.features):
+            scaler = fit_scaler(grid, spans["train"][1], spec)
+            panel = to_panel(grid, scaler, spec, np.arange(len(grid.stations), dtype=np.int32) + store.row)
+            own = {split: starts_in(grid, spec, spans[split], chosen.min_observed_share) for split in SPLITS}
             if spec.alert:
                 alerts += float(panel.future(own["train"])[0].sum())
             store.add(panel, scaler, own)
             report(store.row, len(rows), f"{store.row:,} stations")
         starts = store.starts()
-        proof = windows.prove(starts, spec, spans["train"][1], chosen.gap, times)
+        proof = prove(starts, spec, spans["train"][1], chosen.gap, times)
         if spec.alert:
             _check_classes(alerts / len(starts["train"]), len(starts["train"]), spec)
         store.close(starts, times, proof)

@@ -1,0 +1,153 @@
+"""The commands about measurements: `init`, `ingest` and `quarantine`."""
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.app import app, guarded
+from tidegate.errors import UserError
+from tidegate.pipeline import console
+from tidegate.workspace.paths import PARAMS, QUARANTINE
+
+quarantine = typer.Typer(help="See what the data gate holds back, and take it back in.", no_args_is_help=True)
+app.add_typer(quarantine, name="quarantine")
+
+
+class Layout(Enum):
+    """How the rows of a source are laid out."""
+
+    auto = "auto"
+    long = "long"
+    wide = "wide"
+
+
+@app.command()
+@guarded
+def init(
+    source: Annotated[str, typer.Argument(help="A path, glob, folder or URL of files, or a database's address.")],
+    table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
+    station: Annotated[str | None, typer.Option(help="The column that names the station.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Where the stations are: Europe/Berlin, say.")] = None,
+    layout: Annotated[Layout, typer.Option(help="A row a station and time, or a column a station.")] = Layout.auto,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a data set that is described already.")] = False,
+) -> None:
+    """Look at measurements of your own, and write the section dataset of params.yaml.
+
+    \b
+    Examples:
+      tidegate init "measurements/*.csv"
+      tidegate init weather.csv --time-zone America/New_York --yes
+      tidegate init 'postgresql+psycopg2://reader:${PASSWORD}@host/weather' --table hourly
+    """
+    from tidegate.cli import tables
+    from tidegate.onboarding import write
+    from tidegate.onboarding.proposal import propose
+    from tidegate.workspace.settings import load_settings
+
+    settings = load_settings()
+    if settings.dataset.source != "simulated" and not force:
+        raise UserError(f"{PARAMS} describes a data set already ({settings.dataset.source}): --force replaces it.")
+    wide = {Layout.auto: None, Layout.wide: True, Layout.long: False}[layout]
+    with console.stage_line("init") as line:
+        proposal = propose(source, table, time_zone, wide, settings, station)
+        line.result = f"{proposal.rows:,} rows of {proposal.stations} stations looked at"
+    console.show(tables.proposal_table(proposal))
+    for remark in write.remarks(proposal):
+        console.say(remark)
+    if not (yes or console.confirmed(f"Write the section dataset of {PARAMS}?")):
+        console.say("Nothing was written.")
+        return
+    for change in write.write(proposal):
+        console.say(change)
+    console.say(f"Written into {PARAMS}: look it over, then make run.")
+
+
+@app.command()
+@guarded
+def ingest(
+    anew: Annotated[bool, typer.Option("--anew", help="Begin data/ anew, from the source alone.")] = False,
+    as_of: Annotated[str | None, typer.Option(help="Rebuild data/ as it was known then.")] = None,
+) -> None:
+    """Bring new rows from the source into data/, and let DVC take note of them.
+
+    \b
+    Examples:
+      tidegate ingest
+      tidegate ingest --anew      after a wrong row has been taken out of the source
+      tidegate ingest --as-of 2025-06-01T00:00    the next plain ingest undoes it
+    """
+    from tidegate.cli.servers import with_runner
+    from tidegate.pipeline import drive
+    from tidegate.workspace.params import typed_time
+
+    if anew and as_of:
+        raise UserError("Both --anew and --as-of are given: leave one out.")
+    with_runner(lambda: drive.ingest(anew, typed_time(as_of) if as_of else None))
+
+
+@quarantine.command("list")
+@guarded
+def quarantine_list() -> None:
+    """Show what the data gate holds back, by rule, station and variable, and what has been released.
+
+    \b
+    Example:
+      tidegate quarantine list
+    """
+    from tidegate.cli import tables
+    from tidegate.pipeline import drive
+    from tidegate.quality.quarantine import quarantine_summary
+
+    settings, rows = drive.checked_settings(), quarantine_summary()
+    console.show(tables.quarantine_table(rows, f"In quarantine: {rows['values'].sum():,} values; times in UTC"))
+    for release in settings.validate_.releases:
+        fields = ", ".join(f"{key} {value}" for key, value in release.model_dump(exclude_none=True).items())
+        console.say(f"Released: {fields}")
+
+
+@quarantine.command("show")
+@guarded
+def quarantine_show(station: Annotated[str, typer.Argument(help="A station.")]) -> None:
+    """Show the values of one station that are held back, each with its rule.
+
+    \b
+    Example:
+      tidegate quarantine show S04
+    """
+    from tidegate.cli import tables
+    from tidegate.quality.quarantine import SHOWN, quarantine_of_station
+
+    rows = quarantine_of_station(station)
+    more = f", the first {SHOWN}" if len(rows) > SHOWN else ""
+    console.show(tables.quarantine_table(rows, f"{len(rows):,} values{more}; times in UTC", SHOWN))
+    console.say(f"All of them are in {QUARANTINE}.")
+
+
+@quarantine.command("release")
+@guarded
+def quarantine_release(
+    rules: Annotated[list[str], typer.Argument(help="Rules: sentinel, range, relation, stuck or spike.")],
+    because: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    station: Annotated[str | None, typer.Option(help="At this station alone.")] = None,
+    variable: Annotated[str | None, typer.Option(help="Of this variable alone.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this time on, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to this time, UTC.")] = None,
+) -> None:
+    """Take values back in that rules hold back: an explicit decision, recorded in params.yaml.
+
+    \b
+    Examples:
+      tidegate quarantine release spike --station S01 --because "a foehn, seen by the neighbours too"
+      tidegate quarantine release stuck range --since 2025-03-01 --until 2025-03-02 --because "calibrated by hand"
+    """
+    from tidegate.pipeline import drive
+    from tidegate.quality.quarantine import release
+    from tidegate.workspace.params import typed_time
+
+    drive.checked_settings()
+    for end in filter(None, (since, until)):
+        typed_time(end)
+    count = release(rules, because, station=station, variable=variable, since=since, until=until)
+    console.say(f"{count:,} values are released, in validate.releases of {PARAMS}: tidegate run takes them back in.")

@@ -1,0 +1,99 @@
+"""The commands for experiments beside the pipeline: `tune`, `backtest` and `classify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.app import app, guarded
+from tidegate.pipeline import console
+from tidegate.workspace.paths import CLASSIFIER, PARAMS
+
+
+@app.command()
+@guarded
+def tune(
+    name: Annotated[str, typer.Argument(help="A candidate: a section under models in params.yaml.")],
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls included.")] = 30,
+    vary: Annotated[list[str] | None, typer.Option(help="key=choice,choice or key=lowest..highest.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each in a process of its own.")] = 1,
+    write: Annotated[bool, typer.Option("--write", help="Write the best values into params.yaml.")] = False,
+) -> None:
+    """Search a candidate's settings by their error on the validation windows; a second call goes on.
+
+    \b
+    Examples:
+      tidegate tune gru --trials 30
+      tidegate tune gru --vary units=64,128,256 --vary train.learning_rate=0.0003..0.01
+      tidegate tune gru --write
+    """
+    from tidegate.cli.servers import flow_module
+    from tidegate.experiments import tuning
+    from tidegate.pipeline import drive
+
+    settings = drive.checked_settings()
+    space = tuning.space_of(settings, name, vary or [])
+    with flow_module("tuning") as flow:
+        flow.search(name, trials, space, workers)
+    result = tuning.search_result(settings, name, space)
+    console.say(f"{len(result.trials)} trials came to their end, {result.pruned} were stopped early. The best:")
+    console.say(f"validation error {result.trials[0].value:.5f}  {result.best}")
+    if write:
+        tuning.write_back(name, result.best)
+        console.say(f"Written into {PARAMS}: tidegate run trains with it.")
+    else:
+        console.say("To use it, give the same command with --write.")
+
+
+@app.command()
+@guarded
+def backtest(
+    names: Annotated[list[str] | None, typer.Argument(help="Candidates; all of them by default.")] = None,
+    refit_every: Annotated[int, typer.Option(min=1, help="Origins after which each is trained anew.")] = 720,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that work side by side.")] = 1,
+) -> None:
+    """Forecast the test span from rolling origins, every candidate trained anew every so many.
+
+    \b
+    Examples:
+      tidegate backtest linear gru --refit-every 720
+      tidegate backtest --refit-every 168 --workers 4
+    """
+    from tidegate.cli import tables
+    from tidegate.cli.servers import flow_module
+    from tidegate.experiments.backtest import read_backtest
+    from tidegate.pipeline import drive
+    from tidegate.workspace.params import require_known
+
+    settings = drive.checked_settings()
+    for name in names or []:
+        require_known(name, settings.models, "the candidate")
+    with flow_module("backtesting") as flow, console.stage_line("backtest") as line:
+        flow.backtesting(names or [], refit_every, workers)
+        rows = read_backtest()
+        line.result = f"{len(rows)} trainings, a fold and a candidate each"
+    console.show(tables.backtest_table(rows, settings))
+
+
+@app.command()
+@guarded
+def classify(
+    train: Annotated[Path, typer.Argument(help="Sequences to learn from, in the .ts format, one label each.")],
+    test: Annotated[Path, typer.Argument(help="Sequences to score on.")],
+) -> None:
+    """Tell whole sequences apart, of any length, and compare with the nearest neighbour and the class prior.
+
+    \b
+    Example:
+      tidegate classify Vowels_TRAIN.ts Vowels_TEST.ts
+    """
+    from tidegate.cli import tables
+    from tidegate.experiments import classification
+    from tidegate.pipeline import drive
+
+    settings = drive.checked_settings()
+    with console.stage_line("classify") as line:
+        rows = classification.run(settings, train, test, line)
+        line.result = f"{test.name}: accuracy {rows['accuracy'].iloc[0]:.3f}"
+    console.show(tables.classifier_table(rows))
+    console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")

@@ -1,0 +1,35 @@
+"""The command `forecast`."""
+
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.app import app, guarded
+from tidegate.pipeline import console
+
+
+@app.command()
+@guarded
+def forecast(
+    as_of: Annotated[str | None, typer.Option(help="Forecast as then, with nothing measured later.")] = None,
+    backfill: Annotated[tuple[str, str] | None, typer.Option(help="Forecast from every step of a span.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
+) -> None:
+    """Forecast every station with the champion, from what data/ holds; what was issued before stands.
+
+    \b
+    Examples:
+      tidegate ingest && tidegate forecast
+      tidegate forecast --as-of 2025-12-24T18:00
+      tidegate forecast --backfill 2025-12-01 2025-12-31
+      tidegate forecast --backfill 2020-01-01 2025-12-31 --workers 8
+    """
+    from tidegate.cli.servers import flow_module
+    from tidegate.pipeline import drive
+
+    if workers == 1:
+        folder = drive.forecast(as_of, backfill)
+    else:
+        with flow_module("forecasting") as flow:
+            folder = flow.hindcasting(as_of, backfill, workers)
+    console.say(f"They are kept in {folder}/.")

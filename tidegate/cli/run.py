@@ -1,0 +1,62 @@
+"""The commands for everything at once: `run` and `up`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.app import app, guarded
+from tidegate.pipeline import console
+
+
+@app.command()
+@guarded
+def run() -> None:
+    """Ingest what is new, and bring every stage of dvc.yaml up to date, as a Prefect flow.
+
+    \b
+    Examples:
+      tidegate run                                    with a server of its own
+      PREFECT_API_URL=http://host:4200/api tidegate run    with yours
+    """
+    from tidegate.cli.servers import flow_module
+    from tidegate.pipeline import drive
+    from tidegate.pipeline.lock import workspace_lock
+
+    settings = drive.checked_settings()
+    with workspace_lock("tidegate run"):
+        if drive.is_current():
+            console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
+            return
+        with flow_module("retraining") as flow:
+            flow.retraining()
+
+    from tidegate.cli import tables
+
+    console.show(tables.score_table(settings))
+    console.say(tables.champion_sentence())
+    console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect).")
+
+
+@app.command()
+@guarded
+def up(
+    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's server.")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's server.")] = 5000,
+) -> None:
+    """Start Prefect's and MLflow's servers and serve the deployments, until Ctrl-C.
+
+    \b
+    Examples:
+      tidegate up
+      tidegate up --prefect-port 4300 --mlflow-port 5100
+    """
+    from tidegate.cli import servers
+
+    console.say("Starting the servers …")
+    with servers.everything(prefect_port, mlflow_port) as (prefect, mlflow):
+        console.say(f"Prefect  {prefect}   flows, schedules, deployments")
+        console.say(f"MLflow   {mlflow}   runs, figures, the registry")
+        console.say("Ready. Ctrl-C stops everything.")
+        while True:
+            time.sleep(3600)

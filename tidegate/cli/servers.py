@@ -1,0 +1,224 @@
+"""The servers of one machine, as child processes on loopback: they end when this process does."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any
+
+import httpx
+
+from tidegate.errors import ServiceError, UserError
+from tidegate.pipeline.console import terminal
+from tidegate.workspace.paths import MLFLOW, PREFECT_HOME, read_json, write_json
+
+HOST = "127.0.0.1"
+POOL, RUNNERS = "tidegate", "gpu"  # of prefect.yaml
+STATE = PREFECT_HOME / "server.json"  # where the workspace's server answers, while it runs
+PATIENCE_SECONDS = 120
+POLITE_SECONDS = 15
+
+
+@contextmanager
+def flow_module(name: str) -> Iterator[Any]:
+    """Give a module of flows/ with a Prefect server to run it; at the end nothing is left to be sent."""
+    with prefect_api() as wait:
+        module = import_module(f"flows.{name}")  # while the server starts
+        wait()
+        try:
+            yield module
+        finally:
+            import_module("flows.tasks").drain()
+
+
+def with_runner(work: Callable[[], None]) -> None:
+    """Do work whose groups of stations the runner of params.yaml shares out, if it names one."""
+    from tidegate.pipeline import drive
+
+    if drive.checked_settings().runner == "none":
+        work()
+        return
+    with flow_module("fanout") as flow:
+        flow.shared_out(work)
+
+
+@contextmanager
+def prefect_api() -> Iterator[Callable[[], str]]:
+    """Have a Prefect server: the one that PREFECT_API_URL names, the one that runs for this workspace, or an own one.
+
+    Yields a function that waits until it answers, and gives its address; an own server starts meanwhile.
+    """
+    url = os.environ.get("PREFECT_API_URL") or _running()
+    if url:
+        with _environment(PREFECT_API_URL=url):
+            yield lambda: url
+        return
+    with prefect_server(_free_port()) as wait:
+        yield wait
+
+
+@contextmanager
+def prefect_server(port: int) -> Iterator[Callable[[], str]]:
+    """Start the workspace's own Prefect server; yield a function that waits until it answers."""
+    if running := _running():
+        raise UserError(f"A Prefect server of this workspace runs already at {running}: wait for it, or stop it.")
+    url = f"http://{HOST}:{port}/api"
+    PREFECT_HOME.mkdir(exist_ok=True)
+    command = [*_python("prefect"), "server", "start", "--host", HOST, "--port", str(port)]
+    with (
+        _environment(PREFECT_HOME=str(PREFECT_HOME.absolute()), PREFECT_API_URL=url),
+        child("Prefect's server", command) as process,
+    ):
+        write_json(STATE, {"url": url, "pid": process.pid})
+        try:
+
+            def wait() -> str:
+                wait_for("Prefect's server", process, lambda: _answers(f"{url}/health"))
+                return url
+
+            yield wait
+        finally:
+            STATE.unlink(missing_ok=True)
+
+
+@contextmanager
+def everything(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]:
+    """Start Prefect's server, MLflow's, and a worker that serves the deployments; yield their addresses when ready."""
+    for port, option in ((prefect_port, "--prefect-port"), (mlflow_port, "--mlflow-port")):
+        _check_free(port, option)
+    store = f"sqlite:///{(MLFLOW / 'mlflow.db').absolute()}"
+    mlflow = [*_python("mlflow"), "server", "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
+    mlflow += [
+        "--backend-store-uri",
+        store,
+        "--artifacts-destination",
+        (MLFLOW / "artifacts").absolute().as_uri(),
+    ]
+    with ExitStack() as stack:
+        wait_for_prefect = stack.enter_context(prefect_server(prefect_port))
+        tracking = stack.enter_context(child("MLflow's server", mlflow))
+        url = wait_for_prefect()
+        _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
+        # One run at a time: a workspace has one data/ and one dvc.lock.
+        _prefect("work-pool", "set-concurrency-limit", POOL, "1")
+        _prefect("work-pool", "create", RUNNERS, "--type", "process", "--overwrite")
+        _prefect("--no-prompt", "deploy", "--all")
+        worker = stack.enter_context(child("The worker", [*_python("prefect"), "worker", "start", "--pool", POOL]))
+        wait_for("MLflow's server", tracking, lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))
+        wait_for("The worker", worker, lambda: _worker_online(url))
+        yield url.removesuffix("/api"), f"http://{HOST}:{mlflow_port}"
+
+
+@contextmanager
+def child(name: str, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process whose output goes to the log, in a group of its own; stop the group at the end."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent)
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def wait_for(name: str, process: "subprocess.Popen[bytes]", ready: Callable[[], bool]) -> None:
+    """Wait until a child is ready.
+
+    Raises:
+        ServiceError: it ended, or is not ready in time.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not ready():
+        if process.poll() is not None:
+            raise ServiceError(f"{name} ended with code {process.returncode}: its output is in {terminal.log}.")
+        if time.monotonic() > until:
+            raise ServiceError(f"{name} is not ready after {PATIENCE_SECONDS} s: its output is in {terminal.log}.")
+        time.sleep(0.1)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(POLITE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            return
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this child when its parent is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set environment variables for the length of a block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+def _prefect(*words: str) -> None:
+    done = subprocess.run([*_python("prefect"), *words], stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise ServiceError(f"prefect {' '.join(words)} failed: its output is in {terminal.log}.")
+
+
+def _running() -> str | None:
+    """Give the address of the server that runs for this workspace, if one does."""
+    if not STATE.exists():
+        return None
+    url: str = read_json(STATE)["url"]
+    return url if _answers(f"{url}/health") else None
+
+
+def _answers(url: str) -> bool:
+    """Say whether an address answers."""
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _worker_online(url: str) -> bool:
+    try:
+        workers = httpx.post(f"{url}/work_pools/{POOL}/workers/filter", json={}, timeout=5, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    return any(worker.get("status") == "ONLINE" for worker in workers)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _check_free(port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise UserError(
+                f"Port {port} of {HOST} is taken: stop what listens there, or choose another with {option}."
+            ) from None

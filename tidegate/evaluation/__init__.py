@@ -1,0 +1,1 @@
+"""How wrong forecasts are: metrics, the test origins that all candidates share, and figures."""

@@ -1,0 +1,1 @@
+"""What is tried beside the pipeline: tuning, backtests, classification of whole sequences."""

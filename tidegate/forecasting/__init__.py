@@ -1,0 +1,1 @@
+"""The forecaster, the forecasts that it issues, and how a candidate becomes champion."""

@@ -1,0 +1,85 @@
+"""What was measured lately."""
+
+import pandas as pd
+
+from tidegate.errors import DataError
+from tidegate.forecasting.forecaster import Forecaster
+from tidegate.measurements import frame as long_frame
+from tidegate.measurements import months, versions
+from tidegate.measurements.grid import step_of
+from tidegate.measurements.versions import MergePolicy
+from tidegate.quality.rules import off_grid
+from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.columns import STATION, TIME
+from tidegate.workspace.paths import DATA, MEASUREMENTS
+from tidegate.workspace.settings import Conflict
+
+COUNTED = pd.Timedelta(days=365)  # of the past, for how often there are alerts
+
+
+def read_recent(
+    forecaster: Forecaster, until: pd.Timestamp | None, length: pd.Timedelta, as_known: Conflict | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Read what was measured up to then, so long back, and what is known ahead of it; and name unknown stations.
+
+    With `as_known`, how rows that disagree are settled, later corrections of what was measured are left out.
+
+    Raises:
+        DataError: that is nothing.
+    """
+    spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
+    ahead = until + spec.horizon * step if until is not None and spec.known else until
+    rows = _read(ahead, length + spec.horizon * step)
+    if until is not None and as_known:
+        rows = _as_known(rows, until, MergePolicy(spec.features, as_known, as_of=until))
+    rows = rows[~off_grid(rows[STATION], rows[TIME], spec.frequency)]
+    if until is not None:
+        measured = [name for name in spec.features if name not in spec.known]
+        rows.loc[rows[TIME] > until, measured] = float("nan")
+    known = rows[STATION].isin(spec.stations)
+    return forecaster.checked(rows[known]), tuple(sorted(rows.loc[~known, STATION].unique()))
+
+
+def _as_known(rows: pd.DataFrame, until: pd.Timestamp, terms: MergePolicy) -> pd.DataFrame:
+    """Give rows with what was known of them then in the place of what stands now; those after it stay as they are."""
+    first = rows[TIME].min()
+    names = [name for name in months.require_months() if f"{first:%Y-%m}" <= name <= f"{until:%Y-%m}"]
+    then = [versions.known_as_of(months.read_stored(name, None, terms.variables), terms) for name in names]
+    known = pd.concat([part for part in then if len(part)] or then[:1], ignore_index=True)
+    return pd.concat([known[known[TIME] >= first], rows[rows[TIME] > until]], ignore_index=True)
+
+
+def _read(until: pd.Timestamp | None, length: pd.Timedelta) -> pd.DataFrame:
+    """Read the rows of data/ of so much time up to then, or up to the newest; whole months, from the newest back."""
+    files = sorted((DATA / MEASUREMENTS).glob("*.parquet"), reverse=True)
+    parts: list[pd.DataFrame] = []
+    newest = pd.NaT if until is None else until
+    for path in files:
+        if parts and path.stem < f"{newest - length:%Y-%m}":
+            break
+        month = long_frame.read_frame(path)
+        month = month if until is None else month[month[TIME] <= until]
+        if len(month):
+            newest = newest if parts else month[TIME].max()
+            parts.insert(0, month)
+    if not parts:
+        when = f" up to {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+        raise DataError(f"{DATA}/ holds no measurements{when}: tidegate ingest brings them in.")
+    frame = pd.concat(parts, ignore_index=True)
+    return frame[frame[TIME] > newest - length]
+
+
+def steps_from(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:
+    """List the steps of the data's own grid from `first` to the newest measurement.
+
+    Raises:
+        DataError: there are none.
+    """
+    measured = rows.loc[rows[list(spec.targets)].notna().any(axis=1), TIME]
+    steps = pd.date_range(rows[TIME].min(), measured.max(), freq=step, unit="us")
+    steps = steps[steps >= first]
+    if steps.empty:
+        raise DataError(
+            f"Nothing was measured in that span: the newest measurement before its end is of {measured.max()}."
+        )
+    return steps

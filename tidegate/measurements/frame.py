@@ -1,0 +1,70 @@
+"""The long frame, the one shape in which measurements travel.
+
+station   text
+time      UTC, when the measurement was taken
+arrived   UTC, when it was first known here; only where that is told, and NaT where it was known when it was taken
+…         one float64 column a variable, NaN where it is missing
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tidegate.errors import DataError
+from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
+from tidegate.workspace.paths import atomic_output, require_file
+
+
+def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
+    """Bring a frame to the contract: the keys, then the variables, each of its type, infinities missing.
+
+    The order of rows is kept, and so is a column `arrived`.
+
+    Raises:
+        DataError: a column is absent, a station is unnamed, or a time is missing or without a zone.
+    """
+    absent = [name for name in (*KEYS, *variables) if name not in frame.columns]
+    if absent:
+        raise DataError(
+            f"The rows have no column {absent[0]!r}; they have {', '.join(map(str, frame.columns))}: "
+            "name it in params.yaml as it stands in the source."
+        )
+    times = _moments(frame[TIME])
+    unnamed = frame[STATION].isna() | times.isna()
+    if unnamed.any():
+        row = int(np.flatnonzero(unnamed.to_numpy())[0])
+        raise DataError(f"Row {row + 1} has no station or no time: complete or remove it.")
+    columns: dict[str, pd.Series] = {
+        STATION: frame[STATION].astype("str"),
+        TIME: times,
+    }
+    if ARRIVED in frame.columns:
+        columns[ARRIVED] = _moments(frame[ARRIVED])
+    for name in variables:
+        columns[name] = frame[name].astype("float64").replace([np.inf, -np.inf], np.nan)
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _moments(times: pd.Series) -> pd.Series:
+    if not isinstance(times.dtype, pd.DatetimeTZDtype):
+        times = pd.to_datetime(times) if len(times) else times.astype("datetime64[us, UTC]")
+    if times.dt.tz is None:
+        raise DataError("The times have no zone: give UTC times, or name the source's time zone.")
+    return times.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+
+
+def write_frame(path: Path, frame: pd.DataFrame, row_group: int | None = None) -> None:
+    """Write a frame as Parquet, in groups of so many rows; the same bytes for the same rows."""
+    # Without pandas' own metadata: it would only repeat the schema, with versions in it.
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    with atomic_output(path) as aside:
+        pq.write_table(table, aside, compression="zstd", row_group_size=row_group)
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read a frame from Parquet."""
+    return pq.read_table(require_file(path)).to_pandas()

@@ -1,0 +1,1 @@
+"""`tidegate init`: from someone's measurements to the section `dataset` of params.yaml."""

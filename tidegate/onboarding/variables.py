@@ -1,0 +1,174 @@
+"""What a sample of someone's measurements looks like: which columns are what, and what each variable can be.
+
+Everything here is a guess with its reason, to be seen and corrected in params.yaml. Pure functions of tables of text.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidegate.quality import rules
+from tidegate.quality.rules import plausible
+from tidegate.workspace.columns import STATION, TIME
+
+TARGET_NAMES = ("target", "ot", "pm2.5", "pm25", "traffic_volume", "load", "power", "demand", "temperature", "temp")
+SUSPECTS = (-999.0, -9999.0, -99.9, -999.9, -200.0, -99.0, 999.0, 9999.0, 99999.0)
+RESTING_SHARE = 0.05  # at its least value: rain, radiation at night
+ABSENT_SHARE = 0.5
+
+# Physical limits by the name of a variable and, where it matters, its unit.
+LIMITS: tuple[tuple[str, str, float | None, float | None], ...] = (
+    (r"(pm_?2\.?5|pm_?10)", "", 0, 1000),
+    (r"(so2|no2|o3|ozone)", "", 0, 1000),
+    (r"co", "", 0, 15000),
+    (r"(rh|humid|humidity|relhum|clouds?(_all)?|cloud_cover)", "", 0, 100),
+    (r"(pres|pressure|p|slp)", "", 850, 1090),
+    (r"(wd|wind_dir|wind_direction)", "", 0, 360),
+)
+RELATED = (
+    (r"pm_?2\.?5", r"pm_?10"),
+    (r"(dewp?|dew_?point|tdew)", r"(temp|temperature|t)"),
+    (r"wv|wind_speed|wspm", r"max_wv|wind_gust"),
+)
+
+
+@dataclass
+class VariableProfile:
+    """What one variable looks like."""
+
+    column: str
+    unit: str
+    least: float
+    middle: float
+    most: float
+    missing: float
+    low: float | None = None
+    high: float | None = None
+    sentinels: tuple[float, ...] = ()
+    stuck_steps: int | None = None
+    floor: float | None = None
+    spike: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def profile_variable(
+    name: str, unit: str, column: str, values: "pd.Series[float]", rows: pd.DataFrame, step: str
+) -> VariableProfile:
+    """Say what a variable can be; `rows` hold station and time, in the order of both."""
+    missing = float(values.isna().mean())
+    sentinels = suspects(values.dropna().to_numpy())
+    valued = values.mask(values.isin(sentinels))
+    clean = valued.dropna()
+    least, middle, most = (float(clean.quantile(q)) for q in (0, 0.5, 1)) if len(clean) else (np.nan,) * 3
+    found = VariableProfile(column, unit or "1", least, middle, most, missing, sentinels=sentinels)
+    if clean.empty:
+        return found
+    found.low, found.high = limits(name, clean)
+    within = plausible(valued, found.low, found.high, ())
+    if float((within == within.min()).mean()) > RESTING_SHARE and within.min() <= 0:
+        found.floor = float(within.min())
+    found.stuck_steps = stuck_steps(rows, within, step, found.floor)
+    if found.floor is None:
+        found.spike = spike_z(rows, within, step)
+    return found
+
+
+def suspects(values: np.ndarray[Any, Any]) -> tuple[float, ...]:
+    """Give the usual marks of missing values that stand apart from all others."""
+    found = []
+    for suspect in SUSPECTS:
+        others = values[~np.isin(values, SUSPECTS)]
+        if not (values == suspect).any() or not len(others):
+            continue
+        spread = max(float(np.quantile(others, 0.99) - np.quantile(others, 0.01)), 1e-9)
+        if suspect < others.min() - 0.5 * spread or suspect > others.max() + 0.5 * spread:
+            found.append(suspect)
+    return tuple(found)
+
+
+def limits(name: str, clean: "pd.Series[float]") -> tuple[float | None, float | None]:
+    """Give plausible limits: physical ones by the name where the bulk of the values keeps to them, else wide ones."""
+    if float((clean == clean.min()).mean()) > 0.5:  # it mostly rests: what counts is what it does when it does not
+        clean = clean[(clean > clean.min()) | (clean.index == clean.idxmin())]
+    low, middle, high = (float(clean.quantile(q)) for q in (0.001, 0.5, 0.999))
+    for pattern, _, least, most in LIMITS:
+        if (
+            re.fullmatch(pattern, name, re.IGNORECASE)
+            and (least is None or low >= least)
+            and (most is None or high <= most)
+        ):
+            return least, most
+    down, up = max(middle - low, 1e-6), max(high - middle, 1e-6)
+    # A long tail goes on far beyond what a sample shows of it; the other side does not.
+    lowest = middle - 3 * down if down <= 3 * up else low - 10 * down
+    highest = middle + 3 * up if up <= 3 * down else high + 10 * up
+    if clean.min() >= 0:
+        lowest = max(lowest, 0.0)
+    return _rounded(lowest, up=False), _rounded(highest, up=True)
+
+
+def _rounded(value: float, up: bool) -> float:
+    """Round to two digits, outwards."""
+    if value == 0:
+        return 0.0
+    size = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
+    return float(np.round((np.ceil if up else np.floor)(value / size) * size, 10))
+
+
+def stuck_steps(rows: pd.DataFrame, values: "pd.Series[float]", step: str, floor: float | None) -> int | None:
+    """Give how many equal values in a row are more than this variable's own nature: none if it rests anyway."""
+    kept = values.mask(values <= floor) if floor is not None else values
+    changed = (kept != kept.shift()) | (rows[STATION] != rows[STATION].shift())
+    length = changed.cumsum()[kept.notna()].value_counts()
+    if length.empty:
+        return None
+    steps = int(max(6, 4 * np.ceil(length.quantile(0.999))))
+    marks = rules.stuck(rows[STATION], rows[TIME], values, step, steps, floor)
+    caught = values[marks]
+    capped = len(caught) and float((caught == values.max()).mean()) > 0.5  # humidity at 100 %
+    return steps if steps <= 500 and marks.mean() < 0.05 and not capped else None
+
+
+def spike_z(rows: pd.DataFrame, values: "pd.Series[float]", step: str) -> float | None:
+    """Give the least robust z-score, of some, above which hardly anything lies."""
+    for z in (20.0, 40.0, 80.0):
+        if rules.spike(rows[STATION], rows[TIME], values, step, z).mean() < 1e-4:
+            return z
+    return None
+
+
+def season(values: "pd.Series[float]", rows: pd.DataFrame, step: pd.Timedelta) -> tuple[int, str]:
+    """Give the season in steps, and why: a day or a week, whichever the values repeat after more closely."""
+    if step >= pd.Timedelta("1D"):
+        return 7, "a week"
+    day = int(pd.Timedelta("1D") // step)
+    longest = rows[STATION].value_counts().index[0]
+    own = values[rows[STATION] == longest].reset_index(drop=True)
+    daily, weekly = (float(own.corr(own.shift(lag))) for lag in (day, 7 * day))
+    if weekly > daily + 0.15 and 7 * day <= 400:
+        return 7 * day, f"a week (correlation {weekly:.2f}, after a day {daily:.2f})"
+    return day, f"a day (correlation {daily:.2f})"
+
+
+def target_of(names: Sequence[str]) -> str:
+    """Guess what is to be forecast: by its name, else the last variable."""
+    lower = {name.lower(): name for name in names}
+    for wanted in TARGET_NAMES:
+        if wanted in lower:
+            return lower[wanted]
+    return names[-1]
+
+
+def relations_of(names: Sequence[str]) -> list[str]:
+    """List the relations that must hold between variables of these names."""
+    found = []
+    for less, more in RELATED:
+        one = [name for name in names if re.fullmatch(less, name, re.IGNORECASE)]
+        other = [name for name in names if re.fullmatch(more, name, re.IGNORECASE)]
+        if one and other:
+            found.append(f"{one[0]} <= {other[0]}")
+    return found

@@ -1,0 +1,147 @@
+"""What the user sees: one progress line a stage, a table, one sentence when something is wrong.
+
+All else that libraries print (on any stream, from Python or from C++) goes to a log file.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tidegate.workspace.paths import LOGS
+
+logger = logging.getLogger("tidegate")
+
+KEPT_LOGS = 50
+WIDTH = 120  # where there is no terminal to fit
+
+
+class Terminal:
+    """The two streams that reach the user, also while those of the process go to the log."""
+
+    def __init__(self) -> None:
+        """Write to the process's own streams."""
+        self.out, self.err = _console(sys.stdout), _console(sys.stderr)
+        self.log: Path | None = None
+
+
+def _console(stream: TextIO) -> Console:
+    width = None if stream.isatty() else WIDTH
+    return Console(file=stream, highlight=False, markup=False, soft_wrap=True, width=width)
+
+
+terminal = Terminal()
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[None]:
+    """Send everything printed within the block, but for the lines of this module, to a log file.
+
+    The file descriptors are redirected, not sys.stdout: C++ libraries and child processes write there too.
+    """
+    LOGS.mkdir(exist_ok=True)
+    _drop_old_logs()
+    terminal.log = LOGS / f"{datetime.now():%Y%m%d-%H%M%S}-{name}-{os.getpid()}.log"
+    with os.fdopen(os.dup(1), "w") as out, os.fdopen(os.dup(2), "w") as err:
+        terminal.out, terminal.err = _console(out), _console(err)
+        _redirect_to(terminal.log)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            terminal.out, terminal.err = _console(sys.stdout), _console(sys.stderr)
+
+
+def silence_until_exit() -> None:
+    """Send to the log what libraries print while the process ends."""
+    if terminal.log is not None:
+        with suppress(OSError):
+            _redirect_to(terminal.log)
+
+
+def _redirect_to(log: Path) -> None:
+    """Have the process's own streams write to a log file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
+
+
+def say(text: str) -> None:
+    """Print one line to the user."""
+    terminal.out.print(text)
+
+
+def complain(text: str) -> None:
+    """Print one line to the user's error stream."""
+    terminal.err.print(text, style="red")
+
+
+def show(table: Table) -> None:
+    """Print a table to the user."""
+    terminal.out.print(table)
+
+
+def confirmed(question: str) -> bool:
+    """Ask the user; no where there is nobody to ask."""
+    if not sys.stdin.isatty():
+        say(f"{question} There is nobody to ask: give --yes.")
+        return False
+    terminal.out.print(f"{question} [y/N] ", end="")
+    return input().strip().lower() in ("y", "yes")
+
+
+class StageLine:
+    """The line of one stage: its bar while it runs, its result when it is done."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        """Start the line."""
+        self.result = ""
+        self._progress = progress
+        self._task = progress.add_task(name, total=None, note="")
+
+    def __call__(self, done: float, total: float, note: str = "", loss: float | None = None) -> None:
+        """Move the bar; a `Report`."""
+        self._progress.update(self._task, completed=done, total=total, note=note)
+
+
+@contextmanager
+def stage_line(name: str) -> Iterator[StageLine]:
+    """Show a stage while it runs, and leave one line of what came of it."""
+    began = time.monotonic()
+    progress = Progress(
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(compact=True),
+        console=terminal.out,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not terminal.out.is_terminal,
+    )
+    with progress:
+        line = StageLine(progress, name)
+        yield line
+    logger.info("%s: %s", name, line.result)
+    say(f"{name:<22} {line.result}  ({time.monotonic() - began:.1f} s)")
+
+
+def _drop_old_logs() -> None:
+    for old in sorted(LOGS.glob("*.log"))[:-KEPT_LOGS]:
+        old.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The data gate: its rules, what they find, and what is held back in quarantine."""

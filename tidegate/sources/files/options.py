@@ -1,0 +1,81 @@
+"""What params.yaml says of files."""
+
+import codecs
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tidegate.sources.files.locations import holds_a_secret, names_a_secret
+from tidegate.workspace.params import Section
+from tidegate.workspace.settings import Zone
+
+TIME_PARTS = ("year", "month", "day", "hour", "minute")
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Mark = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class Options(Section):
+    """The section `dataset.options` for `source: files`."""
+
+    paths: str | Names  # files, globs or URLs (http, https, s3, gs, az); relative to the workspace
+    storage: dict[str, Any] = Field(default_factory=dict)  # of the object store: endpoint_url, anon; never a key
+    delimiter: Mark | None = None  # without these four, they are found out
+    decimal: Literal[".", ","] | None = None
+    encoding: str | None = None
+    header: Names | None = None  # the names of the columns, where files have no header line
+
+    station: str | None = None  # the column that names the station; without one, the file's name does
+    wide: str | None = None  # the variable that all columns besides the times hold, one column a station
+    stations: Names | None = None  # those columns, where there are others too
+    columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
+    missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
+
+    time: str | Names  # one column, or those of year, month, day and, if there, hour and minute
+    time_format: str | None = None  # as of strftime, or unix, unix_ms, ISO8601
+    time_zone: Zone | None = None  # of times that carry none; without it, dataset.time_zone
+    labels: Literal["begin", "end"] = "begin"  # which end of its interval a time names
+    clock_change: Literal["refuse", "infer"] = "refuse"  # local times that are ambiguous or do not exist
+    arrived: str | None = None  # the column that says when a row was known
+    arrived_format: str | None = None  # without it, time_format
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_secrets(cls, raw: Any) -> Any:  # before all else, for what else is wrong is told with what was given
+        options = raw if isinstance(raw, Mapping) else {}
+        paths = options.get("paths")
+        for path in paths if isinstance(paths, list | tuple) else [paths]:
+            if holds_a_secret(str(path)):
+                raise ValueError("a URL in paths has a password or a key in it: put it in the environment instead")
+        if names_a_secret(options.get("storage")):
+            raise ValueError("storage holds what looks like a key or a password: put it in the environment instead")
+        return raw
+
+    @field_validator("time")
+    @classmethod
+    def _known_parts(cls, time: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not isinstance(time, str) and not 3 <= len(time) <= len(TIME_PARTS):
+            raise ValueError("give one column, or the columns of year, month, day and, if there, hour and minute")
+        return time
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        try:
+            codecs.lookup(encoding or "utf-8")
+        except LookupError:
+            raise ValueError("there is no such encoding; give a name such as utf-8 or cp1252") from None
+        return encoding
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> "Options":
+        if self.wide is None and self.stations is not None:
+            raise ValueError("stations lists columns of a wide file: give wide, too, the variable that they hold")
+        if self.wide is not None and (self.station is not None or self.columns):
+            raise ValueError("in a wide file each column is a station: leave out station and columns, or wide")
+        return self
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns that hold the time."""
+        return (self.time,) if isinstance(self.time, str) else self.time

@@ -1,0 +1,110 @@
+"""The registry of MLflow: versions of the forecaster, their identity as tags, and the aliases that point to them."""
+
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
+
+from tidegate.errors import DataError
+from tidegate.tracking.store import start_run, tracking_client
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+ROOT = Path(__file__).parent.parent.parent
+
+
+def find_version(name: str, tags: Mapping[str, str]) -> ModelVersion | None:
+    """Find the registered version that bears an identity's tags."""
+    with tracking_client() as client:
+        for found in client.search_model_versions(f"name = '{name}'"):
+            if all(found.tags.get(key) == value for key, value in tags.items()):
+                return found
+    return None
+
+
+def version(name: str, number: str) -> ModelVersion:
+    """Give a version by its number."""
+    with tracking_client() as client:
+        return client.get_model_version(name, number)
+
+
+def champion(name: str) -> ModelVersion | None:
+    """Give the present champion of a registered model, if there is one."""
+    with tracking_client() as client:
+        try:
+            return client.get_model_version_by_alias(name, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in ABSENT:
+                return None
+            raise
+
+
+def version_files(found: ModelVersion) -> tuple[Path, Path]:
+    """Fetch a version's files: the model's folder and the spec of its windows.
+
+    Raises:
+        DataError: the store no longer has them.
+        ServiceError: it does not answer.
+    """
+    with tracking_client():
+        try:
+            folder = Path(download_artifacts(f"models:/{found.name}/{found.version}")) / "artifacts"
+            model = next(path.parent for path in folder.rglob("model.json"))
+        except (MlflowException, FileNotFoundError, StopIteration) as error:
+            if isinstance(error, MlflowException) and error.error_code not in ABSENT:
+                raise
+            raise DataError(
+                f"the files of {found.name} version {found.version} are gone from the store ({error})"
+            ) from None
+    return model, folder / "spec.json"
+
+
+def register(
+    name: str,
+    run_id: str,
+    model: Path,
+    spec: Path,
+    example: tuple[pd.DataFrame, pd.DataFrame],
+    tags: Mapping[str, str],
+) -> ModelVersion:
+    """Register a forecaster as a new version, with its code, signature and example."""
+    recent, forecasts = example
+    with tracking_client():
+        with start_run({}, run_id=run_id):
+            logged = mlflow.pyfunc.log_model(
+                name="forecaster",
+                python_model=str(ROOT / "tidegate" / "forecasting" / "served.py"),
+                code_paths=[str(ROOT / package) for package in ("tidegate", "models")],
+                artifacts={"model": str(model), "spec": str(spec)},
+                signature=ModelSignature(_schema(recent), _schema(forecasts)),
+                input_example=recent.assign(time=recent["time"].astype("str")),
+                pip_requirements=[f"{package}=={metadata.version(package)}" for package in PACKAGES],
+            )
+        return mlflow.register_model(logged.model_uri, name, tags=dict(tags))
+
+
+def set_alias(found: ModelVersion, alias: str) -> None:
+    """Let an alias point to a version."""
+    with tracking_client() as client:
+        client.set_registered_model_alias(found.name, alias, found.version)
+
+
+def set_tag(found: ModelVersion, key: str, value: str) -> None:
+    """Set a tag of a version."""
+    with tracking_client() as client:
+        client.set_model_version_tag(found.name, found.version, key, value)
+
+
+def _schema(frame: pd.DataFrame) -> Schema:
+    """Describe a long frame. Times are of any type: MLflow's own date type would refuse those with a zone."""
+    kinds = {"f": DataType.double, "M": AnyType()}
+    return Schema([ColSpec(kinds.get(frame[name].dtype.kind, DataType.string), name) for name in frame.columns])

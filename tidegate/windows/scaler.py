@@ -1,0 +1,95 @@
+"""The scaler: each feature at each station in units of its training span."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tidegate.errors import DataError
+from tidegate.windows.alerts import alert_events
+from tidegate.windows.calendar import calendar_values
+from tidegate.windows.panel import Doubles, Flags, Floats, Forecasts, Panel, Starts
+from tidegate.windows.spec import WindowSpec
+from tidegate.windows.window_grid import Grid
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Standardises each feature at each station: `mean` and `deviation` (stations, features)."""
+
+    mean: Doubles
+    deviation: Doubles
+
+    def scale(self, values: Doubles) -> tuple[Floats, Flags]:
+        """Scale (stations, steps, features); missing values become 0, the mean, and are flagged as not observed."""
+        scaled = (values - self.mean[:, None]) / self.deviation[:, None]
+        observed = np.isfinite(scaled)
+        return np.where(observed, scaled, 0).astype(np.float32), observed
+
+    def unscale(self, forecasts: npt.NDArray[Any], station: npt.NDArray[Any]) -> Doubles:
+        """Bring forecasts (windows, horizon, targets) of the given stations (windows,) back to their units."""
+        targets = forecasts.shape[-1]
+        mean, deviation = self.mean[station, None, :targets], self.deviation[station, None, :targets]
+        return forecasts.astype(np.float64) * deviation + mean
+
+    def in_units(self, forecasts: Forecasts, spec: WindowSpec, station: npt.NDArray[Any]) -> Forecasts:
+        """Bring a model's forecasts for the given stations (windows,) to their units; alerts have none."""
+        if spec.alert:
+            return forecasts
+        point, quantiles = self.unscale(forecasts.point, station), None
+        if forecasts.quantiles is not None:
+            each = [self.unscale(forecasts.quantiles[..., place], station) for place in range(len(spec.quantiles))]
+            quantiles = np.stack(each, axis=-1)
+        return Forecasts(point, quantiles)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what JSON can hold."""
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> "Scaler":
+        """Read what `as_json` gave."""
+        return cls(np.asarray(raw["mean"], np.float64), np.asarray(raw["deviation"], np.float64))
+
+
+def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
+    """Fit a scaler to the first `steps` of the grid alone.
+
+    Raises:
+        DataError: a target is all missing or constant there, at some station.
+    """
+    seen = grid.values[:, :steps]
+    observed = np.isfinite(seen)
+    count = observed.sum(axis=1)
+    mean = np.where(observed, seen, 0).sum(axis=1) / np.maximum(count, 1)
+    centred = np.where(observed, seen - mean[:, None], 0)
+    deviation = np.sqrt((centred**2).sum(axis=1) / np.maximum(count, 1))
+    constant = deviation < 1e-9 * np.maximum(1, np.abs(mean))
+    for column, target in enumerate(spec.targets):
+        for row, station in enumerate(grid.stations):
+            if count[row, column] == 0:
+                what = "has no value at all"
+            elif constant[row, column]:
+                what = f"is constant ({mean[row, column]:g})"
+            else:
+                continue
+            raise DataError(
+                f"Target {target} at station {station} {what} in the training span "
+                f"({grid.times[0]:%Y-%m-%d %H:%M} to {grid.times[steps - 1]:%Y-%m-%d %H:%M} UTC): "
+                "there is nothing to learn; leave the station or the target out."
+            )
+    return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate says nothing: it becomes 0
+
+
+def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | None = None) -> Panel:
+    """Scale a grid and lay its calendar beside it; `station` (rows,) says which stations of the spec its rows are."""
+    values, observed = scaler.scale(grid.values)
+    return Panel.of(
+        values,
+        observed,
+        spec,
+        calendar_values(grid.times, spec.calendar, spec.time_zone),
+        station,
+        alert_events(grid, spec),
+    )

@@ -1,0 +1,82 @@
+"""artifacts/windows: written a range of stations at a time, and read."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidegate.windows.calendar import calendar_values
+from tidegate.windows.panel import Panel, Starts
+from tidegate.windows.scaler import Scaler
+from tidegate.windows.spec import WindowSpec
+from tidegate.windows.splits import SPLITS
+from tidegate.workspace.paths import WINDOWS, read_json, require_file, write_json
+
+SPEC = "spec.json"
+
+
+class WindowsWriter:
+    """artifacts/windows while it is written, a range of stations at a time; all of it, or nothing, comes to stand."""
+
+    def __init__(self, folder: Path, spec: WindowSpec, steps: int) -> None:
+        """Lay out the arrays, (stations, steps, features), as files."""
+        self.folder, self.spec, self.row = folder, spec, 0
+        folder.mkdir()
+        shape = (len(spec.stations), steps, len(spec.features))
+        self._arrays = {
+            "values": self._array("values", np.float32, shape),
+            "observed": self._array("observed", bool, shape),
+        }
+        if spec.alert:
+            self._arrays["events"] = self._array("events", np.float32, shape[:2])
+        self._scalers: list[Scaler] = []
+        self._starts: dict[str, list[Starts]] = {split: [] for split in SPLITS}
+
+    def _array(self, name: str, kind: Any, shape: tuple[int, ...]) -> Any:
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", kind, shape)
+
+    def add(self, panel: Panel, scaler: Scaler, starts: dict[str, Starts]) -> None:
+        """Add the next stations: `panel` and `starts` count them from 0."""
+        rows = slice(self.row, self.row + len(panel.values))
+        self._arrays["values"][rows], self._arrays["observed"][rows] = panel.values, panel.observed
+        if panel.events is not None:
+            self._arrays["events"][rows] = panel.events
+        for split, own in starts.items():
+            self._starts[split].append(own + np.array([self.row, 0], np.int32))
+        self._scalers.append(scaler)
+        self.row = rows.stop
+
+    def starts(self) -> dict[str, Starts]:
+        """Give the windows of each split, by station."""
+        return {split: np.concatenate(parts) for split, parts in self._starts.items()}
+
+    def close(self, starts: dict[str, Starts], times: pd.DatetimeIndex, proof: dict[str, Any]) -> None:
+        """Write what is left: the windows, the calendar, the spec with the scaler, the proof."""
+        for array in self._arrays.values():
+            array.flush()
+        np.save(self.folder / "calendar.npy", calendar_values(times, self.spec.calendar, self.spec.time_zone))
+        for split in SPLITS:
+            np.save(self.folder / f"starts_{split}.npy", starts[split])
+        scaler = Scaler(
+            *(np.concatenate([getattr(one, part) for one in self._scalers]) for part in ("mean", "deviation"))
+        )
+        content = {"spec": self.spec.as_json(), "scaler": scaler.as_json(), "begins": str(times[0])}
+        write_json(self.folder / SPEC, content)
+        write_json(self.folder / "proof.json", proof)
+
+
+def read_windows() -> tuple[Panel, dict[str, Starts]]:
+    """Read the panel and each split's starts."""
+    require_file(WINDOWS)
+    stored = {path.stem: np.load(path, allow_pickle=False) for path in sorted(WINDOWS.glob("*.npy"))}
+    starts = {split: stored[f"starts_{split}"] for split in SPLITS}
+    spec = read_spec(WINDOWS / SPEC)[0]
+    panel = Panel.of(stored["values"], stored["observed"], spec, stored["calendar"], events=stored.get("events"))
+    return panel, starts
+
+
+def read_spec(path: Path = WINDOWS / SPEC) -> tuple[WindowSpec, Scaler]:
+    """Read the spec of the windows and the scaler."""
+    raw = read_json(path)
+    return WindowSpec.from_json(raw["spec"]), Scaler.from_json(raw["scaler"])

@@ -1,0 +1,25 @@
+"""Measurements on the regular grid, as arrays."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tidegate.windows.panel import Doubles
+from tidegate.workspace.columns import STATION, TIME
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Measurements in their own units: `values` (stations, steps, features), NaN where missing."""
+
+    stations: tuple[str, ...]
+    times: pd.DatetimeIndex
+    values: Doubles
+
+
+def to_grid(clean: pd.DataFrame, features: tuple[str, ...]) -> Grid:
+    """Fold a frame on a regular grid (sorted by station, then time) into an array."""
+    stations = tuple(clean[STATION].unique())
+    times = pd.DatetimeIndex(clean[TIME].iloc[: len(clean) // len(stations)])
+    values = clean[list(features)].to_numpy("float64").reshape(len(stations), len(times), len(features))
+    return Grid(stations, times, values)
