@@ -21,6 +21,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 import models
+from models.interface import Training
 from tidegate.evaluation import test_origins
 from tidegate.pipeline import drive
 from tidegate.windows.panel import Forecasts, Panel, Starts, evenly_spaced
@@ -55,7 +56,7 @@ def measure(name: str) -> dict[str, Any]:
         for candidate, section in {**settings.models, "last_value": LAST}.items():
             began = time.perf_counter()
             model, _ = models.fit(
-                candidate, section, panel, starts["train"], starts["validation"], settings.train, no_progress
+                candidate, section, Training(panel, starts["train"], starts["validation"], settings.train), no_progress
             )
             rows[candidate] = figures(test, model.predict(panel, test.starts), time.perf_counter() - began)
             print(f"  {candidate}: {rows[candidate]}", flush=True)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 import models
+from models.interface import Training
 from tidegate.windows.calendar import calendar_values
 from tidegate.windows.panel import Panel, Starts
 from tidegate.windows.spec import WindowSpec
@@ -179,7 +180,8 @@ def measure(name: str) -> dict[str, Any]:
         began = time.perf_counter()
         recipe = Train(**{**RECIPE, **cell.recipe, "seed": seed})
         section = {**NET, **cell.net}
-        model, history = models.fit("gru", section, panel, windows["train"], windows["validation"], recipe, no_progress)
+        training = Training(panel, windows["train"], windows["validation"], recipe)
+        model, history = models.fit("gru", section, training, no_progress)
         seconds = time.perf_counter() - began
         own = {"seed": seed, **score(model, panel, windows["test"]), "seconds": round(seconds)}
         own["validation_mse"] = score(model, panel, windows["validation"])["mse"]
@@ -188,7 +190,7 @@ def measure(name: str) -> dict[str, Any]:
         print(f"  {cell.name} seed {seed}: {json.dumps(rows[-1])}", flush=True)
     section = {"family": "naive", "method": "seasonal"}
     naive, _ = models.fit(
-        "naive", section, panel, windows["train"], windows["validation"], Train(**RECIPE), no_progress
+        "naive", section, Training(panel, windows["train"], windows["validation"], Train(**RECIPE)), no_progress
     )
     settings = {"lookback": cell.lookback, "calendar": cell.calendar, **cell.net, **cell.recipe}
     baseline = {key: round(value, 5) for key, value in score(naive, panel, windows["test"]).items()}

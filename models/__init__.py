@@ -7,6 +7,7 @@ Keras before a net is built, so that checking params.yaml stays quick.
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,8 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models.conformal import CalibratedModel
-from models.interface import History, Model, ModelOptions
+from models.interface import History, Model, ModelOptions, Training
 from tidegate.errors import SettingsError
-from tidegate.windows.panel import Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.params import parse, require_known
 from tidegate.workspace.paths import PARAMS, read_json, write_json
@@ -59,19 +59,17 @@ def recipe(name: str, section: Mapping[str, Any], train: Train) -> Train:
 
 
 def fit(
-    name: str,
-    section: Mapping[str, Any],
-    panel: Panel,
-    train: Starts,
-    validation: Starts,
-    shared: Train,
-    report: Progress,
-    checkpoint: Path | None = None,
+    name: str, section: Mapping[str, Any], training: Training, progress: Progress, checkpoint: Path | None = None
 ) -> tuple[CalibratedModel, History]:
-    """Train a candidate, and calibrate it on the validation windows; give it with its learning curve."""
-    model = CalibratedModel(make(name, section, panel.spec), panel.spec)
-    history = model.model.fit(panel, train, validation, recipe(name, section, shared), report, checkpoint)
-    model.calibrate(panel, validation)
+    """Train a candidate, and calibrate it on the validation windows; give it with its learning curve.
+
+    `training.recipe` is the shared recipe; what the candidate's own section says otherwise is put into it here.
+    """
+    spec = training.panel.spec
+    model = CalibratedModel(make(name, section, spec), spec)
+    own_recipe = recipe(name, section, training.recipe)
+    history = model.model.fit(replace(training, recipe=own_recipe), progress, checkpoint)
+    model.calibrate(training.panel, training.validation)
     return model, history
 
 

@@ -19,13 +19,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from models.interface import ModelOptions
+from models.interface import History, ModelOptions, Training
 from tidegate.errors import DataError
 from tidegate.windows.calendar import calendar_columns
 from tidegate.windows.panel import Floats, Forecasts, Panel, Starts, newest_step
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.progress import Progress
-from tidegate.workspace.settings import Real, Steps, Train, Window
+from tidegate.workspace.settings import Real, Steps, Window
 
 SPACE = {"ridge": (1e-6, 1.0), "normalise": ["none", "last"]}  # what tuning searches, unless told otherwise
 CHUNK = 8192  # windows read from the panel at a time
@@ -59,20 +59,13 @@ class Family:
         inputs, outputs = self.order * len(spec.features) + ahead, spec.outcomes * len(spec.targets)
         self.weights, self.bias = np.zeros((inputs, outputs), np.float32), np.zeros(outputs, np.float32)
 
-    def fit(
-        self,
-        panel: Panel,
-        train: Starts,
-        validation: Starts,
-        recipe: Train,
-        report: Progress,
-        checkpoint: Path | None = None,
-    ) -> list[dict[str, float]]:
+    def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Solve the normal equations, from windows whose targets are all observed.
 
         Raises:
             DataError: there is no such window.
         """
+        panel, train = training.panel, training.train
         inputs, outputs = self.weights.shape
         gram, cross = np.zeros((inputs, inputs)), np.zeros((inputs, outputs))
         sum_x, sum_y, count = np.zeros(inputs), np.zeros(outputs), 0
@@ -88,7 +81,7 @@ class Family:
             sum_x += x.sum(axis=0, dtype=np.float64)
             sum_y += y.sum(axis=0, dtype=np.float64)
             count += len(x)
-            report(first + len(chunk), len(train), "windows")
+            progress(first + len(chunk), len(train), "windows")
         if not count:
             raise DataError(
                 f"No training window has all {self.spec.horizon} target steps observed: shorten the horizon."

@@ -1,5 +1,6 @@
 """What every family keeps to, and what the sections of all families have in common."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,18 +12,20 @@ from tidegate.workspace.settings import Train, Window
 History = list[dict[str, float]]  # one row an epoch
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a candidate learns from: the panel, its training and validation windows, and the recipe."""
+
+    panel: Panel
+    train: Starts  # (windows, 2)
+    validation: Starts
+    recipe: Train
+
+
 class Model(Protocol):
     """A forecaster of scaled windows. Made as `Family(options, spec)`."""
 
-    def fit(
-        self,
-        panel: Panel,
-        train: Starts,
-        validation: Starts,
-        recipe: Train,
-        report: Progress,
-        checkpoint: Path | None = None,
-    ) -> History:
+    def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Learn from the training windows; give the learning curve, empty if there is none.
 
         What takes long keeps a file at `checkpoint`, if that is given, and goes on from it after a kill.

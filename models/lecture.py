@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.interface import ModelOptions
+from models.interface import History, ModelOptions, Training
 from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.params import require_known
 from tidegate.workspace.progress import Progress
-from tidegate.workspace.settings import Steps, Train, Window
+from tidegate.workspace.settings import Steps, Window
 
 if TYPE_CHECKING:
     import keras
@@ -54,32 +54,25 @@ class Family:
         self.row = spec.stations.index(name)
         self.net: Any = None
 
-    def fit(
-        self,
-        panel: Panel,
-        train: Starts,
-        validation: Starts,
-        recipe: Train,
-        report: Progress,
-        checkpoint: Path | None = None,
-    ) -> list[dict[str, float]]:
+    def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Train as taught; of the shared recipe only the seed and the learning rate are used."""
         import keras
 
-        from models.nets import training
+        from models.nets.training import ProgressCallback, start_training
         from models.nets.training_state import TrainingState
 
-        training.start_training(recipe.seed, recipe.device)
+        panel, recipe = training.panel, training.recipe
+        start_training(recipe.seed, recipe.device)
         self.net = build_net(self.options, len(self.spec.targets), recipe.seed)
         self.net.compile(keras.optimizers.Adam(recipe.learning_rate), loss="mse", jit_compile=False)
-        x, y, weight = self._sequences(panel, train)
+        x, y, weight = self._sequences(panel, training.train)
         course = TrainingState(self.net, None, checkpoint)
         done, epochs = course.resume(self.net.optimizer), self.options.epochs
         if done < epochs:
             self.net.fit(
                 x, y, BATCH, epochs, initial_epoch=done, sample_weight=weight, shuffle=False, verbose=0,
-                validation_data=self._sequences(panel, validation), validation_batch_size=BATCH,
-                callbacks=[training.ProgressCallback(report, epochs, -(-len(x) // BATCH)), course],
+                validation_data=self._sequences(panel, training.validation), validation_batch_size=BATCH,
+                callbacks=[ProgressCallback(progress, epochs, -(-len(x) // BATCH)), course],
             )  # fmt: skip
         return course.curve
 

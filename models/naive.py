@@ -17,12 +17,12 @@ from typing import Literal
 
 import numpy as np
 
-from models.interface import ModelOptions
+from models.interface import History, ModelOptions, Training
 from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts, newest_step
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.paths import read_json, write_json
 from tidegate.workspace.progress import Progress
-from tidegate.workspace.settings import Train, Window
+from tidegate.workspace.settings import Window
 
 OF_ALERTS = ("prior", "persistence")
 STATE = "frequencies.json"
@@ -51,18 +51,10 @@ class Family:
         self.season = spec.season if options.method == "seasonal" else 1
         self.frequencies = [0.5, 0.5]  # of alerts: after none, after one
 
-    def fit(
-        self,
-        panel: Panel,
-        train: Starts,
-        validation: Starts,
-        recipe: Train,
-        report: Progress,
-        checkpoint: Path | None = None,
-    ) -> list[dict[str, float]]:
+    def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Count alerts; of values there is nothing to learn."""
         if self.method in OF_ALERTS:
-            self.count(panel, train)
+            self.count(training.panel, training.train)
         return []
 
     def count(self, panel: Panel, train: Starts) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.interface import ModelOptions
+from models.interface import History, ModelOptions, Training
 from tidegate.windows.panel import Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.progress import Progress
@@ -75,28 +75,23 @@ class Family:
         self.options, self.spec = options, spec
         self.net: Any = None
 
-    def fit(
-        self,
-        panel: Panel,
-        train: Starts,
-        validation: Starts,
-        recipe: Train,
-        report: Progress,
-        checkpoint: Path | None = None,
-    ) -> list[dict[str, float]]:
+    def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Train by backpropagation through time; the weights of the best validation epoch stand."""
-        from models.nets import outputs, training
+        from models.nets import outputs
+        from models.nets.training import fit_net, start_training
 
+        recipe = training.recipe
         cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
-        with training.start_training(recipe.seed, recipe.device, recipe.replicas):
+        with start_training(recipe.seed, recipe.device, recipe.replicas):
             self.net = build_net(self.options, self.spec, recipe.seed)
-            return training.fit(self.net, panel, train, validation, recipe, cost, report, checkpoint)
+            return fit_net(self.net, training, cost, progress, checkpoint)
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""
-        from models.nets import outputs, training
+        from models.nets import outputs
+        from models.nets.training import predict_net
 
-        output = training.predict(self.net, panel, starts)
+        output = predict_net(self.net, panel, starts)
         return outputs.forecasts(_kind(self.options, self.spec), self.spec.quantiles, output)
 
     def gradient_flow(self, panel: Panel, starts: Starts, recipe: Train) -> "GradientFlow":
@@ -135,10 +130,7 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
     inputs = windowed.inputs_of(spec, truth=options.teacher_forcing > 0)
     normal, shift, scale = Normalise(options.normalise, name="normalise")(*windowed.target_inputs(inputs, spec))
     tokens = _tokens(options, spec, inputs, normal, seeds)
-    state = cells.stack(
-        tokens, options.cell, options.units, options.layers, options.bidirectional,
-        options.dropout, options.layer_norm, options.residual, seeds,
-    )  # fmt: skip
+    state = cells.stack(tokens, options, seeds)
     shape = heads.HeadShape(
         spec.outcomes,
         len(spec.targets),

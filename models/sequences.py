@@ -72,7 +72,7 @@ class Classifier:
         self.nets: list[Any] = []
         self.mean = self.deviation = np.zeros(1, np.float32)
 
-    def fit(self, train: Sequences, report: Progress = no_progress) -> None:
+    def fit(self, train: Sequences, progress: Progress = no_progress) -> None:
         """Learn.
 
         Raises:
@@ -108,7 +108,7 @@ class Classifier:
                 shuffle=False,
             )
             self.nets.append(net)
-            report(member + 1, self.options.members, "nets")
+            progress(member + 1, self.options.members, "nets")
 
     def probabilities(self, sequences: Sequences) -> Floats:
         """Give each class's probability: (sequences, classes), in the order of `classes`."""

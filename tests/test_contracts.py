@@ -17,7 +17,7 @@ PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 PARAMS = YAML(typ="safe").load(ROOT / "params.yaml")
 VERBS = {path.stem for path in (ROOT / "tidegate" / "stages").glob("[!_]*.py")}
 NO_LOGIC = {"tidegate", "tidegate.stages"}  # packages that hold only a docstring and switches
-GRAPH = grimp.build_graph("tidegate", "models", include_external_packages=False)
+GRAPH = grimp.build_graph("tidegate", "models", exclude_type_checking_imports=True)
 
 
 def modules_behind(module: str) -> set[str]:

@@ -8,10 +8,13 @@ GRU (Cho et al., arXiv:1406.1078); models/equations.py writes them out. Between 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras.initializers import GlorotUniform, Orthogonal
+
+if TYPE_CHECKING:
+    from models.recurrent import Options
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -27,30 +30,20 @@ def recurrent_layer(cell: str, units: int, seeds: Iterator[int], **kwargs: Any) 
     )
 
 
-def stack(
-    tokens: Any,
-    cell: str,
-    units: int,
-    layers: int,
-    bidirectional: bool,
-    dropout: float,
-    layer_norm: bool,
-    residual: bool,
-    seeds: Iterator[int],
-) -> list[Any]:
+def stack(tokens: Any, options: "Options", seeds: Iterator[int]) -> list[Any]:
     """Read the tokens (rows, tokens, columns) through all layers; give the last one's state: [h], or [h, c] of an LSTM.
 
     Each part is (rows, units), twice as wide if read in both directions.
     """
-    sequence = tokens
+    sequence, cell, layers = tokens, options.cell, options.layers
     for layer in range(1, layers + 1):
-        made = recurrent_layer(
-            cell, units, seeds, return_sequences=layer < layers, return_state=True, name=f"{cell}_{layer}"
+        cells = recurrent_layer(
+            cell, options.units, seeds, return_sequences=layer < layers, return_state=True, name=f"{cell}_{layer}"
         )
-        if bidirectional:
-            made = keras.layers.Bidirectional(made, name=f"both_ways_{layer}")
-        read, *state = made(sequence)
-        if bidirectional:
+        if options.bidirectional:
+            cells = keras.layers.Bidirectional(cells, name=f"both_ways_{layer}")
+        read, *state = cells(sequence)
+        if options.bidirectional:
             half = len(state) // 2
             state = [
                 keras.layers.Concatenate()([forth, back])
@@ -58,11 +51,11 @@ def stack(
             ]
             read = state[0] if layer == layers else read
         before = sequence if layer < layers else sequence[:, -1]
-        if residual and before.shape[-1] == read.shape[-1]:
+        if options.residual and before.shape[-1] == read.shape[-1]:
             read = keras.layers.Add(name=f"residual_{layer}")([read, before])
-        if layer_norm:
+        if options.layer_norm:
             read = keras.layers.LayerNormalization(name=f"layer_norm_{layer}")(read)
-        if dropout and layer < layers:
-            read = keras.layers.Dropout(dropout, seed=next(seeds), name=f"dropout_{layer}")(read)
+        if options.dropout and layer < layers:
+            read = keras.layers.Dropout(options.dropout, seed=next(seeds), name=f"dropout_{layer}")(read)
         sequence = read
     return [sequence, *state[1:]]

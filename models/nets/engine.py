@@ -46,7 +46,7 @@ def configure(device: str, replicas: int) -> AbstractContextManager[Any]:
             "in dvc.yaml), or set train.device to any."
         )
     if BACKEND != "tensorflow":
-        if (device == "cpu" and gpus()) or replicas > 1 or machines().many:
+        if (device == "cpu" and gpus()) or replicas > 1 or machines().several:
             raise UserError(
                 f"KERAS_BACKEND is {BACKEND}, which takes whatever device it finds, and one: leave train.device and "
                 "train.replicas out, or train with tensorflow."
@@ -62,7 +62,7 @@ def configure(device: str, replicas: int) -> AbstractContextManager[Any]:
 @functools.cache
 def _strategy(replicas: int) -> Any:
     """Make the strategy, once a process: devices cannot be divided anew, nor machines be met again."""
-    if machines().many:
+    if machines().several:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if replicas == 1:
         return None
@@ -111,7 +111,7 @@ class Trainable(keras.Model):
 
 def _rows(logs: Any) -> Any:
     """Give each number of several machines an axis: Keras takes their mean over it."""
-    return {name: ops.expand_dims(value, 0) for name, value in logs.items()} if machines().many else logs
+    return {name: ops.expand_dims(value, 0) for name, value in logs.items()} if machines().several else logs
 
 
 def gpus() -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from models.interface import History, Training
 from models.nets import engine
 from models.nets.outputs import Cost
 from models.nets.training_state import TrainingState
@@ -56,10 +57,10 @@ def draw_batches(starts: Starts, batches: int, batch: int, seed: int, first: int
 class ProgressCallback(keras.callbacks.Callback):
     """Reports epochs and the newest validation loss."""
 
-    def __init__(self, report: Progress, epochs: int, batches: int) -> None:
-        """Report to `report`."""
+    def __init__(self, progress: Progress, epochs: int, batches: int) -> None:
+        """Report to `progress`."""
         super().__init__()
-        self.report, self.epochs, self.batches = report, epochs, batches
+        self.progress, self.epochs, self.batches = progress, epochs, batches
         self.epoch, self.note = 0, ""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -69,13 +70,13 @@ class ProgressCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the bar."""
         note = f"epoch {self.epoch + 1}/{self.epochs}{self.note}"
-        self.report(self.epoch + (batch + 1) / self.batches, self.epochs, note)
+        self.progress(self.epoch + (batch + 1) / self.batches, self.epochs, note)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note the validation loss."""
         loss = float((logs or {})["val_loss"])
         self.note = f" · validation loss {loss:.4f}"
-        self.report(epoch + 1, self.epochs, f"epoch {epoch + 1}/{self.epochs}{self.note}", loss)
+        self.progress(epoch + 1, self.epochs, f"epoch {epoch + 1}/{self.epochs}{self.note}", loss)
 
 
 def learning_rate(recipe: Train, epoch: int) -> float:
@@ -95,28 +96,22 @@ def optimizer_of(recipe: Train) -> keras.optimizers.Optimizer:
     )
 
 
-def fit(
-    net: keras.Model,
-    panel: Panel,
-    train: Starts,
-    validation: Starts,
-    recipe: Train,
-    cost: Cost,
-    report: Progress,
-    checkpoint: Path | None = None,
-) -> list[dict[str, float]]:
+def fit_net(
+    net: keras.Model, training: Training, cost: Cost, progress: Progress, checkpoint: Path | None = None
+) -> History:
     """Train the net in place; give its learning curve, one row an epoch; the best epoch's weights stand.
 
     With a checkpoint, a training that was killed goes on after its last whole epoch.
     """
-    model = WindowedModel(net, panel, cost)
+    recipe, train, validation = training.recipe, training.train, training.validation
+    model = WindowedModel(net, training.panel, cost)
     batch = min(recipe.batch_windows, len(train), len(validation))
     batch = max(1, batch // engine.replica_count()) * engine.replica_count()
     batches = max(1, min(recipe.epoch_windows, len(train)) // batch)
     course = TrainingState(net, recipe.patience_epochs, checkpoint)
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch: learning_rate(recipe, epoch)),
-        ProgressCallback(report, recipe.epochs, batches),
+        ProgressCallback(progress, recipe.epochs, batches),
         course,
     ]
     # No XLA: Keras turns it off where operations are deterministic.
@@ -142,7 +137,7 @@ def fit(
     return course.curve
 
 
-def predict(net: keras.Model, panel: Panel, starts: Starts) -> Floats:
+def predict_net(net: keras.Model, panel: Panel, starts: Starts) -> Floats:
     """Give the net's output for the windows: (windows, horizon, targets, numbers)."""
     if not len(starts):
         return np.empty((0, *net.output.shape[1:]), np.float32)

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 import models
+from models.interface import Training
 from tidegate.errors import SettingsError
 from tidegate.evaluation import test_origins
 from tidegate.measurements import frame as long_frame
@@ -85,7 +86,8 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     starts = {split: starts_in(grid, spec, spans[split], settings.window.min_observed_share) for split in SPLITS}
     prove(starts, spec, spans["train"][1], settings.window.gap, grid.times)
     section = settings.models[name]
-    model, _ = models.fit(name, section, panel, starts["train"], starts["validation"], settings.train, no_progress)
+    training = Training(panel, starts["train"], starts["validation"], settings.train)
+    model, _ = models.fit(name, section, training, no_progress)
     test = test_origins.test_origins_of(panel, starts, scaler)
     forecasts = scaler.in_units(model.predict(panel, test.starts), spec, test.starts[:, 0])
     figures = {key: metric(test.compare(forecasts)) for key, metric in test.metrics.items()}

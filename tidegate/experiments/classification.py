@@ -26,7 +26,7 @@ from tidegate.workspace.settings import Settings
 NET = "recurrent"
 
 
-def run(settings: Settings, train: Path, test: Path, report: Progress) -> pd.DataFrame:
+def run(settings: Settings, train: Path, test: Path, progress: Progress) -> pd.DataFrame:
     """Train on one file, score on the other; give a row of scores for each classifier.
 
     Raises:
@@ -37,7 +37,7 @@ def run(settings: Settings, train: Path, test: Path, report: Progress) -> pd.Dat
     known, asked = read_ts(train), read_ts(test)
     check(known, asked, train, test)
     classifier = Classifier(options)
-    classifier.fit(known, report)
+    classifier.fit(known, progress)
     chances = {NET: classifier.probabilities(asked), **baselines(known, asked)}
     truth = np.array([classifier.classes.index(label) for label in asked.labels])
     rated = {name: scores(truth, said) for name, said in chances.items()}

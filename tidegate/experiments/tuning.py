@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ruamel.yaml import YAML
 
 import models
+from models.interface import Training
 from tidegate.errors import SettingsError, TidegateError
 from tidegate.tracking import runs
 from tidegate.windows.panel import evenly_spaced as evenly
@@ -219,7 +220,7 @@ def _error(trial: optuna.Trial, settings: Settings, name: str, values: Mapping[s
     models.check({name: section}, settings.window, settings.train)
     model = models.make(name, section, panel.spec)
     recipe = models.recipe(name, section, settings.train)
-    model.fit(panel, starts["train"], starts["validation"], recipe, watch)
+    model.fit(Training(panel, starts["train"], starts["validation"], recipe), watch)
     seen = evenly(starts["validation"], VALIDATION_WINDOWS)
     truth, observed = panel.future(seen)
     error = np.where(observed, model.predict(panel, seen).point - truth, np.nan)

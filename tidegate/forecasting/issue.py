@@ -61,7 +61,7 @@ class IssuedForecasts:
 
 def issue_forecasts(
     settings: Settings,
-    report: Progress,
+    progress: Progress,
     as_of: str | None,
     span: Span | None,
     spread: ParallelMap = serial_map,
@@ -71,7 +71,7 @@ def issue_forecasts(
 
     Args:
         settings: of the workspace.
-        report: hears of each month of origins.
+        progress: hears of each month of origins.
         as_of: forecast from the latest complete step up to then, with nothing measured later; the newest by default.
         span: instead, from every step of a span, both ends included.
         spread: has groups of stations forecast side by side.
@@ -116,7 +116,7 @@ def issue_forecasts(
         new, kept = _keep(folder / f"{month}.parquet", spec, own, make)
         database = table.store_forecasts(settings.forecast.table, ["model", "version", *KEYS], kept)
         made.append(new)
-        report(done, len(by_month), month)
+        progress(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
     return IssuedForecasts(pd.concat(made), database, origins, str(champion.version), candidate, folder, strangers)
 

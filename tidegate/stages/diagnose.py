@@ -19,13 +19,13 @@ from tidegate.workspace.settings import Settings
 COLUMNS = ["model", "steps_back", "gradient_norm", "clipped_norm"]
 
 
-def run(settings: Settings, report: Progress) -> str:
+def run(settings: Settings, progress: Progress) -> str:
     """Measure gradient flow on training windows; give one line of how much reaches the oldest step."""
     panel, starts = read_windows()
     chosen = evenly_spaced(starts["train"], settings.diagnose.windows)
     flows: dict[str, pd.DataFrame] = {}
     for done, (name, section) in enumerate(settings.models.items()):
-        report(done, len(settings.models), name)
+        progress(done, len(settings.models), name)
         model = models.load(MODELS / name)[0].model
         if not hasattr(model, "gradient_flow"):
             continue

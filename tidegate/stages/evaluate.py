@@ -15,13 +15,13 @@ from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
 
-def run(settings: Settings, report: Progress) -> str:
+def run(settings: Settings, progress: Progress) -> str:
     """Evaluate all candidates; give one line of which is best."""
     baseline = models.baseline_of(settings.models, settings.window)
     test = read_test_origins()
     compared = {}
     for done, name in enumerate(settings.models):
-        report(done, len(settings.models), name)
+        progress(done, len(settings.models), name)
         compared[name] = test.compare(forecasts_of(name, test))
     scores = score(compared, test.metrics, baseline, settings.evaluate.metric)
     with atomic_output(EVALUATION) as folder:

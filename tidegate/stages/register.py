@@ -16,7 +16,7 @@ from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
 
-def run(settings: Settings, report: Progress) -> str:
+def run(settings: Settings, progress: Progress) -> str:
     """Put the best candidate before the gate; give one line of what was decided."""
     scores = read_json(EVALUATION / "metrics.json")
     metric = settings.evaluate.metric
@@ -27,10 +27,10 @@ def run(settings: Settings, report: Progress) -> str:
     if found is not None:
         decision = decision_of(found)  # this identity has been before the gate
     else:
-        report(1, 3, f"{name} against the baseline and the champion")
+        progress(1, 3, f"{name} against the baseline and the champion")
         decision = decide(settings, name, scores)
         if decision.registered:
-            report(2, 3, f"registering {name}")
+            progress(2, 3, f"registering {name}")
             found = _register(settings, run_id, whose, decision)
     if found is not None and COMPLETE not in found.tags:
         _point_aliases(found, decision)

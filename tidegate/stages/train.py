@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 import models
+from models.interface import Training
 from tidegate.tracking import runs, utilisation
 from tidegate.windows.store import read_windows
 from tidegate.workspace import identity
@@ -24,22 +25,20 @@ from tidegate.workspace.settings import Settings
 COLUMNS = ["epoch", "train_loss", "validation_loss", "learning_rate"]
 
 
-def run(settings: Settings, report: Progress, name: str) -> str:
+def run(settings: Settings, progress: Progress, name: str) -> str:
     """Train the candidate `name`; give one line of what it learnt."""
     require_known(name, settings.models, "the candidate")
     panel, starts = read_windows()
     section = settings.models[name]
+    training = Training(panel, starts["train"], starts["validation"], settings.train)
     checkpoint = CHECKPOINTS / f"{name}-{_what(settings, name)}.npz"
     team = machines()
     began = time.perf_counter()
     with utilisation.measure_utilisation() as used:
-        model, history = models.fit(
-            name, section, panel, starts["train"], starts["validation"], settings.train, report,
-            None if team.many else checkpoint,
-        )  # fmt: skip
+        model, history = models.fit(name, section, training, progress, None if team.several else checkpoint)
     seconds = time.perf_counter() - began
     if not team.leads:
-        return f"took part as machine {team.place + 1} of {team.count}; the first keeps what was learnt"
+        return f"took part as machine {team.index + 1} of {team.count}; the first keeps what was learnt"
     with atomic_output(MODELS / name) as folder:
         folder.mkdir()
         models.save(model, section, panel.spec, folder)

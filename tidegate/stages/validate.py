@@ -14,11 +14,11 @@ from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
 
-def run(settings: Settings, report: Progress) -> str:
+def run(settings: Settings, progress: Progress) -> str:
     """Validate data/; give one line of what passed."""
     check_releases(settings.validate_)
     network = survey(settings)
-    report(0, 1, f"{network.rows.sum():,} rows")
+    progress(0, 1, f"{network.rows.sum():,} rows")
     for made in (VALIDATION_PARTS, CLEAN, PROFILE):  # what did not pass is not to be taken for what did
         remove(made)
     VALIDATION_PARTS.mkdir(parents=True)
@@ -29,7 +29,7 @@ def run(settings: Settings, report: Progress) -> str:
     parts = []
     for done, part in enumerate(map_parts(judge, jobs), start=1):
         parts.append(part)
-        report(done, len(jobs), f"{done} of {len(jobs)} groups of stations")
+        progress(done, len(jobs), f"{done} of {len(jobs)} groups of stations")
     findings = write_results(settings, network, parts)
     findings_of.require_open(findings, settings.validate_)
     join_parts(VALIDATION_PARTS.glob("*.clean.parquet"), CLEAN, clean_schema(settings))

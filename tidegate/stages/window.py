@@ -19,7 +19,7 @@ from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
 
-def run(settings: Settings, report: Progress) -> str:
+def run(settings: Settings, progress: Progress) -> str:
     """Window the clean data, a range of stations at a time; give one line of how many windows each split holds."""
     chosen = settings.window
     rows, times = extent(CLEAN)
@@ -36,7 +36,7 @@ def run(settings: Settings, report: Progress) -> str:
             if spec.alert:
                 alerts += float(panel.future(own["train"])[0].sum())
             store.add(panel, scaler, own)
-            report(store.row, len(rows), f"{store.row:,} stations")
+            progress(store.row, len(rows), f"{store.row:,} stations")
         starts = store.starts()
         proof = prove(starts, spec, spans["train"][1], chosen.gap, times)
         if spec.alert:

@@ -36,17 +36,17 @@ class Machines:
     """The machines that share one training, and which of them this is."""
 
     count: int = 1
-    place: int = 0
+    index: int = 0
 
     @property
-    def many(self) -> bool:
+    def several(self) -> bool:
         """Say whether there is more than one."""
         return self.count > 1
 
     @property
     def leads(self) -> bool:
         """Say whether it is this one that keeps what was learnt."""
-        return self.place == 0
+        return self.index == 0
 
 
 def machines() -> Machines:
@@ -65,7 +65,7 @@ def machines() -> Machines:
             found = Machines(0)
     except (ValueError, KeyError, TypeError):
         found = Machines(0)
-    if not 0 <= found.place < found.count:
+    if not 0 <= found.index < found.count:
         raise UserError(
             f'{CLUSTER} is {said!r}: give {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": "worker", '
             '"index": 0}}, with this machine\'s place among the workers as its index.'

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from grids import grid_of, ramp
 from panels import all_starts, noise, spec_of
 
 from tidegate.errors import DataError, GateClosed
@@ -10,17 +11,7 @@ from tidegate.windows.leakage import prove
 from tidegate.windows.scaler import Scaler, fit_scaler
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.splits import SPLITS, split_spans, starts_in
-from tidegate.windows.window_grid import Grid, to_grid
-
-
-def grid_of(values: np.ndarray) -> Grid:
-    times = pd.date_range("2024-01-01", periods=values.shape[1], freq="h", tz="UTC")
-    return Grid(tuple(f"S{number}" for number in range(len(values))), times, values)
-
-
-def ramp(stations: int = 2, steps: int = 100, features: int = 2) -> np.ndarray:
-    cells = np.arange(stations * steps * features, dtype=float)
-    return cells.reshape(stations, steps, features)
+from tidegate.windows.window_grid import to_grid
 
 
 def build(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import refused
-from test_sequences import waves
+from commands import refused
+from sequences import waves
 from workspaces import run_in, set_params
 
 from models.sequences import Classifier, Sequences, pad

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from nets import SHORT as RECIPE
 from panels import all_starts, cycle, noise, spec_of
-from test_recurrent import RECIPE
 
 import models
+from models.interface import Training
 from tidegate.workspace.progress import no_progress
 
 
@@ -14,7 +15,7 @@ def test_measuring_gradient_flow_changes_nothing(cell: str) -> None:
     panel = cycle(spec_of(2, 1, lookback=24, horizon=4, season=12), 200)
     model = models.make("x", {"family": "recurrent", "cell": cell, "units": 8}, panel.spec)
     starts = all_starts(panel, end=150)
-    model.fit(panel, starts, all_starts(panel, 150), RECIPE, no_progress)
+    model.fit(Training(panel, starts, all_starts(panel, 150), RECIPE), no_progress)
     before = model.predict(panel, starts[:20]).point
     flow = model.gradient_flow(panel, starts[:64], RECIPE)  # type: ignore[attr-defined]
     assert flow.norms.shape == (24,) and (flow.norms > 0).all()
@@ -26,7 +27,7 @@ def test_gradients_vanish_in_an_rnn_and_live_in_an_lstm_that_keeps() -> None:
     starts, kept = all_starts(panel), {}
     for cell in ("rnn", "lstm"):
         model = models.make("x", {"family": "recurrent", "cell": cell, "units": 4}, panel.spec)
-        model.fit(panel, starts, starts, RECIPE, no_progress)
+        model.fit(Training(panel, starts, starts, RECIPE), no_progress)
         layer = model.net.get_layer(f"{cell}_1")  # type: ignore[attr-defined]
         kernel, recurrent, bias = layer.get_weights()
         if cell == "rnn":
@@ -45,7 +46,7 @@ def test_gradient_flow_is_the_derivative_of_the_loss_in_the_state() -> None:
     panel = noise(spec_of(1, 1, lookback=6, horizon=4), 80, missing=0)
     model = models.make("x", {"family": "recurrent", "cell": "gru", "units": 5}, panel.spec)
     starts = all_starts(panel)
-    model.fit(panel, starts, starts, RECIPE, no_progress)
+    model.fit(Training(panel, starts, starts, RECIPE), no_progress)
     flow = model.gradient_flow(panel, starts[:9], RECIPE)  # type: ignore[attr-defined]
     kernel = np.asarray(model.net.get_layer("head").kernel)  # type: ignore[attr-defined]
     off = np.sign(model.predict(panel, starts[:9]).point - panel.future(starts[:9])[0])[..., 0] / 4

@@ -5,16 +5,15 @@ import itertools
 import json
 import logging
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import pandas as pd
 import pytest
+from http_services import Service
 
 from tidegate.errors import ServiceError, SettingsError, SourceError, TidegateError
 from tidegate.sources import Source, open_source, read_all
@@ -25,40 +24,6 @@ from tidegate.workspace.settings import Dataset
 
 KEY = "s3cret/Key+9"
 SPAN = "?station={station}&from={since}&to={until}"
-
-
-class Service:
-    """Answers each request as `reply` says: an object, or (status, headers, body); keeps what it was asked."""
-
-    def __init__(self, reply: Callable[["Service", dict[str, str]], Any]) -> None:
-        self.asked: list[str] = []
-        self.headers: list[dict[str, str]] = []
-        self.leave = threading.Event()
-        service = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                service.asked.append(self.path)
-                service.headers.append(dict(self.headers))
-                query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-                answer = reply(service, query)
-                status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
-                content = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in ({"Content-Length": str(len(content))} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-                self.close_connection = headers.get("Connection") == "close"
-
-            def log_message(self, *words: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from nets import NETS, RECIPE, fitted
 from panels import all_starts, noise, spec_of
-from test_models import NETS, RECIPE, fitted
 
 import models
+from models.interface import Training
 from models.recurrent import Options, build_net
 from tidegate.windows.panel import Panel, evenly_spaced
 from tidegate.workspace.progress import no_progress
@@ -119,7 +120,7 @@ def test_the_weights_of_the_best_epoch_stand() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 8, "patience_epochs": 2, "learning_rate": 0.5})
     model = models.make("gru", {"family": "recurrent", "cell": "gru", "units": 8}, panel.spec)
     train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
-    history = model.fit(panel, train, validation, recipe, no_progress)
+    history = model.fit(Training(panel, train, validation, recipe), no_progress)
     best = min(row["validation_loss"] for row in history)
     whole = len(validation) // 32 * 32
     assert len(history) <= 8
@@ -151,6 +152,6 @@ def test_averaged_weights_are_validated_and_kept() -> None:
     recipe = RECIPE.model_copy(update={"epochs": 4, "averaging": 0.9, "learning_rate": 0.05, "patience_epochs": 9})
     model = models.make("x", {"family": "recurrent", "cell": "gru", "units": 6}, panel.spec)
     validation = all_starts(panel, 130)[:32]
-    history = model.fit(panel, all_starts(panel, end=130), validation, recipe, no_progress)
+    history = model.fit(Training(panel, all_starts(panel, end=130), validation, recipe), no_progress)
     reached = float(np.abs(model.predict(panel, validation).point - panel.future(validation)[0]).mean())
     assert reached == pytest.approx(min(row["validation_loss"] for row in history), rel=1e-4)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nets import SHORT as RECIPE
 from panels import all_starts, cycle, noise, spec_of
 from workspaces import ROOT
 
 import models
 from models.conformal import CalibratedModel
+from models.interface import Training
 from models.recurrent import Options, build_net
 from tidegate.errors import SettingsError
 from tidegate.windows.panel import Panel
@@ -19,7 +21,6 @@ from tidegate.workspace import settings
 from tidegate.workspace.progress import no_progress
 
 SETTINGS = settings.load_settings(ROOT / "params.yaml")
-RECIPE = SETTINGS.train.model_copy(update={"epochs": 2, "epoch_windows": 128, "batch_windows": 32})
 LEVELS = (0.1, 0.5, 0.9)
 VARIANTS: dict[str, dict[str, object]] = {
     "deep": {"cell": "lstm", "layers": 2, "dropout": 0.2, "layer_norm": True, "residual": True},
@@ -54,7 +55,9 @@ def trained(name: str) -> CalibratedModel:
 
 def fitted(name: str, panel: Panel) -> CalibratedModel:
     section = {"family": "recurrent", "units": 6, **VARIANTS[name]}
-    return models.fit(name, section, panel, all_starts(panel, end=100), all_starts(panel, 100), RECIPE, no_progress)[0]
+    return models.fit(
+        name, section, Training(panel, all_starts(panel, end=100), all_starts(panel, 100), RECIPE), no_progress
+    )[0]
 
 
 def changed(panel: Panel, station: int, steps: slice, by: float = 1.0, features: slice = slice(None)) -> Panel:
@@ -110,7 +113,7 @@ def test_a_shift_in_the_target_shifts_the_forecast(normalise: str) -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=4), 160, missing=0.1)
     section = {"family": "recurrent", "cell": "gru", "units": 6, "normalise": normalise}
     model = models.make("x", section, panel.spec)
-    model.fit(panel, all_starts(panel, end=100), all_starts(panel, 100), RECIPE, no_progress)
+    model.fit(Training(panel, all_starts(panel, end=100), all_starts(panel, 100), RECIPE), no_progress)
     starts = all_starts(panel)[:30]
     shifted = replace(panel, values=np.where(panel.observed, panel.values + 5, 0).astype(np.float32))
     moved = model.predict(shifted, starts).point - model.predict(panel, starts).point
@@ -126,7 +129,7 @@ def test_shuffled_time_destroys_skill() -> None:
     def skill(panel: Panel) -> float:
         train, rest = all_starts(panel, end=160), all_starts(panel, 160)
         section = {"family": "recurrent", "cell": "gru", "units": 8}
-        model = models.fit("x", section, panel, train, rest, recipe, no_progress)[0]
+        model = models.fit("x", section, Training(panel, train, rest, recipe), no_progress)[0]
         truth = panel.future(rest)[0]
         return 1 - float(np.abs(model.predict(panel, rest).point - truth).mean() / np.abs(truth).mean())
 

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from nets import RECIPE, fitted
 from panels import all_starts, noise, spec_of
-from test_models import RECIPE, fitted
 
 import models
+from models.interface import Training
 from tidegate.errors import DataError
 from tidegate.windows.panel import Panel
 from tidegate.workspace.progress import no_progress
@@ -24,7 +25,7 @@ def test_linear_autoregression_of_one_series_is_the_autoregression_of_statsmodel
     panel = Panel.of(values, np.ones(values.shape, bool), spec)
     model = models.make("x", {"family": "autoregressive", "ridge": 1e-12}, spec)
     starts = all_starts(panel)
-    model.fit(panel, starts, starts, RECIPE, no_progress)
+    model.fit(Training(panel, starts, starts, RECIPE), no_progress)
     twin = AutoReg(values[0, :, 0].astype(np.float64), lags=3).fit()
     weights = model.weights[:, 0]  # type: ignore[attr-defined]
     assert np.allclose(weights[::-1], twin.params[1:], atol=1e-4)
@@ -37,7 +38,7 @@ def test_linear_autoregression_uses_what_is_known_ahead() -> None:
     panel.values[:, 1:, 0] = 2 * panel.values[:, 1:, 1]  # the target is twice what is known of its own step
     starts = all_starts(panel, first=1)
     model = models.make("x", {"family": "autoregressive", "ridge": 1e-9}, spec)
-    model.fit(panel, starts, starts, RECIPE, no_progress)
+    model.fit(Training(panel, starts, starts, RECIPE), no_progress)
     assert np.allclose(model.predict(panel, starts).point, panel.future(starts)[0], atol=1e-3)
 
 
@@ -47,7 +48,7 @@ def test_linear_autoregression_is_ridge_regression_on_the_flattened_lookback() -
     panel = noise(spec_of(2, 2, lookback=4, horizon=3), steps=200, missing=0)
     starts = all_starts(panel, end=120)
     model = models.make("linear", {"family": "autoregressive", "ridge": 0.5}, panel.spec)
-    model.fit(panel, starts, starts, RECIPE, no_progress)
+    model.fit(Training(panel, starts, starts, RECIPE), no_progress)
     x, y = panel.past(starts)[0].reshape(len(starts), -1), panel.future(starts)[0].reshape(len(starts), -1)
     twin = Ridge(alpha=0.5 * len(starts)).fit(x.astype(np.float64), y.astype(np.float64))
     assert np.allclose(model.predict(panel, starts).point.reshape(len(starts), -1), twin.predict(x), atol=1e-5)

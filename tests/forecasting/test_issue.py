@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import refused
 from servers import postgres
 from sqlalchemy import create_engine
-from test_cli import refused
 from workspaces import ROOT, run_in
 
 from tidegate.errors import DataError, ServiceError, UserError

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from grids import grid_of
 from panels import spec_of
-from test_windows import grid_of
 from workspaces import run_in, set_params
 
 from tidegate.forecasting.forecaster import Forecaster

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from commands import refused
+from http_services import Service
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from ingests import hashes, make, stored
 from servers import create_database, postgres
 from sqlalchemy import NullPool, create_engine, text
-from test_cli import refused
-from test_http_json import Service
-from test_ingest import hashes, make, stored
 from workspaces import make_workspace, run_in, set_params
 
 from tidegate.errors import SourceError, TidegateError

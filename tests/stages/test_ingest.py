@@ -1,29 +1,20 @@
 """data/: idempotent, incremental, atomic, and nothing lost."""
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from workspaces import ROOT, TINY, set_params
+from ingests import hashes, make, stored
 
 from tidegate.errors import DataError
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.versions import StoredRows, superseded
 from tidegate.sources import open_source, plan
 from tidegate.stages import ingest
-from tidegate.workspace import settings
 from tidegate.workspace.progress import no_progress
 from tidegate.workspace.settings import Settings
 
 HEADER = "station,time,x\n"
-
-
-def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> Settings:
-    monkeypatch.chdir(folder)
-    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    set_params(folder, {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}})
-    return settings.load_settings()
 
 
 def from_files(folder: Path, monkeypatch: pytest.MonkeyPatch, conflict: str = "last", **options: object) -> Settings:
@@ -42,15 +33,6 @@ def from_files(folder: Path, monkeypatch: pytest.MonkeyPatch, conflict: str = "l
 def write(folder: Path, rows: str, name: str = "a.csv") -> None:
     (folder / "in").mkdir(exist_ok=True)
     (folder / "in" / name).write_text(HEADER + rows)
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in (folder / "data").rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
-
-
-def stored(folder: Path, kind: str = "measurements") -> pd.DataFrame:
-    return pd.concat([long_frame.read_frame(path) for path in sorted((folder / "data" / kind).glob("*.parquet"))])
 
 
 def test_data_hold_one_sorted_row_for_each_station_and_time_by_month(

@@ -1,11 +1,12 @@
 """Devices: a GPU that is asked for must be there, and what was used is said."""
 
 import pytest
+from nets import SHORT as RECIPE
 from panels import all_starts, noise, spec_of
-from test_recurrent import RECIPE
 
 import models
 from models import lecture
+from models.interface import Training
 from models.recurrent import Options, build_net
 from tidegate.errors import GateClosed
 from tidegate.workspace.progress import no_progress
@@ -20,16 +21,16 @@ def test_a_training_that_wants_a_gpu_refuses_to_run_on_a_cpu() -> None:
     recipe, starts = RECIPE.model_copy(update={"device": "gpu"}), all_starts(panel)
     for section in ({"family": "recurrent", "cell": "gru", "units": 4}, {"family": "lecture", "epochs": 1}):
         with pytest.raises(GateClosed, match=r"train\.device is gpu, and tensorflow sees none"):
-            models.fit("x", section, panel, starts, starts, recipe, no_progress)
+            models.fit("x", section, Training(panel, starts, starts, recipe), no_progress)
 
 
 def test_what_a_net_has_learnt_on_is_said() -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
     starts, section = all_starts(panel), {"family": "recurrent", "cell": "gru", "units": 4}
-    said = models.training_device(models.fit("x", section, panel, starts, starts, RECIPE, no_progress)[0])
+    said = models.training_device(models.fit("x", section, Training(panel, starts, starts, RECIPE), no_progress)[0])
     assert set(said) == {"engine", "device", "memory_gib", "kernel"} and float(said["memory_gib"]) > 0
     naive = {"family": "naive", "method": "last"}
-    assert models.training_device(models.fit("x", naive, panel, starts, starts, RECIPE, no_progress)[0]) == {}
+    assert models.training_device(models.fit("x", naive, Training(panel, starts, starts, RECIPE), no_progress)[0]) == {}
 
 
 def test_the_kernel_is_cudnn_where_the_layers_are_what_it_computes() -> None:

@@ -8,52 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from panels import all_starts, noise, spec_of
+from interrupted import train
 from workspaces import ENVIRONMENT, ROOT
 
-import models
-from tidegate.workspace import settings
-from tidegate.workspace.progress import Progress, no_progress
-
-RECIPE = settings.load_settings(ROOT / "params.yaml").train
-CHANGES = {
-    "epochs": 6,
-    "epoch_windows": 128,
-    "batch_windows": 32,
-    "averaging": 0.9,
-    "weight_decay": 0.01,
-    "patience_epochs": 9,
-}
-SECTIONS = {
-    "gru": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
-    "taught": {"family": "recurrent", "cell": "lstm", "units": 5, "head": "recursive", "teacher_forcing": 0.5},
-    "lecture": {"family": "lecture", "units": 4, "epochs": 6},
-}
-
-
-def train(name: str, folder: Path, report: Progress, **changes: float) -> None:
-    """Train on noise; write the model and its curve into the folder."""
-    panel = noise(spec_of(2, 2, lookback=8, horizon=3), 200)
-    recipe = RECIPE.model_copy(update={**CHANGES, **changes})
-    folder.mkdir(exist_ok=True)
-    starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
-    model, history = models.fit(
-        name, SECTIONS[name], panel, starts, validation, recipe, report, folder / "checkpoint.npz"
-    )
-    models.save(model, SECTIONS[name], panel.spec, folder)
-    (folder / "history.json").write_text(json.dumps(history))
-
-
-def train_and_die(name: str, folder: str, moment: str) -> None:
-    """Train in this process, which kills itself when so many epochs are done."""
-
-    def report(done: float, total: float, note: str = "", loss: float | None = None) -> None:
-        if done >= float(moment):
-            import os
-
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    train(name, Path(folder), report)
+from tidegate.workspace.progress import no_progress
 
 
 def bits(folder: Path) -> dict[str, bytes]:
@@ -66,8 +24,8 @@ def bits(folder: Path) -> dict[str, bytes]:
 def test_killed_at_any_epoch_it_ends_bit_identical(name: str, moments: list[str], tmp_path: Path) -> None:
     train(name, tmp_path / "undisturbed", no_progress)
     for moment in moments:  # one after the other, of the same training
-        script = f"import test_course; test_course.train_and_die({name!r}, {str(tmp_path / 'killed')!r}, {moment!r})"
-        env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
+        script = f"import interrupted; interrupted.train_and_die({name!r}, {str(tmp_path / 'killed')!r}, {moment!r})"
+        env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests' / 'support'}:{ROOT}"}
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, check=False)
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
         with np.load(tmp_path / "killed" / "checkpoint.npz") as kept:

@@ -4,39 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nets import LEARN, RECIPE, SECTIONS, fitted
 from panels import all_starts, cycle, noise, spec_of
-from workspaces import ROOT
 
 import models
 from models.conformal import CalibratedModel
 from tidegate.errors import SettingsError
 from tidegate.windows.panel import Panel
-from tidegate.workspace import settings
-from tidegate.workspace.progress import no_progress
-from tidegate.workspace.settings import Train
 
-RECIPE = settings.load_settings(ROOT / "params.yaml").train.model_copy(
-    update={"epochs": 3, "epoch_windows": 256, "batch_windows": 32, "patience_epochs": 3, "learning_rate": 0.01}
-)
-SECTIONS = {
-    "seasonal": {"family": "naive", "method": "seasonal"},
-    "last": {"family": "naive", "method": "last"},
-    "drift": {"family": "naive", "method": "drift"},
-    "linear": {"family": "autoregressive", "ridge": 1e-6},
-    "short": {"family": "autoregressive", "order": 4, "normalise": "last"},
-    "lecture": {"family": "lecture", "units": 6, "epochs": 2},
-    "rnn": {"family": "recurrent", "cell": "rnn", "units": 8},
-    "lstm": {"family": "recurrent", "cell": "lstm", "units": 8},
-    "gru": {"family": "recurrent", "cell": "gru", "units": 8, "layers": 2, "dropout": 0.1},
-}
-LEARN = ["linear", "short", "lecture", "rnn", "lstm", "gru"]
-NETS = ["rnn", "lstm", "gru"]
 every = pytest.mark.parametrize("name", SECTIONS)
-
-
-def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> CalibratedModel:
-    train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
-    return models.fit(name, SECTIONS[name], panel, train, validation, recipe, no_progress)[0]
 
 
 def error(model: CalibratedModel, panel: Panel) -> float:

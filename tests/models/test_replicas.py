@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interrupted import RECIPE
 from panels import all_starts, noise, spec_of
 from servers import free_ports
-from test_course import RECIPE
 from workspaces import ENVIRONMENT, ROOT
 
 import models
+from models.interface import Training
 from tidegate.errors import UserError
 from tidegate.windows.panel import Panel
 from tidegate.workspace.processes import Machines, machines
@@ -34,7 +35,7 @@ def train(folder: str, replicas: int = 1) -> None:
     changes = {"epochs": 4, "epoch_windows": 128, "batch_windows": 32, "replicas": replicas}
     starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
     model, history = models.fit(
-        "gru", SECTION, panel, starts, validation, RECIPE.model_copy(update=changes), no_progress
+        "gru", SECTION, Training(panel, starts, validation, RECIPE.model_copy(update=changes)), no_progress
     )
     models.save(model, SECTION, panel.spec, Path(folder))
     said = {"history": history, "point": model.predict(panel, starts[:9]).point.tolist()}
@@ -120,4 +121,4 @@ def test_a_cluster_that_is_none_is_refused(said: str, monkeypatch: pytest.Monkey
 
 def test_without_a_cluster_a_machine_leads_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    assert machines() == Machines() and machines().leads and not machines().many
+    assert machines() == Machines() and machines().leads and not machines().several

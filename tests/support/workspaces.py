@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = dict(os.environ)  # as it was before MLflow set the store that a test uses
 REAL_DATA = ROOT.parent / "shared" / "data"
 

@@ -8,6 +8,7 @@ from panels import all_starts, spec_of
 
 import models
 from models.conformal import CalibratedModel
+from models.interface import Training
 from tidegate.windows.panel import Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
 
@@ -75,14 +76,14 @@ def test_a_step_that_was_never_measured_is_left_as_it_is() -> None:
 
 
 def test_every_family_is_calibrated_and_its_point_stays_its_own() -> None:
-    from test_models import RECIPE
+    from nets import RECIPE
 
     from tidegate.workspace.progress import no_progress
 
     panel = restless(1200)
     train, validation = all_starts(panel, end=600), all_starts(panel, 600)
     section = {"family": "naive", "method": "last"}
-    model, _ = models.fit("x", section, panel, train, validation, RECIPE, no_progress)
+    model, _ = models.fit("x", section, Training(panel, train, validation, RECIPE), no_progress)
     assert np.array_equal(model.predict(panel, validation).point, model.model.predict(panel, validation).point)
     assert coverage(model, panel, validation) == pytest.approx(0.9, abs=0.01)
 

@@ -1,0 +1,28 @@
+"""A data store in a folder: made, filled and looked at."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from workspaces import ROOT, TINY, set_params
+
+from tidegate.measurements import frame as long_frame
+from tidegate.workspace import settings
+from tidegate.workspace.settings import Settings
+
+
+def make(folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: object) -> Settings:
+    monkeypatch.chdir(folder)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    set_params(folder, {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}})
+    return settings.load_settings()
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in (folder / "data").rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+def stored(folder: Path, kind: str = "measurements") -> pd.DataFrame:
+    return pd.concat([long_frame.read_frame(path) for path in sorted((folder / "data" / kind).glob("*.parquet"))])
