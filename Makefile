@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run up repro check test test-all test-fast bench bench-accuracy bench-scale lock clean
+.PHONY: help install run up repro check test test-all test-fast bench bench-accuracy bench-scale docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -46,6 +46,9 @@ bench-accuracy: $(INSTALLED) ## measure accuracy on published protocols (hours)
 
 bench-scale: $(INSTALLED) ## measure how ingest, gate and windows grow with the stations (15 minutes)
 	@$(BIN)/python bench/scale.py
+
+docs: $(INSTALLED) ## write the tables of the documentation that follow from the code
+	@$(BIN)/python docs/tables.py
 
 lock: $(INSTALLED) ## resolve the pins anew
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -95,13 +95,13 @@ def boosted_trees(panel: Panel, starts: dict[str, Starts], asked: Starts) -> For
 
     parts = {"train": evenly_spaced(starts["train"], TREE_WINDOWS), "validation": starts["validation"], "asked": asked}
     lags = {name: columns(panel, part) for name, part in parts.items()}
-    ahead = {name: panel.ahead(part) for name, part in parts.items()}
+    ahead = {name: panel.known_ahead(part) for name, part in parts.items()}
     truths = {}
     for name in ("train", "validation"):
         future, observed = panel.future(parts[name])
         truths[name] = np.where(observed, future, np.nan)
-    said = np.zeros((len(asked), panel.spec.horizon, 1))
-    for step in range(panel.spec.horizon):
+    said = np.zeros((len(asked), panel.spec.horizon_steps, 1))
+    for step in range(panel.spec.horizon_steps):
         tables = {name: np.concatenate([lags[name], ahead[name][:, step]], axis=1) for name in parts}
         sets = {}
         for name, truth in truths.items():
@@ -118,11 +118,12 @@ def columns(panel: Panel, part: Starts) -> np.ndarray:
     """Lay lags side by side, NaN where missing: (windows, columns), the station first."""
     station, first = panel.station[part[:, 0]].astype(np.float32), part[:, 1]
     cells = np.where(panel.observed, panel.values, np.nan)
-    newest = first + panel.spec.lookback - 1
-    near = [lag for lag in range(panel.spec.lookback) if lag < panel.spec.season or lag % panel.spec.season == 0]
+    newest = first + panel.spec.lookback_steps - 1
+    season = panel.spec.season_steps
+    near = [lag for lag in range(panel.spec.lookback_steps) if lag < season or lag % season == 0]
     laid = [station]
     for feature in range(len(panel.spec.features)):
-        lags = range(panel.spec.lookback) if feature < len(panel.spec.targets) else near
+        lags = range(panel.spec.lookback_steps) if feature < len(panel.spec.targets) else near
         laid += [cells[part[:, 0], newest - lag, feature] for lag in lags]
     return np.stack(laid, axis=1).astype(np.float32)
 

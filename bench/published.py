@@ -142,15 +142,15 @@ def panel_of(cell: Cell) -> tuple[Panel, dict[str, Starts]]:
     )
     times = pd.DatetimeIndex(channels.index[:test]).tz_localize("UTC")  # the files' own clock
     known = calendar_values(times, cell.calendar, "UTC")
-    panel = Panel.of(values[None].astype(np.float32), np.ones((1, *values.shape), bool), spec, known)
+    panel = Panel.create(values[None].astype(np.float32), np.ones((1, *values.shape), bool), spec, known)
     spans = {"train": (cell.lookback, train), "validation": (train, validation), "test": (validation, test)}
     return panel, {name: starts(spec, *span) for name, span in spans.items()}
 
 
 def starts(spec: WindowSpec, first: int, end: int) -> Starts:
     """List the windows whose targets lie within a span."""
-    origins = np.arange(first, end - spec.horizon + 1)
-    return np.stack([np.zeros_like(origins), origins - spec.lookback], axis=1).astype(np.int32)
+    origins = np.arange(first, end - spec.horizon_steps + 1)
+    return np.stack([np.zeros_like(origins), origins - spec.lookback_steps], axis=1).astype(np.int32)
 
 
 def score(model: Any, panel: Panel, windows: Starts) -> dict[str, float]:

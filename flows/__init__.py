@@ -1,1 +1,1 @@
-"""Prefect: order, retries, schedules. What is done in each step stands in tidegate/."""
+"""The Prefect flows: order, retries, schedules. The work of each step is in tidegate/."""

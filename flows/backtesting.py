@@ -1,4 +1,4 @@
-"""Backtesting: rolling origins with refit, a piece for each fold of each candidate."""
+"""Backtesting: rolling origins with refit, one Prefect task per fold and candidate."""
 
 from prefect import flow
 
@@ -9,12 +9,12 @@ from tidegate.pipeline import drive
 
 @flow(name="backtesting", validate_parameters=False)
 def backtesting(names: list[str] | None = None, refit_every: int = 720, workers: int = 1) -> None:
-    """Measure the candidates in every fold, and write artifacts/backtest.csv.
+    """Score the candidates in every fold, and write artifacts/backtest.csv.
 
     Args:
         names: Candidates of params.yaml; all of them by default.
-        refit_every: Origins after which each is trained anew.
-        workers: Processes that work side by side, unless TIDEGATE_DASK names a cluster.
+        refit_every: Number of origins after which each candidate is trained again.
+        workers: Number of parallel processes, unless TIDEGATE_DASK names a cluster.
     """
-    with parallel_workers(workers) as spread:
-        backtest.run(drive.checked_settings(), names or [], refit_every, spread)
+    with parallel_workers(workers) as parallel_map:
+        backtest.run(drive.checked_settings(), names or [], refit_every, parallel_map)

@@ -1,6 +1,6 @@
-"""Fan-out: pieces of work as Prefect tasks, in processes of this machine or on a Dask cluster.
+"""Fan-out: parts of a job as Prefect tasks, in processes of this machine or on a Dask cluster.
 
-Not in threads: Keras holds its random state and its graphs for the whole process.
+Threads would not do: Keras keeps its random state and its graphs per process.
 """
 
 import os
@@ -19,50 +19,50 @@ DASK = "TIDEGATE_DASK"
 
 
 @task(name="piece", task_run_name="{name}", persist_result=False)
-def part(name: str, work: Callable[[Any], Any], given: Any) -> Any:
-    """Do one piece."""
-    return work(given)
+def run_part(name: str, work: Callable[[Any], Any], item: Any) -> Any:
+    """Do the work of one part."""
+    return work(item)
 
 
 @contextmanager
 def parallel_workers(workers: int) -> Iterator[ParallelMap]:
-    """Within a flow: have pieces done by so many processes, or by the cluster that TIDEGATE_DASK names.
+    """Within a flow: give a parallel map over `workers` processes, or over the cluster that TIDEGATE_DASK names.
 
     Raises:
-        UserError: there is an address, and no prefect-dask.
-        ServiceError: nobody works there.
+        UserError: a cluster is named, but prefect-dask is not installed.
+        ServiceError: the cluster does not answer, or has no workers.
     """
     with _runner(workers) as runner:
-        yield _spread(runner)
+        yield _parallel_map(runner)
 
 
-def _spread(runner: TaskRunner[Any]) -> ParallelMap:
-    def spread(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
-        futures = [runner.submit(part, {"name": name, "work": work, "given": given}) for name, given in pieces.items()]
+def _parallel_map(runner: TaskRunner[Any]) -> ParallelMap:
+    def parallel_map(work: Callable[[Any], Any], parts: Mapping[str, Any]) -> list[Any]:
+        futures = [runner.submit(run_part, {"name": name, "work": work, "item": item}) for name, item in parts.items()]
         return [future.result() for future in futures]
 
-    return spread
+    return parallel_map
 
 
 @contextmanager
-def station_groups_shared() -> Iterator[None]:
-    """Within a flow: have the groups of stations of a stage done as `runner` in params.yaml says."""
-    chosen = settings.load_settings().runner
-    if chosen == "none":
+def parallel_station_groups() -> Iterator[None]:
+    """Within a flow: process a stage's groups of stations in parallel, as `runner` in params.yaml says."""
+    name = settings.load_settings().runner
+    if name == "none":
         yield
         return
-    with _chosen(chosen) as runner, map_parts_with(_spread(runner)):
+    with _runner_named(name) as runner, map_parts_with(_parallel_map(runner)):
         yield
 
 
 @flow(name="shared-out", validate_parameters=False)
-def shared_out(work: Callable[[], None]) -> None:
-    """Do a stage's work, its groups of stations shared out."""
-    with station_groups_shared():
+def with_parallel_groups(work: Callable[[], None]) -> None:
+    """Do a stage's work, with its groups of stations in parallel."""
+    with parallel_station_groups():
         work()
 
 
-def _chosen(name: str) -> TaskRunner[Any]:
+def _runner_named(name: str) -> TaskRunner[Any]:
     cores = len(os.sched_getaffinity(0))
     if name == "processes":
         return ProcessPoolTaskRunner(max_workers=cores)
@@ -80,17 +80,17 @@ def _dask(address: str | None, workers: int) -> TaskRunner[Any]:
         from prefect_dask import DaskTaskRunner
     except ImportError:
         raise UserError(
-            f"Dask ({address or 'a cluster of its own'}) is asked for, and not installed: pip install prefect-dask."
+            f"Dask ({address or 'a cluster of its own'}) is needed, but not installed: pip install prefect-dask."
         ) from None
     if address is None:
         return DaskTaskRunner(cluster_kwargs={"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None})
     try:
         with Client(address, timeout="10s") as client:
-            manned = bool(client.scheduler_info()["workers"])
+            has_workers = bool(client.scheduler_info()["workers"])
     except (OSError, ValueError) as error:
         raise ServiceError(
             f"No Dask scheduler answers at {address} ({error}): start one, or name another, in {DASK} or runner."
         ) from None
-    if not manned:
+    if not has_workers:
         raise ServiceError(f"The Dask scheduler at {address} has no workers: start one in this workspace.")
     return DaskTaskRunner(address=address)

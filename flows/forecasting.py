@@ -1,4 +1,4 @@
-"""Forecasting: ingest what is new, then forecast every station with the champion."""
+"""Forecasting: ingest new rows, then forecast every station with the champion."""
 
 from pathlib import Path
 
@@ -17,18 +17,18 @@ FORECAST = StageRun("forecast", retries=3)
 
 @flow(name="hindcasting", validate_parameters=False)
 def hindcasting(as_of: str | None, span: Span | None, workers: int) -> Path:
-    """Issue forecasts of past moments, groups of stations side by side."""
-    with parallel_workers(workers) as spread:
-        return drive.forecast(as_of, span, spread, workers)
+    """Issue forecasts from past origins, groups of stations in parallel."""
+    with parallel_workers(workers) as parallel_map:
+        return drive.forecast(as_of, span, parallel_map, workers)
 
 
 @flow(name="forecasting", validate_parameters=False)
 def forecasting(as_of: str | None = None, first: str | None = None, last: str | None = None) -> None:
-    """Issue forecasts from the newest complete step; what was issued before stands.
+    """Issue forecasts from the newest complete step; forecasts that were issued before are not changed.
 
     Args:
-        as_of: Instead, from the latest complete step up to this time, UTC; nothing is ingested then.
-        first: Instead, from every step of a span, of which this is the first; nothing is ingested then.
+        as_of: Forecast from the newest complete step up to this time (UTC) instead, without an ingest.
+        first: Forecast from every step of a span instead, without an ingest; this is its first step.
         last: The last step of that span.
     """
     upkeep.tidy()

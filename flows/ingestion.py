@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows import upkeep
-from flows.fanout import station_groups_shared
+from flows.fanout import parallel_station_groups
 from flows.tasks import as_task
 from tidegate.pipeline import drive
 from tidegate.pipeline.dag import StageRun
@@ -13,9 +13,9 @@ INGEST = StageRun("ingest", retries=3)
 
 @flow(name="ingestion", validate_parameters=False)
 def ingestion() -> None:
-    """Bring data/ up to date with its source; a second time changes nothing."""
+    """Bring data/ up to date with its source; without new rows nothing changes."""
     upkeep.tidy()
-    with station_groups_shared():
+    with parallel_station_groups():
         as_task(INGEST, drive.ingest)
 
 

@@ -1,4 +1,4 @@
-"""Tuning: a search for a candidate's settings, a piece for each trial."""
+"""Tuning: a search for a candidate's settings, one Prefect task per trial."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +13,16 @@ from tidegate.pipeline.console import say
 
 @flow(name="tuning", validate_parameters=False)
 def search(name: str, trials: int, space: Mapping[str, Any], workers: int = 1) -> None:
-    """Search until there are so many finished trials; a later call goes on.
+    """Search until `trials` trials have finished; a later call continues the search.
 
     Args:
         name: A candidate of params.yaml.
-        trials: Trials in all, those of earlier calls included.
-        space: Choices, or the two ends of a range, by dotted key.
-        workers: Processes that work side by side, unless TIDEGATE_DASK names a cluster.
+        trials: Number of trials, those of earlier calls included.
+        space: By dotted key: a list of choices, or the two ends of a range.
+        workers: Number of parallel processes, unless TIDEGATE_DASK names a cluster.
     """
-    with parallel_workers(workers) as spread:
+    with parallel_workers(workers) as parallel_map:
         tuning.search(
             drive.checked_settings(), name, trials, space,
-            lambda number, outcome: say(f"trial {number:<4} {outcome}"), spread, workers,
+            lambda number, outcome: say(f"trial {number:<4} {outcome}"), parallel_map, workers,
         )  # fmt: skip

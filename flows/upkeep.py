@@ -1,4 +1,4 @@
-"""What every flow does first: close what dead processes left open, and stand for runs that were missed."""
+"""What every flow does first: close the runs of dead processes, and cancel scheduled runs that were missed."""
 
 import logging
 import threading
@@ -28,30 +28,30 @@ from tidegate.tracking import runs
 from tidegate.workspace import processes
 
 logger = logging.getLogger("tidegate")
-MARK = "process:"  # of the tag that names the process of a flow run
-BEAT_SECONDS = 15.0
+PROCESS_TAG = "process:"  # prefix of the tag that names the process of a flow run
+HEARTBEAT_SECONDS = 15.0
 
 
 def tidy() -> None:
-    """Mark this flow run as this process's, and put the server and the tracking store in order."""
+    """Tag this flow run with its process, and close or cancel old runs on the Prefect server and in MLflow."""
     with get_client(sync_client=True) as client:
-        own = runtime.flow_run.id
-        if own:
-            client.update_flow_run(own, tags=_tags())
+        run_id = runtime.flow_run.id
+        if run_id:
+            client.update_flow_run(run_id, tags=_tags())
         closed = close_dead(client) + _tidy_tracking()
-        missed = stand_for_missed(client, str(own)) if own else 0
-    logger.info("closed %d runs that dead processes had left; stand for %d that were missed", closed, missed)
+        missed = cancel_missed(client, str(run_id)) if run_id else 0
+    logger.info("closed %d runs of dead processes; cancelled %d scheduled runs that were missed", closed, missed)
 
 
 @contextmanager
 def heartbeat() -> Iterator[None]:
-    """Touch this flow run now and then, so that who waits for it knows that its machine is alive."""
-    over = threading.Event()
+    """Update this flow run regularly, so that the run that waits for it knows that its machine is alive."""
+    ended = threading.Event()
 
     def beat() -> None:
         with get_client(sync_client=True) as client:
-            while not over.wait(BEAT_SECONDS):
-                with suppress(Exception):  # the server is away for a moment: the next beat comes
+            while not ended.wait(HEARTBEAT_SECONDS):
+                with suppress(Exception):  # the server is away for a moment: the next heartbeat follows
                     client.update_flow_run(runtime.flow_run.id, tags=tags)
 
     tags = _tags()
@@ -60,30 +60,30 @@ def heartbeat() -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         thread.join()
 
 
 def _tidy_tracking() -> int:
-    """Send MLflow what waits on disk, and close what dead processes left open there; it may be away."""
+    """Send MLflow the records that wait on disk, and close runs of dead processes there; MLflow may be away."""
     runs.send_unsent()
     try:
-        return runs.close_dead()
+        return runs.close_dead_runs()
     except ServiceError as error:
         logger.warning("%s", error)
         return 0
 
 
 def _tags() -> list[str]:
-    return [*runtime.flow_run.tags, MARK + processes.mark()]
+    return [*runtime.flow_run.tags, PROCESS_TAG + processes.mark()]
 
 
 def close_dead(client: SyncPrefectClient) -> int:
-    """Close flow runs, and their tasks, that are said to run in a process of this host that is gone; count them."""
+    """Mark flow runs and their tasks as crashed if their process on this host is gone; count the flow runs."""
     closed = 0
     for run in client.read_flow_runs(flow_run_filter=_in_state(StateType.RUNNING)):
-        marks = [tag.removeprefix(MARK) for tag in run.tags if tag.startswith(MARK)]
-        if not marks or not processes.is_dead(marks[-1]):  # the newest mark: a run may have been tried again
+        marks = [tag.removeprefix(PROCESS_TAG) for tag in run.tags if tag.startswith(PROCESS_TAG)]
+        if not marks or not processes.is_dead(marks[-1]):  # the newest tag: a run may have been retried
             continue
         reason: State[Any] = Crashed(
             message=f"Its process is gone ({marks[-1]}): it was killed, or its machine was switched off."
@@ -96,25 +96,25 @@ def close_dead(client: SyncPrefectClient) -> int:
     return closed
 
 
-def stand_for_missed(client: SyncPrefectClient, own: str) -> int:
-    """Cancel the other scheduled runs of this deployment that are due: this one does their work; count them.
+def cancel_missed(client: SyncPrefectClient, run_id: str) -> int:
+    """Cancel the other due runs of this deployment, since the flow run `run_id` does their work; count them.
 
-    Runs that somebody asked for are left alone.
+    Runs that a person started are not cancelled.
     """
     deployment = runtime.deployment.id
     if not deployment:
         return 0
     due = _in_state(StateType.SCHEDULED)
     due.expected_start_time = FlowRunFilterExpectedStartTime(before_=now("UTC"))
-    # Fetched by a worker and put off, because this run has the deployment's only slot.
+    # A worker has fetched these and postponed them, because this run has the deployment's only slot.
     waiting = FlowRunFilter(state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["AwaitingConcurrencySlot"])))
-    ours = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-    runs: list[FlowRun] = []
-    for chosen in (due, waiting):
-        runs += client.read_flow_runs(flow_run_filter=chosen, deployment_filter=ours)
-    missed = [run for run in runs if run.auto_scheduled and str(run.id) != own]
+    of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+    due_runs: list[FlowRun] = []
+    for run_filter in (due, waiting):
+        due_runs += client.read_flow_runs(flow_run_filter=run_filter, deployment_filter=of_deployment)
+    missed = [run for run in due_runs if run.auto_scheduled and str(run.id) != run_id]
     for run in missed:
-        reason = f"It was missed; flow run {own}, of the same deployment, stands for it."
+        reason = f"It was missed; flow run {run_id} of the same deployment does its work."
         client.set_flow_run_state(run.id, Cancelled(message=reason), force=True)
     return len(missed)
 

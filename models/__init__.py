@@ -1,8 +1,8 @@
-"""What learns: one family a file, one line in the table, one section of params.yaml a candidate.
+"""The forecasting models: each family has a file and a line in FAMILIES; each candidate has a section of params.yaml.
 
-A family's module has `Options` (its section of params.yaml) and a class `Family` that is a `Model`; see interface.py.
-A section may hold `train`, where this candidate's recipe differs from the one that all share. No module here imports
-Keras before a net is built, so that checking params.yaml stays quick.
+The module of a family has a class `Options` (its section of params.yaml) and a class `Family`, which is a `Model`; see
+interface.py. A section may hold `train`, with the settings in which the candidate's recipe differs from the shared one.
+No module here imports Keras before a net is built, so checking params.yaml stays fast.
 """
 
 import os
@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# Before any file imports Keras: not what a user's own Keras configuration says, but what the environment does.
+# Set before Keras is imported anywhere, so that a user's own Keras configuration file does not choose the engine.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models.conformal import CalibratedModel
@@ -24,7 +24,7 @@ from tidegate.workspace.paths import PARAMS, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Train, Window
 
-FAMILIES = {  # dvc.yaml takes the file of a family to bear its name
+FAMILIES = {  # dvc.yaml assumes that a family has the name of its file
     "autoregressive": "models.autoregressive",
     "lecture": "models.lecture",
     "naive": "models.naive",
@@ -32,14 +32,14 @@ FAMILIES = {  # dvc.yaml takes the file of a family to bear its name
 }
 
 BASELINES = {"values": {"family": "naive", "method": "seasonal"}, "alerts": {"family": "naive", "method": "prior"}}
-OF_ALL = ("family", "train")  # keys of a section that are not a family's own
+SHARED_KEYS = ("family", "train")  # keys that a section of any family may have
 
 
 def make(name: str, section: Mapping[str, Any], spec: WindowSpec) -> Model:
     """Make an untrained candidate from its section of params.yaml.
 
     Raises:
-        SettingsError: the family or one of its options is unknown or out of range.
+        SettingsError: the family or an option is unknown, or a value is out of range.
     """
     module, options = _checked(name, section)
     model: Model = module.Family(options, spec)
@@ -47,34 +47,34 @@ def make(name: str, section: Mapping[str, Any], spec: WindowSpec) -> Model:
 
 
 def recipe(name: str, section: Mapping[str, Any], train: Train) -> Train:
-    """Give the recipe of a candidate: the shared one, with what its own section says otherwise.
+    """Return the recipe of a candidate: the shared one, changed by the `train` of its section.
 
     Raises:
-        SettingsError: a key is unknown, or a value out of range.
+        SettingsError: a key is unknown, or a value is out of range.
     """
-    own = section.get("train", {})
-    if not isinstance(own, Mapping):
-        raise SettingsError(f"{PARAMS}: models.{name}.train is {own!r}: give a section of keys and values.")
-    return parse(Train, {**train.model_dump(), **own}, f"models.{name}.train")
+    changes = section.get("train", {})
+    if not isinstance(changes, Mapping):
+        raise SettingsError(f"{PARAMS}: models.{name}.train is {changes!r}: give a section of keys and values.")
+    return parse(Train, {**train.model_dump(), **changes}, f"models.{name}.train")
 
 
 def fit(
     name: str, section: Mapping[str, Any], training: Training, progress: Progress, checkpoint: Path | None = None
 ) -> tuple[CalibratedModel, History]:
-    """Train a candidate, and calibrate it on the validation windows; give it with its learning curve.
+    """Train a candidate and calibrate it on the validation windows; return it and its learning curve.
 
-    `training.recipe` is the shared recipe; what the candidate's own section says otherwise is put into it here.
+    `training.recipe` is the shared recipe; it is changed here by the `train` of the candidate's section.
     """
     spec = training.panel.spec
     model = CalibratedModel(make(name, section, spec), spec)
-    own_recipe = recipe(name, section, training.recipe)
-    history = model.model.fit(replace(training, recipe=own_recipe), progress, checkpoint)
+    training = replace(training, recipe=recipe(name, section, training.recipe))
+    history = model.model.fit(training, progress, checkpoint)
     model.calibrate(training.panel, training.validation)
     return model, history
 
 
 def training_device(model: CalibratedModel, replicas: int = 1) -> dict[str, str]:
-    """Say on what device a model has learnt, and by which kernels; nothing of one that is no net."""
+    """Describe the device and the kernel that a model was trained with; empty for a model that is not a net."""
     net = getattr(model.model, "net", None)
     if net is None:
         return {}
@@ -84,7 +84,7 @@ def training_device(model: CalibratedModel, replicas: int = 1) -> dict[str, str]
 
 
 def space_of(name: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is worth searching in a candidate's section: choices in a list, or the two ends of a range."""
+    """Return the search space of a candidate's options: a list of choices, or the two ends of a range, for each."""
     module, _ = _checked(name, section)
     return dict(getattr(module, "SPACE", {}))
 
@@ -93,38 +93,39 @@ def check(sections: Mapping[str, Mapping[str, Any]], window: Window, train: Trai
     """Check every candidate's section before any training starts.
 
     Raises:
-        SettingsError: as `make` and `recipe`; or a section does not go with the windows.
+        SettingsError: as in `make` and `recipe`, or a section is not compatible with the windows.
     """
     for name, section in sections.items():
         _, options = _checked(name, section)
         recipe(name, section, train)
-        refused = options.refusal(window)
-        if refused:
-            raise SettingsError(f"{PARAMS}: models.{name}.{refused[0]} {refused[1]}.")
+        refusal = options.refusal(window)
+        if refusal:
+            key, reason = refusal
+            raise SettingsError(f"{PARAMS}: models.{name}.{key} {reason}.")
 
 
 def baseline_of(sections: Mapping[str, Mapping[str, Any]], window: Window) -> str:
-    """Name the candidate that skill is measured against.
+    """Return the name of the baseline: the candidate that skill is measured against.
 
     Raises:
-        SettingsError: there is none.
+        SettingsError: there is no such candidate.
     """
-    wanted = BASELINES["alerts" if window.alert else "values"]
+    baseline = BASELINES["alerts" if window.alert else "values"]
     for name, section in sections.items():
-        if {k: v for k, v in section.items() if k != "train"} == wanted:
+        if {k: v for k, v in section.items() if k != "train"} == baseline:
             return name
-    words = ", ".join(f"{key}: {value}" for key, value in wanted.items())
-    raise SettingsError(f"{PARAMS}: no candidate under models has {words}: add one to compare with.")
+    keys = ", ".join(f"{key}: {value}" for key, value in baseline.items())
+    raise SettingsError(f"{PARAMS}: no candidate under models has {keys}: add one to compare with.")
 
 
 def save(model: CalibratedModel, section: Mapping[str, Any], spec: WindowSpec, folder: Path) -> None:
-    """Write a trained model and what it takes to make it again."""
+    """Write a trained model, and the section and window specification that are needed to load it."""
     write_json(folder / "model.json", {"section": dict(section), "spec": spec.as_json()})
     model.save(folder)
 
 
 def load(folder: Path) -> tuple[CalibratedModel, WindowSpec]:
-    """Read a model that `save` wrote."""
+    """Read a model that `save` wrote, and its window specification."""
     raw = read_json(folder / "model.json")
     spec = WindowSpec.from_json(raw["spec"])
     model = CalibratedModel(make(folder.name, raw["section"], spec), spec)
@@ -136,5 +137,5 @@ def _checked(name: str, section: Mapping[str, Any]) -> tuple[Any, ModelOptions]:
     where = f"models.{name}"
     require_known(str(section.get("family")), FAMILIES, f"{where}.family")
     module = import_module(FAMILIES[section["family"]])
-    own = {key: value for key, value in section.items() if key not in OF_ALL}
-    return module, parse(module.Options, own, where)
+    options = {key: value for key, value in section.items() if key not in SHARED_KEYS}
+    return module, parse(module.Options, options, where)

@@ -1,4 +1,4 @@
-"""What every family keeps to, and what the sections of all families have in common."""
+"""The interface of all model families, and the base class of their sections in params.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,12 @@ from tidegate.workspace.params import Section
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Train, Window
 
-History = list[dict[str, float]]  # one row an epoch
+History = list[dict[str, float]]  # one row per epoch
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a candidate learns from: the panel, its training and validation windows, and the recipe."""
+    """What a candidate is trained with: the panel, the training and validation windows, and the recipe."""
 
     panel: Panel
     train: Starts  # (windows, 2)
@@ -23,27 +23,28 @@ class Training:
 
 
 class Model(Protocol):
-    """A forecaster of scaled windows. Made as `Family(options, spec)`."""
+    """A model that forecasts scaled windows; it is made with `Family(options, spec)`."""
 
     def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
-        """Learn from the training windows; give the learning curve, empty if there is none.
+        """Train on the training windows; return the learning curve, empty if there is none.
 
-        What takes long keeps a file at `checkpoint`, if that is given, and goes on from it after a kill.
+        A training that takes long writes the file `checkpoint`, unless it is None, and resumes from it after it was
+        killed.
         """
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
-        """Forecast each window: (windows, horizon, targets), scaled; of alerts the probability, (windows, 1, 1)."""
+        """Forecast each window: scaled values (windows, horizon, targets), or alert probabilities (windows, 1, 1)."""
 
     def save(self, folder: Path) -> None:
-        """Write what was learnt into an existing folder, the same bytes for the same state."""
+        """Write the trained state into an existing folder; the same state always gives the same bytes."""
 
     def restore(self, folder: Path) -> None:
-        """Read what `save` wrote."""
+        """Read the state that `save` wrote."""
 
 
 class ModelOptions(Section):
-    """A section of params.yaml under models, without its `family` and `train`."""
+    """A section under models in params.yaml, without its keys `family` and `train`."""
 
     def refusal(self, window: Window) -> tuple[str, str] | None:
-        """Say which key does not go with the windows, and why; None if all do."""
+        """Return the key that is not compatible with the windows, and why; None if all keys are."""
         return None

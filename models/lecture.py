@@ -1,10 +1,11 @@
-"""The lecture's recipe: an LSTM that says the next value after each step, trained for long on one station.
+"""The recipe of the classic lecture: an LSTM that predicts the next value after each step, trained on one station.
 
     LSTM(50, activation="sigmoid", return_sequences=True) → Dense(1)        mean squared error, Adam, batches of 4
 
-x_1 … x_L → x_2 … x_{L+1}: at every step the target is the next one. The training span is cut into consecutive
-sequences as long as the lookback, which are not shuffled. A horizon is walked by feeding each forecast back. Kept as
-it was taught, to see what each of today's habits brings: compare it with the other candidates in accuracy and time.
+x_1 … x_L → x_2 … x_{L+1}: the target at every step is the value of the next step. The training span is cut into
+consecutive sequences as long as the lookback, which are not shuffled, and training lasts for many epochs. To forecast
+several steps, each forecast is fed back as the next input. The recipe is kept as it was taught, as a reference: compare
+its accuracy and its training time with those of the other candidates, to see what each newer technique contributes.
 """
 
 from pathlib import Path
@@ -15,16 +16,17 @@ import numpy as np
 from models.interface import History, ModelOptions, Training
 from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.field_types import Steps
 from tidegate.workspace.params import require_known
 from tidegate.workspace.progress import Progress
-from tidegate.workspace.settings import Steps, Window
+from tidegate.workspace.settings import Window
 
 if TYPE_CHECKING:
     import keras
 
 NET = "net.keras"
 BATCH = 4
-CHUNK = 2048  # windows forecast at a time
+CHUNK = 2048  # windows that are forecast together
 
 
 class Options(ModelOptions):
@@ -32,21 +34,21 @@ class Options(ModelOptions):
 
     units: Steps = 50
     epochs: Steps = 1000
-    station: str | None = None  # the one that it learns from; the first by default
+    station: str | None = None  # the station to train on; the first by default
 
     def refusal(self, window: Window) -> tuple[str, str] | None:
-        """It forecasts values."""
+        """Refuse windows with an alert: this family forecasts values."""
         return ("family", "is lecture, which forecasts values: leave window.alert out") if window.alert else None
 
 
 class Family:
-    """The recipe."""
+    """The lecture's LSTM and its training."""
 
     def __init__(self, options: Options, spec: WindowSpec) -> None:
-        """Find the station.
+        """Find the row of the station to train on.
 
         Raises:
-            SettingsError: there is no such station.
+            SettingsError: the station is unknown.
         """
         self.options, self.spec = options, spec
         name = options.station or spec.stations[0]
@@ -55,7 +57,7 @@ class Family:
         self.net: Any = None
 
     def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
-        """Train as taught; of the shared recipe only the seed and the learning rate are used."""
+        """Train as the lecture does; only the seed, the device and the learning rate of the shared recipe are used."""
         import keras
 
         from models.nets.training import ProgressCallback, start_training
@@ -66,26 +68,26 @@ class Family:
         self.net = build_net(self.options, len(self.spec.targets), recipe.seed)
         self.net.compile(keras.optimizers.Adam(recipe.learning_rate), loss="mse", jit_compile=False)
         x, y, weight = self._sequences(panel, training.train)
-        course = TrainingState(self.net, None, checkpoint)
-        done, epochs = course.resume(self.net.optimizer), self.options.epochs
-        if done < epochs:
+        state = TrainingState(self.net, None, checkpoint)
+        epochs_done, epochs = state.resume(self.net.optimizer), self.options.epochs
+        if epochs_done < epochs:
             self.net.fit(
-                x, y, BATCH, epochs, initial_epoch=done, sample_weight=weight, shuffle=False, verbose=0,
+                x, y, BATCH, epochs, initial_epoch=epochs_done, sample_weight=weight, shuffle=False, verbose=0,
                 validation_data=self._sequences(panel, training.validation), validation_batch_size=BATCH,
-                callbacks=[ProgressCallback(progress, epochs, -(-len(x) // BATCH)), course],
+                callbacks=[ProgressCallback(progress, epochs, -(-len(x) // BATCH)), state],
             )  # fmt: skip
-        return course.curve
+        return state.curve
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
-        """Forecast each window by feeding forecasts back: (windows, horizon, targets)."""
+        """Forecast each window recursively: (windows, horizon, targets)."""
         from models.nets.recursion import forecast_recursively
 
         targets = len(self.spec.targets)
-        said = np.empty((len(starts), self.spec.horizon, targets), np.float32)
+        forecasts = np.empty((len(starts), self.spec.horizon_steps, targets), np.float32)
         for first in range(0, len(starts), CHUNK):
             past = panel.past(starts[first : first + CHUNK])[0][..., :targets]
-            said[first : first + CHUNK] = forecast_recursively(self.net, past, self.spec.horizon)
-        return Forecasts(said)
+            forecasts[first : first + CHUNK] = forecast_recursively(self.net, past, self.spec.horizon_steps)
+        return Forecasts(forecasts)
 
     def save(self, folder: Path) -> None:
         """Write the net as a .keras file."""
@@ -94,26 +96,29 @@ class Family:
         files.save_net(self.net, folder / NET)
 
     def restore(self, folder: Path) -> None:
-        """Read the net, in Keras' safe mode."""
+        """Read the net in Keras' safe mode."""
         from models.nets import files
 
         self.net = files.load_net(folder / NET)
 
     def _sequences(self, panel: Panel, starts: Starts) -> tuple[Floats, Floats, Flags]:
-        """Cut the steps that the station's windows touch: values, next values (sequences, steps, targets), weights."""
-        own = starts[starts[:, 0] == self.row]
-        own = own if len(own) else starts  # a station without windows in this span
-        lookback, targets = self.spec.lookback, len(self.spec.targets)
-        first, end = int(own[:, 1].min()), int(own[:, 1].max()) + lookback + self.spec.horizon
-        begins = np.arange(first, max(end - lookback, first + 1), lookback)
-        steps = begins[:, None] + np.arange(lookback + 1)
-        row = int(own[0, 0])
+        """Cut the span of the station's windows: values, next values (sequences, steps, targets), and weights.
+
+        If the station has no windows in this span, the first window's station is used.
+        """
+        station_starts = starts[starts[:, 0] == self.row]
+        station_starts = station_starts if len(station_starts) else starts
+        row, first_steps = int(station_starts[0, 0]), station_starts[:, 1]
+        length, targets = self.spec.lookback_steps, len(self.spec.targets)
+        first, end = int(first_steps.min()), int(first_steps.max()) + length + self.spec.horizon_steps
+        sequence_starts = np.arange(first, max(end - length, first + 1), length)
+        steps = sequence_starts[:, None] + np.arange(length + 1)
         values, observed = panel.values[row, steps][..., :targets], panel.observed[row, steps][..., :targets]
         return values[:, :-1], values[:, 1:], observed[:, 1:].all(axis=-1)
 
 
 def build_net(options: Options, targets: int, seed: int) -> "keras.Model":
-    """Build the net: values (batch, steps, targets) → the next values (batch, steps, targets)."""
+    """Build the net: values (batch, steps, targets) → next values (batch, steps, targets)."""
     import keras
     from keras.initializers import GlorotUniform, Orthogonal
 
@@ -122,5 +127,5 @@ def build_net(options: Options, targets: int, seed: int) -> "keras.Model":
         options.units, activation="sigmoid", return_sequences=True, name="lstm", seed=seed,
         kernel_initializer=GlorotUniform(1000 * seed), recurrent_initializer=Orthogonal(seed=1000 * seed + 1),
     )(series)  # fmt: skip
-    following = keras.layers.Dense(targets, kernel_initializer=GlorotUniform(1000 * seed + 2), name="next")(states)
-    return keras.Model(series, following, name="lecture")
+    next_values = keras.layers.Dense(targets, kernel_initializer=GlorotUniform(1000 * seed + 2), name="next")(states)
+    return keras.Model(series, next_values, name="lecture")

@@ -1,13 +1,13 @@
-"""Naive forecasts: what a model must beat to be worth its cost.
+"""Naive forecasts: a model must beat them to be worth its cost.
 
-    seasonal      ŷ(t + h) = y(t + h − m·k),  m the season, k the least number of seasons that reaches into the past
-    last          ŷ(t + h) = y(t), which is the same with a season of one step
-    drift         ŷ(t + h) = y(t) + h · (y(t) − y(s)) / (t − s),  s the first, t the newest step observed
+    seasonal      ŷ(t + h) = y(t + h − m·k),  m the season, k the smallest whole number with h ≤ m·k
+    last          ŷ(t + h) = y(t): the seasonal forecast with a season of one step
+    drift         ŷ(t + h) = y(t) + h · (y(t) − y(s)) / (t − s),  s the first and t the newest observed step
 
-and, where an alert is asked for, its probability:
+With an alert the forecast is its probability instead:
 
-    prior         how often there was one in training
-    persistence   how often there was one in training after a horizon with, or without, one
+    prior         the frequency of alerts in the training windows
+    persistence   the same, counted separately for windows whose previous horizon had an alert or had none
 
 Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., section 5.2.
 """
@@ -24,100 +24,100 @@ from tidegate.workspace.paths import read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Window
 
-OF_ALERTS = ("prior", "persistence")
+ALERT_METHODS = ("prior", "persistence")
 STATE = "frequencies.json"
 
 
 class Options(ModelOptions):
-    """The section of a naive candidate; the season is dataset.season_steps."""
+    """The section of a naive candidate; the season is set by dataset.season_steps."""
 
     method: Literal["seasonal", "last", "drift", "prior", "persistence"]
 
     def refusal(self, window: Window) -> tuple[str, str] | None:
-        """Methods are either of values or of alerts."""
-        if (self.method in OF_ALERTS) != (window.alert is not None):
-            return "method", f"is {self.method}, which is for {'alerts' if self.method in OF_ALERTS else 'values'}"
+        """Refuse methods for values with an alert, methods for alerts without one, and a lookback that is too short."""
+        if (self.method in ALERT_METHODS) != (window.alert is not None):
+            return "method", f"is {self.method}, which is for {'alerts' if self.method in ALERT_METHODS else 'values'}"
         if self.method == "persistence" and window.lookback_steps < window.horizon_steps:
             return "method", "is persistence, which looks back a whole horizon: lengthen window.lookback_steps"
         return None
 
 
 class Family:
-    """Repeats what was."""
+    """Forecasts that repeat or extrapolate the past."""
 
     def __init__(self, options: Options, spec: WindowSpec) -> None:
-        """Remember the season, which params.yaml holds to be no longer than the lookback."""
+        """Set the season; params.yaml ensures that it is not longer than the lookback."""
         self.method, self.spec = options.method, spec
-        self.season = spec.season if options.method == "seasonal" else 1
-        self.frequencies = [0.5, 0.5]  # of alerts: after none, after one
+        self.season_steps = spec.season_steps if options.method == "seasonal" else 1
+        self.frequencies = [0.5, 0.5]  # of alerts, after a horizon without and with an alert
 
     def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
-        """Count alerts; of values there is nothing to learn."""
-        if self.method in OF_ALERTS:
-            self.count(training.panel, training.train)
+        """Count the alerts; methods for values learn nothing."""
+        if self.method in ALERT_METHODS:
+            self.count_alerts(training.panel, training.train)
         return []
 
-    def count(self, panel: Panel, train: Starts) -> None:
-        """Count how often there was an alert after a horizon with, or without, one."""
-        (happened, known), before = panel.future(train), self._before(panel, train)
-        told = known[:, 0, 0]
-        own, before = happened[told, 0, 0], before[told]
-        # One of each is added, so that no frequency is 0 or 1 (Laplace's rule of succession).
-        self.frequencies = [float((own[part].sum() + 1) / (part.sum() + 2)) for part in (~before, before)]
+    def count_alerts(self, panel: Panel, train: Starts) -> None:
+        """Compute the frequency of alerts after a horizon without, and after one with an alert."""
+        (alerts, observed), previous = panel.future(train), self._previous_alerts(panel, train)
+        known = observed[:, 0, 0]
+        alerts, previous = alerts[known, 0, 0], previous[known]
+        # One alert and one window without are added, so no frequency is 0 or 1 (Laplace's rule of succession).
+        self.frequencies = [float((alerts[group].sum() + 1) / (group.sum() + 2)) for group in (~previous, previous)]
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""
-        if self.method in OF_ALERTS:
-            chance = np.where(self._before(panel, starts), self.frequencies[1], self.frequencies[0])
-            return Forecasts(chance.astype(np.float32)[:, None, None])
+        if self.method in ALERT_METHODS:
+            probability = np.where(self._previous_alerts(panel, starts), self.frequencies[1], self.frequencies[0])
+            return Forecasts(probability.astype(np.float32)[:, None, None])
         values, observed = panel.past(starts)
         targets = len(self.spec.targets)
-        own, flags = values[..., :targets], observed[..., :targets]
+        values, flags = values[..., :targets], observed[..., :targets]
         if self.method == "drift":
-            return Forecasts(_drift(own, flags, self.spec.horizon))
-        season = _last_season(own, flags, self.season)
-        return Forecasts(season[:, np.arange(self.spec.horizon) % self.season])
+            return Forecasts(_drift(values, flags, self.spec.horizon_steps))
+        season = _last_season(values, flags, self.season_steps)
+        return Forecasts(season[:, np.arange(self.spec.horizon_steps) % self.season_steps])
 
     def save(self, folder: Path) -> None:
-        """Write how frequent alerts were."""
+        """Write the frequencies of alerts."""
         write_json(folder / STATE, self.frequencies)
 
     def restore(self, folder: Path) -> None:
-        """Read it."""
+        """Read the frequencies of alerts."""
         self.frequencies = read_json(folder / STATE)
 
-    def _before(self, panel: Panel, starts: Starts) -> Flags:
-        """Say whether there was an alert in the horizon that has just passed: (windows,). The prior does not look."""
+    def _previous_alerts(self, panel: Panel, starts: Starts) -> Flags:
+        """Flag the windows whose previous horizon had an alert: (windows,); none for the method prior."""
         if self.method == "prior" or panel.events is None:
             return np.zeros(len(starts), bool)
-        passed = panel.events[starts[:, 0], starts[:, 1] + self.spec.lookback - self.spec.horizon]
-        return passed == 1
+        previous = panel.events[starts[:, 0], starts[:, 1] + self.spec.lookback_steps - self.spec.horizon_steps]
+        return previous == 1
 
 
-def _last_season(values: Floats, observed: Flags, season: int) -> Floats:
-    """Take the newest observed value at each place in the season: (windows, season, targets).
+def _last_season(values: Floats, observed: Flags, season_steps: int) -> Floats:
+    """Find the newest observed value at each position in the season: (windows, season, targets).
 
-    A place that was never observed takes the newest value observed before it, then the mean, which is 0.
+    A position that was never observed takes the value of the position before it, or else the mean, which is 0.
     """
-    filled = np.zeros_like(values[:, :season])
-    known = np.zeros_like(observed[:, :season])
-    for end in range(values.shape[1], season - 1, -season):
-        part = slice(end - season, end)
-        filled = np.where(known, filled, np.where(observed[:, part], values[:, part], 0))
-        known |= observed[:, part]
-    for place in range(1, season):
-        take = ~known[:, place] & known[:, place - 1]
-        filled[:, place] = np.where(take, filled[:, place - 1], filled[:, place])
-        known[:, place] |= take
+    filled = np.zeros_like(values[:, :season_steps])
+    known = np.zeros_like(observed[:, :season_steps])
+    for end in range(values.shape[1], season_steps - 1, -season_steps):
+        season = slice(end - season_steps, end)
+        filled = np.where(known, filled, np.where(observed[:, season], values[:, season], 0))
+        known |= observed[:, season]
+    for position in range(1, season_steps):
+        take_previous = ~known[:, position] & known[:, position - 1]
+        filled[:, position] = np.where(take_previous, filled[:, position - 1], filled[:, position])
+        known[:, position] |= take_previous
     return filled
 
 
-def _drift(values: Floats, observed: Flags, horizon: int) -> Floats:
-    """Go on along the line from the first to the newest observed value: (windows, horizon, targets)."""
+def _drift(values: Floats, observed: Flags, horizon_steps: int) -> Floats:
+    """Extend the line through the first and the newest observed value: (windows, horizon, targets)."""
     steps = values.shape[1]
     first = observed.argmax(axis=1)[:, None]
     newest = newest_step(observed)
     start, end = np.take_along_axis(values, first, 1), np.take_along_axis(values, newest, 1)
     slope = (end - start) / np.maximum(newest - first, 1)
-    ahead = steps - newest + np.arange(horizon)[None, :, None]
+    ahead = steps - newest + np.arange(horizon_steps)[None, :, None]
     return (end + slope * ahead).astype(np.float32)

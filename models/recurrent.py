@@ -1,10 +1,10 @@
-"""Recurrent nets: a cell reads the lookback, step by step or by segments, and a head says the whole horizon.
+"""Recurrent nets: a cell reads the lookback step by step or by segments, and a head predicts every horizon step.
 
-    window → its own units → tokens → cells → last state → head → meaning → back to the panel's units
+    window → normalisation → tokens → recurrent layers → last state → head → output distribution, in the panel's units
 
-Each part is a file in models/nets. The plain net (all options left out) reads steps and says the horizon through one
-linear layer. What carries accuracy on long horizons, in the order of its effect: `normalise: last`, `channels:
-independent` with several targets, and `segment` with `head: queries`.
+Each part is a file in models/nets. The simplest net, with all options left out, reads single steps and predicts the
+horizon with one linear layer. The options that improve the accuracy on long horizons most are, in this order,
+`normalise: last`, `channels: independent` with several targets, and `segment` with `head: queries`.
 """
 
 import itertools
@@ -17,8 +17,9 @@ from pydantic import Field
 from models.interface import History, ModelOptions, Training
 from tidegate.windows.panel import Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
+from tidegate.workspace.field_types import Real, Share, Steps, Whole
 from tidegate.workspace.progress import Progress
-from tidegate.workspace.settings import Real, Share, Steps, Train, Whole, Window
+from tidegate.workspace.settings import Train, Window
 
 if TYPE_CHECKING:
     import keras
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from models.nets import heads
     from models.nets.gradients import GradientFlow
 
-# Keras takes seconds to import: it is loaded where a net is first built, read or run, not where options are checked.
+# Importing Keras takes seconds, so it is imported where a net is built, read or run, and not to check the options.
 
 NET = "net.keras"
-SPACE = {  # what tuning searches, unless told otherwise
+SPACE = {  # what tuning searches by default
     "units": [32, 64, 128],
     "layers": [1, 2],
     "dropout": (0.0, 0.5),
@@ -48,16 +49,16 @@ class Options(ModelOptions):
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0  # between layers, and before the head
     layer_norm: bool = False
     residual: bool = False
-    segment: Steps = 1  # steps that the cell reads at a time
+    segment: Steps = 1  # steps in a token, which the cell reads at a time
     channels: Literal["mixed", "independent"] = "mixed"
     normalise: Literal["none", "last", "standard"] = "none"
     head: Literal["direct", "queries", "recursive"] = "direct"
-    teacher_forcing: Share = 0.0  # of a recursive head
-    station_embedding: Whole = 0  # columns learnt for each station
+    teacher_forcing: Share = 0.0  # probability, for a recursive head
+    station_embedding: Whole = 0  # length of the vector that is learnt for each station
     output: Literal["point", "quantiles", "gaussian"] = "point"
 
     def refusal(self, window: Window) -> tuple[str, str] | None:
-        """Say what of the section does not go with the windows."""
+        """Refuse options that are not compatible with the windows, or with each other."""
         if window.lookback_steps % self.segment:
             return "segment", f"is {self.segment}, which does not divide window.lookback_steps {window.lookback_steps}"
         if window.alert and (self.output, self.head) != ("point", "direct"):
@@ -71,12 +72,12 @@ class Family:
     """A recurrent net and its training."""
 
     def __init__(self, options: Options, spec: WindowSpec) -> None:
-        """Remember what to build."""
+        """Store the options; `fit` or `restore` makes the net."""
         self.options, self.spec = options, spec
         self.net: Any = None
 
     def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
-        """Train by backpropagation through time; the weights of the best validation epoch stand."""
+        """Train by backpropagation through time; the net keeps the weights of the best validation epoch."""
         from models.nets import outputs
         from models.nets.training import fit_net, start_training
 
@@ -92,7 +93,7 @@ class Family:
         from models.nets.training import predict_net
 
         output = predict_net(self.net, panel, starts)
-        return outputs.forecasts(_kind(self.options, self.spec), self.spec.quantiles, output)
+        return outputs.to_forecasts(_kind(self.options, self.spec), self.spec.quantiles, output)
 
     def gradient_flow(self, panel: Panel, starts: Starts, recipe: Train) -> "GradientFlow":
         """Measure how much of the loss's gradient reaches each token of the lookback."""
@@ -108,7 +109,7 @@ class Family:
         files.save_net(self.net, folder / NET)
 
     def restore(self, folder: Path) -> None:
-        """Read the net, in Keras' safe mode."""
+        """Read the net in Keras' safe mode."""
         from models.nets import files
 
         self.net = files.load_net(folder / NET)
@@ -117,8 +118,8 @@ class Family:
 def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model":
     """Build the net: the inputs of `windowed.inputs_of` → its output (batch, horizon, targets, numbers).
 
-    Every part has a seed of its own. Keras would take them from Python's global random state, which other threads of
-    the process use too (Prefect's do), so that the same seed would not always give the same weights.
+    Every part gets an explicit seed. Keras would otherwise draw it from Python's global random state, which other
+    threads of the process (Prefect's, for example) use too, so the same seed would not always give the same weights.
     """
     import keras
 
@@ -130,67 +131,63 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
     inputs = windowed.inputs_of(spec, truth=options.teacher_forcing > 0)
     normal, shift, scale = Normalise(options.normalise, name="normalise")(*windowed.target_inputs(inputs, spec))
     tokens = _tokens(options, spec, inputs, normal, seeds)
-    state = cells.stack(tokens, options, seeds)
-    shape = heads.HeadShape(
-        spec.outcomes,
-        len(spec.targets),
-        outputs.numbers(kind, spec.quantiles),
-        options.segment,
-        options.channels == "independent",
-    )
+    state = cells.recurrent_stack(tokens, options, seeds)
+    numbers, independent = outputs.numbers_per_value(kind, spec.quantiles), options.channels == "independent"
+    shape = heads.HeadShape(spec.target_steps, len(spec.targets), numbers, options.segment, independent)
     ahead = inputs.get("ahead")
     if options.head == "direct":
-        raw = heads.direct(state, ahead, shape, options.dropout, seeds)
+        raw = heads.direct_head(state, ahead, shape, options.dropout, seeds)
     elif options.head == "queries":
-        raw = heads.queries(state, ahead, shape, options.cell, options.dropout, seeds)
+        raw = heads.query_head(state, ahead, shape, options.cell, options.dropout, seeds)
     else:
         middle = spec.quantiles.index(0.5) if kind == "quantiles" else 0
         newest = NewestSegment(shape.segment, shape.independent, name="newest")(normal)
-        taught = _taught(options, inputs, shape, shift, scale, next(seeds))
-        raw = recursive.recursive(state, newest, ahead, taught, shape, options.cell, middle, seeds)
+        truth = _truth(options, inputs, shape, shift, scale, next(seeds))
+        raw = recursive.recursive_head(state, newest, ahead, truth, shape, options.cell, middle, seeds)
     forecast = outputs.OutputDistribution(kind, spec.quantiles, name="forecast")(raw, shift, scale)
     return keras.Model(inputs, forecast, name=options.cell)
 
 
 def _kind(options: Options, spec: WindowSpec) -> str:
+    """Return the kind of output; see nets/outputs.py."""
     return "probability" if spec.alert else options.output
 
 
 def _tokens(options: Options, spec: WindowSpec, inputs: dict[str, Any], normal: Any, seeds: Iterator[int]) -> Any:
-    """Cut the lookback into what the cell reads: (rows, tokens, columns)."""
+    """Turn the lookback and its context into the tokens that the cell reads: (rows, tokens, columns)."""
     import keras
 
     from models.nets import windowed
     from models.nets.tokens import ConcatContext, StaticAttributes, Tokens
 
-    own = keras.ops.stack([normal, windowed.target_inputs(inputs, spec)[1]], axis=-1)
+    per_target = keras.ops.stack([normal, windowed.target_inputs(inputs, spec)[1]], axis=-1)
     tokens = Tokens(options.segment, options.channels == "independent", name="tokens")(
-        own, windowed.shared_inputs(inputs, spec)
+        per_target, windowed.shared_inputs(inputs, spec)
     )
-    context = []
+    contexts = []
     if options.station_embedding:
-        table = keras.layers.Embedding(
+        embedding = keras.layers.Embedding(
             len(spec.stations),
             options.station_embedding,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=0.1, seed=next(seeds)),
             name="station_embedding",
         )
-        context.append(table(inputs["station"]))
+        contexts.append(embedding(inputs["station"]))
     if spec.static:
-        context.append(StaticAttributes([list(row) for row in spec.static], name="static")(inputs["station"]))
+        contexts.append(StaticAttributes([list(row) for row in spec.static], name="static")(inputs["station"]))
     rows = len(spec.targets) if options.channels == "independent" else 1
-    for known in context:
-        tokens = ConcatContext(rows)(tokens, known)
+    for context in contexts:
+        tokens = ConcatContext(rows)(tokens, context)
     if options.segment > 1:
         initializer = keras.initializers.GlorotUniform(next(seeds))
         tokens = keras.layers.Dense(options.units, "relu", kernel_initializer=initializer, name="embedded")(tokens)
     return tokens
 
 
-def _taught(
+def _truth(
     options: Options, inputs: dict[str, Any], shape: "heads.HeadShape", shift: Any, scale: Any, seed: int
 ) -> Any:
-    """Give the truth with its flags, for a recursive head that is taught, or None."""
+    """Return the truth and its flags for a recursive head with teacher forcing, or None without it."""
     from models.nets.recursive import Teacher
 
     if not options.teacher_forcing:

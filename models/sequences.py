@@ -1,10 +1,11 @@
-"""Whole-sequence classification: one label a sequence, of any length, in one or several channels.
+"""Classification of whole sequences: one label per sequence, which may have any length and several channels.
 
-    sequence → segments → recurrent layers (both ways) → mean and maximum over what is there → softmax
+    sequence → segments → (bidirectional) recurrent layers → mean and maximum over the steps → softmax
 
-Sequences are padded on the right and masked, so that a padded step says nothing; shorter ones need no cutting. Several
-nets, each from a seed of its own, vote with their mean probability. Noise on the training sequences and dropout are
-there for small training sets. The settings are for a split of the training file to choose, never for the test file.
+Sequences are padded on the right and masked, so padded steps have no influence and no sequence needs to be cut. Several
+nets, each trained from its own seed, form an ensemble: their probabilities are averaged. Noise on the training
+sequences and dropout help with small training sets. Choose the settings on a split of the training file, never on the
+test file.
 """
 
 from collections.abc import Sequence
@@ -18,12 +19,12 @@ from pydantic import Field
 
 from tidegate.errors import DataError
 from tidegate.windows.panel import Floats, Starts
+from tidegate.workspace.field_types import Real, Steps, Whole
 from tidegate.workspace.params import Section
 from tidegate.workspace.paths import read_json, write_json
 from tidegate.workspace.progress import Progress, no_progress
-from tidegate.workspace.settings import Real, Steps, Whole
 
-ABOUT = "classifier.json"
+DESCRIPTION = "classifier.json"
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ class Sequences:
     lengths: Starts  # (sequences,)
     labels: tuple[str, ...]
 
-    def part(self, chosen: npt.NDArray[Any]) -> "Sequences":
-        """Take some of them."""
-        return Sequences(self.values[chosen], self.lengths[chosen], tuple(self.labels[place] for place in chosen))
+    def select(self, indices: npt.NDArray[Any]) -> "Sequences":
+        """Return the sequences at these indices."""
+        return Sequences(self.values[indices], self.lengths[indices], tuple(self.labels[index] for index in indices))
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """Say which steps are there: (sequences, steps)."""
-        there: npt.NDArray[np.bool_] = np.arange(self.values.shape[1]) < self.lengths[:, None]
-        return there
+        """Flag the steps that are not padding: (sequences, steps)."""
+        mask: npt.NDArray[np.bool_] = np.arange(self.values.shape[1]) < self.lengths[:, None]
+        return mask
 
 
 class Options(Section):
@@ -54,7 +55,7 @@ class Options(Section):
     bidirectional: bool = True
     segment: Steps = 1
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.3
-    noise: Annotated[Real, Field(ge=0)] = 0.1  # deviation, on standardised training sequences
+    noise: Annotated[Real, Field(ge=0)] = 0.1  # standard deviation of the noise on standardised training sequences
     epochs: Steps = 100
     batch: Steps = 16
     learning_rate: Annotated[Real, Field(gt=0)] = 0.003
@@ -63,17 +64,17 @@ class Options(Section):
 
 
 class Classifier:
-    """Nets that vote."""
+    """An ensemble of nets that classifies sequences."""
 
     def __init__(self, options: Options) -> None:
-        """Begin without any."""
+        """Start without nets; `fit` or `load` makes them."""
         self.options = options
         self.classes: tuple[str, ...] = ()
         self.nets: list[Any] = []
         self.mean = self.deviation = np.zeros(1, np.float32)
 
     def fit(self, train: Sequences, progress: Progress = no_progress) -> None:
-        """Learn.
+        """Train the nets.
 
         Raises:
             DataError: there are fewer than two classes.
@@ -85,8 +86,8 @@ class Classifier:
         self.classes = tuple(sorted(set(train.labels)))
         if len(self.classes) < 2:
             raise DataError(
-                f"All {len(train.labels)} training sequences are of class {self.classes[0]}: there is nothing to tell "
-                "apart."
+                f"All {len(train.labels)} training sequences are of class {self.classes[0]}: a classifier needs at "
+                "least two classes."
             )
         cells = train.values[train.mask]
         self.mean, self.deviation = cells.mean(axis=0), np.maximum(cells.std(axis=0), 1e-6)
@@ -101,7 +102,7 @@ class Classifier:
             optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
             net.compile(optimizer, "sparse_categorical_crossentropy", jit_compile=False)
             net.fit(
-                _drawn(x, truth, self.options, seed),
+                _draw_batches(x, truth, self.options, seed),
                 steps_per_epoch=batches,
                 epochs=self.options.epochs,
                 verbose=0,
@@ -111,27 +112,27 @@ class Classifier:
             progress(member + 1, self.options.members, "nets")
 
     def probabilities(self, sequences: Sequences) -> Floats:
-        """Give each class's probability: (sequences, classes), in the order of `classes`."""
+        """Compute the probability of each class: (sequences, classes), in the order of `classes`."""
         x = _tokens(self._inputs(sequences), self.options.segment)
-        votes = [np.asarray(net.predict(x, batch_size=256, verbose=0)) for net in self.nets]
-        mean: Floats = np.mean(votes, axis=0, dtype=np.float32)
+        members = [np.asarray(net.predict(x, batch_size=256, verbose=0)) for net in self.nets]
+        mean: Floats = np.mean(members, axis=0, dtype=np.float32)
         return mean
 
     def predict(self, sequences: Sequences) -> list[str]:
-        """Give the most likely class of each."""
-        return [self.classes[place] for place in self.probabilities(sequences).argmax(axis=1)]
+        """Return the most likely class of each sequence."""
+        return [self.classes[index] for index in self.probabilities(sequences).argmax(axis=1)]
 
     def save(self, folder: Path) -> None:
-        """Write what was learnt into an existing folder."""
+        """Write the trained classifier into an existing folder."""
         from models.nets import files
 
-        about = {
+        description = {
             "options": self.options.model_dump(),
             "classes": self.classes,
             "mean": self.mean.tolist(),
             "deviation": self.deviation.tolist(),
         }
-        write_json(folder / ABOUT, about)
+        write_json(folder / DESCRIPTION, description)
         for member, net in enumerate(self.nets):
             files.save_net(net, folder / f"net_{member + 1}.keras")
 
@@ -140,46 +141,50 @@ class Classifier:
         """Read what `save` wrote, in Keras' safe mode.
 
         Raises:
-            DataError: it is not there.
+            DataError: the files are not there.
         """
         from models.nets import files
 
-        about = read_json(folder / ABOUT)
-        made = cls(Options(**about["options"]))
-        made.classes = tuple(about["classes"])
-        made.mean, made.deviation = (np.array(about[key], np.float32) for key in ("mean", "deviation"))
-        made.nets = [files.load_net(folder / f"net_{member + 1}.keras") for member in range(made.options.members)]
-        return made
+        description = read_json(folder / DESCRIPTION)
+        classifier = cls(Options(**description["options"]))
+        classifier.classes = tuple(description["classes"])
+        classifier.mean, classifier.deviation = (
+            np.array(description[key], np.float32) for key in ("mean", "deviation")
+        )
+        classifier.nets = [
+            files.load_net(folder / f"net_{member + 1}.keras") for member in range(classifier.options.members)
+        ]
+        return classifier
 
     def _inputs(self, sequences: Sequences) -> Floats:
-        """Standardise, and lay the mask beside the values: (sequences, steps, channels + 1)."""
+        """Standardise the values, append the mask, and pad to whole segments: (sequences, steps, channels + 1)."""
         mask = sequences.mask[..., None]
         values = np.where(mask, (sequences.values - self.mean) / self.deviation, 0)
-        short = -values.shape[1] % self.options.segment
-        whole = np.concatenate([values, mask], axis=-1).astype(np.float32)
-        return np.pad(whole, ((0, 0), (0, short), (0, 0)))
+        padding = -values.shape[1] % self.options.segment
+        columns = np.concatenate([values, mask], axis=-1).astype(np.float32)
+        return np.pad(columns, ((0, 0), (0, padding), (0, 0)))
 
 
-def _drawn(x: Floats, truth: npt.NDArray[Any], options: Options, seed: int) -> Any:
-    """Give batches for ever, in an order drawn anew each epoch, with noise on what is there."""
+def _draw_batches(x: Floats, truth: npt.NDArray[Any], options: Options, seed: int) -> Any:
+    """Yield batches without end, in a new random order each epoch, with noise on the steps that are not padding."""
     rng = np.random.default_rng(seed)
     while True:
         order = rng.permutation(len(x))
         for first in range(0, len(x), options.batch):
-            chosen = np.resize(order[first : first + options.batch], options.batch)
-            batch = x[chosen].copy()
+            indices = np.resize(order[first : first + options.batch], options.batch)
+            batch = x[indices].copy()
             noise = rng.normal(scale=options.noise, size=batch[..., :-1].shape) if options.noise else 0.0
             batch[..., :-1] += noise * batch[..., -1:]
-            yield _tokens(batch, options.segment), truth[chosen]
+            yield _tokens(batch, options.segment), truth[indices]
 
 
 def _tokens(steps: Floats, segment: int) -> Floats:
-    """Cut (sequences, steps, columns) into segments: (sequences, tokens, segment · columns)."""
+    """Cut sequences (sequences, steps, columns) into tokens (sequences, tokens, segment · columns)."""
     return steps.reshape(len(steps), -1, segment * steps.shape[-1])
 
 
 def build_net(options: Options, columns: int, classes: int, seed: int) -> Any:
-    """Build one net: tokens (batch, tokens, segment · columns), each step's mask its last column → (batch, classes)."""
+    """Build one net: tokens (batch, tokens, segment · columns) → (batch, classes); a step's last column is its mask."""
     import itertools
 
     import keras
@@ -188,44 +193,44 @@ def build_net(options: Options, columns: int, classes: int, seed: int) -> Any:
     from models.nets.cells import recurrent_layer
 
     seeds = itertools.count(1000 * seed)
-    read = tokens = keras.Input((None, options.segment * columns))
-    there = ops.max(tokens[..., columns - 1 :: columns], axis=-1)
-    for layer in range(options.layers):
-        name = f"{options.cell}_{layer + 1}"
-        made = recurrent_layer(options.cell, options.units, seeds, return_sequences=True, name=name)
-        made = keras.layers.Bidirectional(made) if options.bidirectional else made
-        read = made(read, mask=ops.cast(there, "bool"))
+    hidden = tokens = keras.Input((None, options.segment * columns))
+    token_mask = ops.max(tokens[..., columns - 1 :: columns], axis=-1)
+    for number in range(options.layers):
+        name = f"{options.cell}_{number + 1}"
+        layer = recurrent_layer(options.cell, options.units, seeds, return_sequences=True, name=name)
+        layer = keras.layers.Bidirectional(layer) if options.bidirectional else layer
+        hidden = layer(hidden, mask=ops.cast(token_mask, "bool"))
         if options.dropout:
-            read = keras.layers.Dropout(options.dropout, seed=next(seeds))(read)
-    weight = ops.expand_dims(there, -1)
-    mean = ops.sum(read * weight, axis=1) / ops.sum(weight, axis=1)
-    most = ops.max(read * weight - 1e3 * (1 - weight), axis=1)
-    pooled = keras.layers.Dropout(options.dropout, seed=next(seeds))(ops.concatenate([mean, most], axis=-1))
+            hidden = keras.layers.Dropout(options.dropout, seed=next(seeds))(hidden)
+    weight = ops.expand_dims(token_mask, -1)
+    mean = ops.sum(hidden * weight, axis=1) / ops.sum(weight, axis=1)
+    maximum = ops.max(hidden * weight - 1e3 * (1 - weight), axis=1)
+    pooled = keras.layers.Dropout(options.dropout, seed=next(seeds))(ops.concatenate([mean, maximum], axis=-1))
     glorot = keras.initializers.GlorotUniform(next(seeds))
     return keras.Model(tokens, keras.layers.Dense(classes, "softmax", kernel_initializer=glorot)(pooled))
 
 
 def pad(series: Sequence[Floats], labels: Sequence[str]) -> Sequences:
-    """Put sequences (steps, channels) of any length into one array.
+    """Pad sequences (steps, channels) of any length into one array.
 
     Raises:
-        DataError: one is empty, or they differ in channels.
+        DataError: a sequence is empty, or their numbers of channels differ.
     """
-    lengths = np.array([len(one) for one in series], np.int32)
-    channels = {one.shape[1] for one in series}
+    lengths = np.array([len(sequence) for sequence in series], np.int32)
+    channels = {sequence.shape[1] for sequence in series}
     if len(channels) != 1 or not lengths.all():
         raise DataError("The sequences are empty, or differ in their number of channels: give each all channels.")
     values = np.zeros((len(series), lengths.max(), channels.pop()), np.float32)
-    for row, one in enumerate(series):
-        values[row, : len(one)] = one
+    for row, sequence in enumerate(series):
+        values[row, : len(sequence)] = sequence
     return Sequences(values, lengths, tuple(labels))
 
 
 def read_ts(path: Path) -> Sequences:
-    """Read a file of the UCR/UEA archive's .ts format: a header of @ lines, then channel:channel:…:label a line.
+    """Read a file in the .ts format of the UCR/UEA archive: @ header lines, then channel:channel:…:label on each line.
 
     Raises:
-        DataError: the file is absent, or a line is not like that.
+        DataError: the file cannot be read, a line has another format, or there are no sequences.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,33 +1,47 @@
 """One tiny workspace, trained once for all tests that need one."""
 
-import shutil
 from pathlib import Path
 
 import pytest
-from workspaces import REAL_DATA, make_workspace, run_in
+from workspaces import REAL_DATA, built_once, copy_workspace, make_workspace, run_in
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which `tidegate run` has run once. Tests leave it as it is."""
-    workspace = make_workspace(tmp_path_factory.mktemp("trained"))
-    (workspace / "transcript.txt").write_text(run_in(workspace, "tidegate", "run").stdout)
-    return workspace
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all processes of these tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def template(shared: Path) -> Path:
+    """A fresh workspace, to copy."""
+    return built_once(shared / "template", make_workspace)
+
+
+@pytest.fixture(scope="session")
+def trained(shared: Path, template: Path) -> Path:
+    """A workspace in which `tidegate run` has run once. Tests leave it as it is, and run no command in it."""
+
+    def train(folder: Path) -> None:
+        copy_workspace(template, folder)
+        (folder / "transcript.txt").write_text(run_in(folder, "tidegate", "run").stdout)
+
+    return built_once(shared / "trained", train)
 
 
 @pytest.fixture
 def copied(trained: Path, tmp_path: Path) -> Path:
     """A copy of the trained workspace to change at will, with a registry of its own."""
-    copy = tmp_path / "workspace"
-    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", "logs"))
+    copy = copy_workspace(trained, tmp_path / "workspace", "mlflow", "logs")
     (copy / "mlflow").mkdir()
     return copy
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(template: Path, tmp_path: Path) -> Path:
     """A fresh workspace."""
-    return make_workspace(tmp_path)
+    return copy_workspace(template, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,13 @@
-"""What can go wrong, and whose move it is.
+"""The errors, and who can correct them.
 
     TidegateError          a fault of the program or of a service (exit code 1)
     ├── StageFailed        a stage's own command ended with an error
     ├── ServiceError       a server did not start or does not answer
-    └── UserError          something the user can put right (exit code 2)
+    └── UserError          something that the user can correct (exit code 2)
         ├── SettingsError  params.yaml: an unknown key, a wrong type, a value out of range
         ├── SourceError    a file or source that cannot be read as it is described
         ├── DataError      rows that cannot be used as they are
-        └── GateClosed     a gate refused: the rule, the rows and what to do are in the message
+        └── GateClosed     a gate refused: the message has the rule, the rows and what to do
 
 Every message is one clear sentence: what is wrong, where, and what to do.
 """
@@ -15,8 +15,8 @@ Every message is one clear sentence: what is wrong, where, and what to do.
 import errno
 import re
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # of an OSError: the disk is full
-ACCOUNT = re.compile(r"(?<=://)[^/@\s]+@")
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # errno of an OSError
+URL_ACCOUNT = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 class TidegateError(Exception):
@@ -34,7 +34,7 @@ class ServiceError(TidegateError):
 
 
 class UserError(TidegateError):
-    """Something that the user can put right."""
+    """Something that the user can correct."""
 
     exit_code = 2
 
@@ -55,11 +55,11 @@ class GateClosed(UserError):
     """A gate refused to let the data, the windows or the model pass."""
 
 
-def in_a_line(error: BaseException) -> str:
-    """Say an error of a library in one line, to stand within a sentence."""
+def one_line(error: BaseException) -> str:
+    """Give the message of a library's error in one line and without a full stop, to be used within a sentence."""
     return " ".join(str(error).split()).rstrip(".")
 
 
 def without_secrets(text: str) -> str:
-    """Hide user and password in the addresses of a message."""
-    return ACCOUNT.sub("***@", text)
+    """Hide user names and passwords in the addresses of a message."""
+    return URL_ACCOUNT.sub("***@", text)

@@ -1,18 +1,18 @@
-"""The parts of nets that learn by gradient, one idea a file; only here is Keras imported.
+"""The parts of the nets that are trained by gradient descent, one idea per file. Keras is imported only here.
 
-windowed        windows gathered on the device, and the loss over what was observed
-normalisation   a window in its own units, and back
-tokens          the lookback as steps or as segments, channels together or apart
-cells           layers of recurrent cells
-heads           from the last state to the horizon: direct, queries
-recursive       and by walking it, fed back
-outputs         what a head's numbers mean: a point, quantiles, a normal distribution
-layers          layers of our own, which say how to make them again
-training        the recipe: batches, optimiser, clipping, schedule, early stopping
-course          the learning curve, when to stop, and how to go on after a kill
-device          on what a net learns
-engine          what Keras has no word for: devices, machines, gradients
+windowed        the net's inputs, windows gathered on the device, and the loss over the observed targets
+normalisation   scales each window by its own level, and restores the scale of its forecast
+tokens          the lookback as steps or segments, with channels together or separate
+cells           stacked layers of recurrent cells
+heads           from the last state to the forecast: direct and query heads
+recursive       the recursive head, which feeds each forecast back as the next input
+outputs         what a head's numbers mean: a point, quantiles, a normal distribution or a probability
+layers          the base class of the project's own layers
+training        the recipe: batches, optimiser, clipping, learning rate schedule, early stopping
+training_state  the learning curve, early stopping, and how a training resumes after it was killed
+device          on which device a net was trained
+engine          what Keras does not cover: devices, several machines, gradients
 gradients       how much of the gradient reaches each step of the lookback
-walk            forecasts fed back, step by step
-files           nets written to the byte, and read in safe mode
+recursion       recursive forecasts of the lecture's net
+files           nets in .keras files: the same bytes for the same net, read in safe mode
 """

@@ -1,10 +1,11 @@
-"""Layers of recurrent cells: tokens in, the last state out.
+"""Recurrent layers: they read the tokens in order and return the last state.
 
-    h_t = cell(x_t, h_{t−1}),  t = 1 … tokens
+    h_t = cell(x_t, h_{t−1}),  t = 1 … number of tokens
 
-The vanilla RNN (Elman, Cognitive Science 14, 1990), LSTM (Hochreiter and Schmidhuber, Neural Computation 9, 1997) and
-GRU (Cho et al., arXiv:1406.1078); models/equations.py writes them out. Between layers: dropout, layer normalisation
-(Ba et al., arXiv:1607.06450), and residuals, a layer's input added to its output.
+The cell is a vanilla RNN (Elman, Cognitive Science 14, 1990), an LSTM (Hochreiter and Schmidhuber, Neural Computation
+9, 1997) or a GRU (Cho et al., arXiv:1406.1078); models/equations.py gives their equations. Between the layers there can
+be dropout, layer normalisation (Ba et al., arXiv:1607.06450), and residual connections, which add a layer's input to
+its output.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras
 
 
 def recurrent_layer(cell: str, units: int, seeds: Iterator[int], **kwargs: Any) -> keras.layers.Layer:
-    """Make one layer, with a seed of its own for all that is drawn at random."""
+    """Make one recurrent layer, with explicit seeds for everything that it draws at random."""
     return LAYERS[cell](
         units,
         kernel_initializer=GlorotUniform(next(seeds)),
@@ -30,32 +31,32 @@ def recurrent_layer(cell: str, units: int, seeds: Iterator[int], **kwargs: Any) 
     )
 
 
-def stack(tokens: Any, options: "Options", seeds: Iterator[int]) -> list[Any]:
-    """Read the tokens (rows, tokens, columns) through all layers; give the last one's state: [h], or [h, c] of an LSTM.
+def recurrent_stack(tokens: Any, options: "Options", seeds: Iterator[int]) -> list[Any]:
+    """Read the tokens (rows, tokens, columns) with all layers; return the last layer's state: [h], an LSTM's [h, c].
 
-    Each part is (rows, units), twice as wide if read in both directions.
+    Each part of the state is (rows, units), or (rows, 2 · units) where the layers are bidirectional.
     """
     sequence, cell, layers = tokens, options.cell, options.layers
-    for layer in range(1, layers + 1):
-        cells = recurrent_layer(
-            cell, options.units, seeds, return_sequences=layer < layers, return_state=True, name=f"{cell}_{layer}"
+    for number in range(1, layers + 1):
+        layer = recurrent_layer(
+            cell, options.units, seeds, return_sequences=number < layers, return_state=True, name=f"{cell}_{number}"
         )
         if options.bidirectional:
-            cells = keras.layers.Bidirectional(cells, name=f"both_ways_{layer}")
-        read, *state = cells(sequence)
+            layer = keras.layers.Bidirectional(layer, name=f"both_ways_{number}")
+        output, *state = layer(sequence)
         if options.bidirectional:
             half = len(state) // 2
             state = [
-                keras.layers.Concatenate()([forth, back])
-                for forth, back in zip(state[:half], state[half:], strict=True)
+                keras.layers.Concatenate()([forward, backward])
+                for forward, backward in zip(state[:half], state[half:], strict=True)
             ]
-            read = state[0] if layer == layers else read
-        before = sequence if layer < layers else sequence[:, -1]
-        if options.residual and before.shape[-1] == read.shape[-1]:
-            read = keras.layers.Add(name=f"residual_{layer}")([read, before])
+            output = state[0] if number == layers else output
+        layer_input = sequence if number < layers else sequence[:, -1]
+        if options.residual and layer_input.shape[-1] == output.shape[-1]:
+            output = keras.layers.Add(name=f"residual_{number}")([output, layer_input])
         if options.layer_norm:
-            read = keras.layers.LayerNormalization(name=f"layer_norm_{layer}")(read)
-        if options.dropout and layer < layers:
-            read = keras.layers.Dropout(options.dropout, seed=next(seeds), name=f"dropout_{layer}")(read)
-        sequence = read
+            output = keras.layers.LayerNormalization(name=f"layer_norm_{number}")(output)
+        if options.dropout and number < layers:
+            output = keras.layers.Dropout(options.dropout, seed=next(seeds), name=f"dropout_{number}")(output)
+        sequence = output
     return [sequence, *state[1:]]

@@ -1,11 +1,11 @@
-"""The engine under Keras: what Keras has no word for; the only file that knows TensorFlow.
+"""The engine under Keras: what Keras itself does not cover. Only this file imports TensorFlow, JAX or PyTorch.
 
-TensorFlow is the engine unless KERAS_BACKEND names another that is installed: JAX and PyTorch train the same nets. Bits
-that do not depend on the run, several devices and several machines are TensorFlow's alone.
+TensorFlow is the engine unless KERAS_BACKEND names another one that is installed: JAX and PyTorch train the same nets.
+Only with TensorFlow are the results reproducible to the last bit, and only it can use several devices or machines.
 
-Several devices share each batch (tf.distribute.MirroredStrategy), or several machines, each of which runs the same
-command with its own TF_CONFIG (MultiWorkerMirroredStrategy). Every replica divides by what the whole batch observed,
-so that their sum is the loss of one that has it all.
+Several devices share each batch (tf.distribute.MirroredStrategy), or several machines do, each running the same command
+with its own TF_CONFIG (MultiWorkerMirroredStrategy). Every replica divides its sum of costs by the number of values
+observed in the whole batch, so the sum over the replicas is the loss that a single device would compute.
 """
 
 import functools
@@ -30,26 +30,26 @@ elif BACKEND == "jax":
 elif BACKEND == "torch":
     import torch
 else:
-    raise UserError(f"KERAS_BACKEND is {BACKEND}: tensorflow, jax and torch train nets.")
+    raise UserError(f"KERAS_BACKEND is {BACKEND}: set it to tensorflow, jax or torch, which can train nets.")
 
 
 def configure(device: str, replicas: int) -> AbstractContextManager[Any]:
-    """Hold to train.device and train.replicas, and to the same bits each time; give the scope to build and train in.
+    """Apply train.device and train.replicas, and make results reproducible; return the scope to build and train in.
 
     Raises:
-        GateClosed: a GPU is asked for and there is none, or there are fewer devices than replicas.
-        UserError: the engine has no such thing.
+        GateClosed: a GPU is required and there is none, or there are fewer devices than replicas.
+        UserError: the engine does not support these settings.
     """
     if device == "gpu" and not gpus():
         raise GateClosed(
-            f"train.device is gpu, and {BACKEND} sees none on this machine: send the stage to one that has (meta.pool "
-            "in dvc.yaml), or set train.device to any."
+            f"train.device is gpu, and {BACKEND} sees none on this machine: run the stage on a machine with a GPU "
+            "(meta.pool in dvc.yaml), or set train.device to any."
         )
     if BACKEND != "tensorflow":
         if (device == "cpu" and gpus()) or replicas > 1 or machines().several:
             raise UserError(
-                f"KERAS_BACKEND is {BACKEND}, which takes whatever device it finds, and one: leave train.device and "
-                "train.replicas out, or train with tensorflow."
+                f"KERAS_BACKEND is {BACKEND}, which trains on a single device, the one it finds: leave train.device "
+                "and train.replicas out, or train with tensorflow."
             )
         return nullcontext()
     if device == "cpu":
@@ -61,90 +61,90 @@ def configure(device: str, replicas: int) -> AbstractContextManager[Any]:
 
 @functools.cache
 def _strategy(replicas: int) -> Any:
-    """Make the strategy, once a process: devices cannot be divided anew, nor machines be met again."""
+    """Make the strategy once per process: TensorFlow can neither split its devices nor connect its machines again."""
     if machines().several:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if replicas == 1:
         return None
     if gpus():
-        names = [f"GPU:{place}" for place in range(len(gpus()))]
-    else:  # a CPU can be divided, which is no faster: to see that it works before a machine with GPUs is paid for
+        names = [f"GPU:{index}" for index in range(len(gpus()))]
+    else:  # several logical CPUs are no faster, but show that the training works before one pays for several GPUs
         (cpu,) = tf.config.list_physical_devices("CPU")
         try:
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
         except RuntimeError:
             raise UserError(
-                f"train.replicas is {replicas}, and this process's CPU is in use undivided: train that candidate in a "
-                "process of its own, with tidegate train."
+                f"train.replicas is {replicas}, but this process has already used its CPU as a single device: train "
+                "that candidate in a separate process, with tidegate train."
             ) from None
-        names = [f"CPU:{place}" for place in range(replicas)]
+        names = [f"CPU:{index}" for index in range(replicas)]
     if replicas > len(names):
-        raise GateClosed(f"train.replicas is {replicas}, and this machine has {len(names)} GPUs: lower it.")
+        raise GateClosed(f"train.replicas is {replicas}, and this machine has {len(names)} GPUs: lower train.replicas.")
     return tf.distribute.MirroredStrategy(names[:replicas])
 
 
 def replica_count() -> int:
-    """Say into how many parts each batch is divided, within a scope."""
+    """Return the number of replicas that share each batch in the current scope."""
     return int(tf.distribute.get_strategy().num_replicas_in_sync) if BACKEND == "tensorflow" else 1
 
 
-def sum_over_replicas(part: Any) -> Any:
-    """Add up what the replicas have, where there are several."""
+def sum_over_replicas(value: Any) -> Any:
+    """Add up a value over all replicas; a single replica's value is returned as it is."""
     replica = tf.distribute.get_replica_context() if replica_count() > 1 else None
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, part) if replica else part
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, value) if replica else value
 
 
 class Trainable(keras.Model):
-    """A Keras model that several devices or machines can train: Keras' own trainer stops at two places there."""
+    """A Keras model that several devices or machines can train, where Keras' own trainer fails in two places."""
 
     def _maybe_symbolic_build(self, *_args: Any, **_kwargs: Any) -> None:
-        """Build nothing from a first batch, which Keras takes for floats and, of several machines, cannot read."""
+        """Skip the build from a first batch: Keras takes it for floats, and cannot read it with several machines."""
 
     def train_step(self, *args: Any) -> Any:
-        """Train on a batch."""
-        return _rows(super().train_step(*args))
+        """Train on one batch."""
+        return _with_axis(super().train_step(*args))
 
     def test_step(self, *args: Any) -> Any:
-        """Validate on a batch."""
-        return _rows(super().test_step(*args))
+        """Validate on one batch."""
+        return _with_axis(super().test_step(*args))
 
 
-def _rows(logs: Any) -> Any:
-    """Give each number of several machines an axis: Keras takes their mean over it."""
+def _with_axis(logs: Any) -> Any:
+    """Add an axis to each number where there are several machines: Keras averages over it."""
     return {name: ops.expand_dims(value, 0) for name, value in logs.items()} if machines().several else logs
 
 
 def gpus() -> list[str]:
-    """Name the GPUs that the engine sees."""
+    """Return the names of the GPUs that the engine sees."""
     if BACKEND == "jax":
         return [device.device_kind for device in jax.devices() if device.platform == "gpu"]
     if BACKEND == "torch":
-        return [torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())]
-    found = tf.config.get_visible_devices("GPU")
-    return [tf.config.experimental.get_device_details(gpu).get("device_name", "unnamed") for gpu in found]
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    devices = tf.config.get_visible_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", "unnamed") for gpu in devices]
 
 
 def gpu_memory_gib() -> float | None:
-    """Say how much of the first GPU's memory was used at most, where the engine counts that."""
+    """Return the peak memory use of the first GPU in GiB, or None if the engine does not count it."""
     if BACKEND != "tensorflow":
         return None
     return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / GIB
 
 
 def gradients(loss: Callable[[], Any], variables: Sequence[keras.Variable]) -> list[np.ndarray]:
-    """Differentiate a scalar by variables, at their present values."""
-    held = [variable.value for variable in variables]
+    """Compute the gradient of a scalar loss with respect to variables, at their present values."""
+    values = [variable.value for variable in variables]
     if BACKEND == "tensorflow":
         with tf.GradientTape() as tape:
-            spent = loss()
-        found = tape.gradient(spent, held)
+            scalar = loss()
+        results = tape.gradient(scalar, values)
     elif BACKEND == "jax":
 
-        def of(values: list[Any]) -> Any:
-            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        def loss_at(arguments: list[Any]) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(variables, arguments, strict=True))):
                 return loss()
 
-        found = jax.grad(of)(held)
+        results = jax.grad(loss_at)(values)
     else:
-        found = torch.autograd.grad(loss(), held)
-    return [np.asarray(ops.convert_to_numpy(ops.convert_to_tensor(each))) for each in found]
+        results = torch.autograd.grad(loss(), values)
+    return [np.asarray(ops.convert_to_numpy(ops.convert_to_tensor(result))) for result in results]

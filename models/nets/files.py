@@ -1,33 +1,37 @@
-"""Nets as files: the same bytes for the same net, and nothing in a file that can run code."""
+"""Nets in .keras files: the same net always gives the same bytes, and nothing in a file can run code.
+
+The modules of the project's own layers are imported before a file is read, which may name any of them.
+"""
 
 import json
 import re
 import tempfile
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import keras
 
-# A net's own layers must be known before it is read.
+LAYER_MODULES = ("heads", "normalisation", "outputs", "recursive", "tokens")
 
 
 def save_net(net: keras.Model, path: Path) -> None:
-    """Write a .keras file that is the same bytes for the same net: without the date and the zip's clock times."""
+    """Write a .keras file without Keras' date and the times of the zip entries, so that its bytes are reproducible."""
     with tempfile.TemporaryDirectory() as folder:
-        stamped = Path(folder) / path.name
-        net.save(stamped)
-        with zipfile.ZipFile(stamped) as source, zipfile.ZipFile(path, "w") as target:
+        keras_file = Path(folder) / path.name
+        net.save(keras_file)
+        with zipfile.ZipFile(keras_file) as source, zipfile.ZipFile(path, "w") as target:
             for name in sorted(source.namelist()):
                 content = source.read(name)
                 if name == "metadata.json":
                     content = json.dumps({"keras_version": keras.__version__}).encode()
                 elif name == "config.json":
-                    content = _numbered(content)
+                    content = _renumber_shared_objects(content)
                 target.writestr(zipfile.ZipInfo(name), content)
 
 
-def _numbered(config: bytes) -> bytes:
-    """Number the shared objects in the order they appear, where Keras writes their addresses in memory."""
+def _renumber_shared_objects(config: bytes) -> bytes:
+    """Number the shared objects in order of appearance; Keras writes their memory addresses, which vary."""
     numbers: dict[bytes, bytes] = {}
     return re.sub(
         rb'(?<="shared_object_id": )\d+',
@@ -37,5 +41,7 @@ def _numbered(config: bytes) -> bytes:
 
 
 def load_net(path: Path) -> keras.Model:
-    """Read a .keras file; nothing in it can run code."""
+    """Read a .keras file in safe mode: nothing in it can run code."""
+    for module in LAYER_MODULES:
+        import_module(f"models.nets.{module}")
     return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -1,12 +1,13 @@
 """Gradient flow: how much of the loss's gradient reaches each step of the lookback.
 
-For the first recurrent layer of a trained net, ∂L/∂h_t at every token t: L is a window's own loss, h_t the layer's
-state after token t, and all that happens later is counted. In a vanilla RNN the norm shrinks by a factor a step
-(Bengio, Simard and Frasconi, IEEE Trans. Neural Networks 5, 1994); gates are there to let it live. Clipping shortens
-the gradient of the weights as a whole, and with it every step's share by the same factor.
+It is measured for the first recurrent layer of a trained net, as ∂L/∂h_t at every token t: L is the loss of one window,
+h_t is the layer's state after token t, and the derivative covers everything that follows from that state. In a vanilla
+RNN its norm typically shrinks by some factor with every step back in time (Bengio, Simard and Frasconi, IEEE Trans.
+Neural Networks 5, 1994); the gates of an LSTM or a GRU are meant to prevent that. Clipping does not help: it scales the
+gradient of the weights as a whole, and with it the contribution of every step by the same factor.
 
-It is measured by walking the layer token by token, with a tap at each state, a zero that is added to it, and asking for
-the gradient there.
+To measure it, the layer runs token by token, and a variable that is zero, called a tap, is added to each state. The
+gradient with respect to the tap is the gradient with respect to the state.
 """
 
 from collections.abc import Iterator
@@ -27,50 +28,51 @@ from tidegate.windows.panel import Floats, Panel, Starts
 
 @dataclass(frozen=True)
 class GradientFlow:
-    """Mean norm of ∂L/∂h over windows, oldest token first: (tokens,); and of the weights' gradient of the batch."""
+    """Norms of gradients, measured on a batch of windows."""
 
-    norms: Floats
-    weights_norm: float
+    norms: Floats  # (tokens,) of ∂L/∂h, mean over the windows, oldest token first
+    weights_norm: float  # of the gradient of the batch's loss with respect to all weights
 
 
 def gradient_flow(net: keras.Model, panel: Panel, starts: Starts, cost: Cost) -> GradientFlow:
-    """Measure it on the given windows."""
-    layer = first_recurrent(net)
+    """Measure the gradient flow on these windows."""
+    layer = first_recurrent_layer(net)
     model = WindowedModel(net, panel, cost)
 
-    def windows() -> Any:
+    def sum_of_window_losses() -> Any:
         output = model(starts)
         truth, weight = ops.split(model.truth(starts), [model.targets], axis=-1)
-        spent = ops.sum(cost(output, truth) * weight, axis=(1, 2))
-        return ops.sum(spent / ops.maximum(ops.sum(weight, axis=(1, 2)), 1.0))
+        costs = ops.sum(cost(output, truth) * weight, axis=(1, 2))
+        return ops.sum(costs / ops.maximum(ops.sum(weight, axis=(1, 2)), 1.0))
 
-    def batch() -> Any:
+    def batch_loss() -> Any:
         return model.compute_loss(x=starts, y_pred=model(starts))
 
     with _tapped(layer) as taps:
-        model(starts)  # the first walk sets the taps
-        states = engine.gradients(windows, taps)
-    norms = [np.linalg.norm(state, axis=-1).mean() for state in states]
-    weights = engine.gradients(batch, net.trainable_variables)
-    return GradientFlow(np.array(norms, np.float32), float(np.sqrt(sum(np.square(each).sum() for each in weights))))
+        model(starts)  # the first run makes the taps
+        state_gradients = engine.gradients(sum_of_window_losses, taps)
+    norms = [np.linalg.norm(gradient, axis=-1).mean() for gradient in state_gradients]
+    weight_gradients = engine.gradients(batch_loss, net.trainable_variables)
+    weights_norm = float(np.sqrt(sum(np.square(gradient).sum() for gradient in weight_gradients)))
+    return GradientFlow(np.array(norms, np.float32), weights_norm)
 
 
-def first_recurrent(net: keras.Model) -> keras.layers.Layer:
-    """Find the first recurrent layer, the forward one where it reads both ways."""
+def first_recurrent_layer(net: keras.Model) -> keras.layers.Layer:
+    """Find the first recurrent layer; of a bidirectional one, the forward layer."""
     for layer in net.layers:
-        inner = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
-        if isinstance(inner, tuple(LAYERS.values())):
-            return inner
+        recurrent = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
+        if isinstance(recurrent, tuple(LAYERS.values())):
+            return recurrent
     raise TypeError("this net has no recurrent layer")
 
 
 @contextmanager
 def _tapped(layer: Any) -> Iterator[list[Any]]:
-    """Have a layer walk its tokens one by one, with a tap at each state; give the taps, set as it first walks."""
+    """Make a layer run token by token with a tap at each state; yield the list of taps, which its first run fills."""
     taps: list[keras.Variable] = []
-    plain = layer.call
+    original_call = layer.call
 
-    def walk(sequence: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+    def call_with_taps(sequence: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         states = list(initial_state or layer.get_initial_state(ops.shape(sequence)[0]))
         outputs = []
         for token in range(sequence.shape[1]):
@@ -78,14 +80,14 @@ def _tapped(layer: Any) -> Iterator[list[Any]]:
             states = list(states) if isinstance(states, list | tuple) else [states]
             if token == len(taps):
                 taps.append(keras.Variable(ops.zeros_like(states[0])))
-            # The gradient in the tap is that of all that follows this state.
+            # The tap's gradient covers everything that follows from this state.
             states[0] = states[0] + taps[token].value
             outputs.append(states[0])
-        read = ops.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
-        return (read, *states) if layer.return_state else read
+        output = ops.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
+        return (output, *states) if layer.return_state else output
 
-    layer.call = walk
+    layer.call = call_with_taps
     try:
         yield taps
     finally:
-        layer.call = plain
+        layer.call = original_call

@@ -1,12 +1,12 @@
-"""What a net's numbers mean: a point, quantiles, or a normal distribution; and what each costs when it is wrong.
+"""What a net's output numbers mean: a point, quantiles, a normal distribution or a probability; and the cost of each.
 
-    point       ŷ                          |y − ŷ|, (y − ŷ)², or Huber's between them
-    quantiles   q_1 < … < q_n, by level τ  pinball loss: max(τ (y − q), (τ − 1)(y − q)), mean over the levels
-    gaussian    μ, σ                       −log density: log σ + (y − μ)² / 2σ²
-    probability log-odds of an alert       cross-entropy
+    point        ŷ                          |y − ŷ|, (y − ŷ)², or Huber's loss, which lies between them
+    quantiles    q_1 < … < q_n, by level τ  pinball loss: max(τ (y − q), (τ − 1)(y − q)), mean over the levels
+    gaussian     μ, σ                       negative log-likelihood: log σ + (y − μ)² / 2σ²
+    probability  log-odds of an alert       cross-entropy
 
-Quantiles cannot cross: the median is free, and the others lie a positive distance (softplus) further out each. Koenker
-and Bassett, Regression Quantiles, Econometrica 46 (1978).
+Quantiles cannot cross: the net predicts the median freely, and for every other quantile its distance, made positive by
+a softplus, from the next one towards the median. Koenker and Bassett, Regression Quantiles, Econometrica 46 (1978).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ from scipy.stats import norm
 from models.nets.layers import ConfiguredLayer
 from tidegate.windows.panel import Floats, Forecasts
 
-NARROWEST = 1e-3  # of the window's scale: no σ below it
+MIN_DEVIATION = 1e-3  # lower bound of σ, in units of the window's scale
 
 Cost = Callable[[Any, Any], Any]
 
 
-def numbers(kind: str, levels: Sequence[float]) -> int:
-    """Count the numbers that a net says for each value that it forecasts."""
+def numbers_per_value(kind: str, levels: Sequence[float]) -> int:
+    """Return how many numbers a net outputs for each value that it forecasts."""
     return {"point": 1, "quantiles": len(levels), "gaussian": 2, "probability": 1}[kind]
 
 
@@ -35,7 +35,7 @@ class OutputDistribution(ConfiguredLayer):
     """Turns raw numbers (batch, horizon, targets, n) into the parameters of a forecast in the panel's units."""
 
     def __init__(self, kind: str, levels: Sequence[float], **kwargs: Any) -> None:
-        """Choose the kind; `levels` are those of quantiles, ascending, with 0.5 among them."""
+        """Choose the kind; `levels` are the levels of the quantiles, ascending, with 0.5 among them."""
         super().__init__(**kwargs)
         self.kind, self.levels = kind, list(levels)
 
@@ -43,17 +43,17 @@ class OutputDistribution(ConfiguredLayer):
         """Order the quantiles, make σ positive, and undo the window's normalisation (batch, 1, targets)."""
         shift, scale = shift[..., None], scale[..., None]
         if self.kind == "quantiles":
-            raw = ordered(raw, self.levels.index(0.5))
+            raw = order_quantiles(raw, self.levels.index(0.5))
         elif self.kind == "gaussian":
-            deviation = (ops.softplus(raw[..., 1:]) + NARROWEST) * scale
+            deviation = (ops.softplus(raw[..., 1:]) + MIN_DEVIATION) * scale
             return ops.concatenate([raw[..., :1] * scale + shift, deviation], axis=-1)
         elif self.kind == "probability":
             return raw
         return raw * scale + shift
 
 
-def ordered(raw: Any, middle: int) -> Any:
-    """Make numbers (…, n) ascending: the one in the middle stands, the others are distances outwards from it."""
+def order_quantiles(raw: Any, middle: int) -> Any:
+    """Turn raw numbers (…, n) into ascending quantiles: `middle` is the median's index, the others hold distances."""
     median = raw[..., middle : middle + 1]
     parts = [median]
     if middle + 1 < raw.shape[-1]:
@@ -65,7 +65,10 @@ def ordered(raw: Any, middle: int) -> Any:
 
 
 def cost_of(kind: str, levels: Sequence[float], loss: str) -> Cost:
-    """Give the cost of a net's output (batch, horizon, targets, n) for truths (batch, horizon, targets)."""
+    """Return the cost function of a net's output (batch, horizon, targets, n) and the truth (batch, horizon, targets).
+
+    `loss` is the loss of a point forecast: mae, mse or huber.
+    """
 
     def point(output: Any, truth: Any) -> Any:
         error = output[..., 0] - truth
@@ -79,23 +82,24 @@ def cost_of(kind: str, levels: Sequence[float], loss: str) -> Cost:
         tau = ops.convert_to_tensor(np.asarray(levels, "float32"))
         return ops.mean(ops.maximum(tau * error, (tau - 1.0) * error), axis=-1)
 
-    def likelihood(output: Any, truth: Any) -> Any:
+    def negative_log_likelihood(output: Any, truth: Any) -> Any:
         mean, deviation = output[..., 0], output[..., 1]
         return ops.log(deviation) + 0.5 * ops.square((truth - mean) / deviation)
 
-    def entropy(output: Any, truth: Any) -> Any:
+    def cross_entropy(output: Any, truth: Any) -> Any:
         return ops.softplus(output[..., 0]) - truth * output[..., 0]
 
-    return {"point": point, "quantiles": pinball, "gaussian": likelihood, "probability": entropy}[kind]
+    costs = {"point": point, "quantiles": pinball, "gaussian": negative_log_likelihood, "probability": cross_entropy}
+    return costs[kind]
 
 
-def forecasts(kind: str, levels: Sequence[float], output: Floats) -> Forecasts:
-    """Read a net's output (windows, horizon, targets, n) as forecasts."""
+def to_forecasts(kind: str, levels: Sequence[float], output: Floats) -> Forecasts:
+    """Turn a net's output (windows, horizon, targets, n) into forecasts."""
     if kind == "quantiles":
         return Forecasts(output[..., list(levels).index(0.5)], output)
     if kind == "gaussian":
-        away = norm.ppf(np.asarray(levels)).astype(np.float32)
-        return Forecasts(output[..., 0], output[..., :1] + output[..., 1:] * away)
+        standard_quantiles = norm.ppf(np.asarray(levels)).astype(np.float32)
+        return Forecasts(output[..., 0], output[..., :1] + output[..., 1:] * standard_quantiles)
     if kind == "probability":
         return Forecasts(1 / (1 + np.exp(-output[..., 0])))
     return Forecasts(output[..., 0])

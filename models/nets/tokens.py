@@ -1,7 +1,8 @@
-"""What a cell reads at a time: one step, or a segment of steps; all channels together, or each for itself.
+"""Tokens: what a cell reads at a time. A token is one step or a segment of steps, of all channels or of one channel.
 
-A segment of w steps makes the recursion w times shorter, and with it the path of the gradient (Lin et al., SegRNN,
-arXiv:2308.11200). Independent channels share one net, which then learns from targets times as many series.
+With segments of w steps the recurrence has w times fewer steps, and so has the path of the gradient (Lin et al.,
+SegRNN, arXiv:2308.11200). With independent channels every target is a row of its own: one net, shared by all targets,
+then learns from as many more series.
 """
 
 from typing import Any
@@ -14,44 +15,44 @@ from models.nets.layers import ConfiguredLayer
 
 @keras.saving.register_keras_serializable("tidegate")
 class Tokens(ConfiguredLayer):
-    """Cuts the lookback into tokens, (rows, tokens, columns); rows are windows, or windows times targets.
+    """Cuts the lookback into tokens (rows, tokens, columns); rows are windows, or windows times targets.
 
-    `own` (batch, lookback, targets, k) is what each target has of its own, `shared` (batch, lookback, columns) what
-    all have in common.
+    `per_target` (batch, lookback, targets, k) holds the columns of each target, `shared` (batch, lookback, columns)
+    those that all targets have in common.
     """
 
     def __init__(self, segment: int, independent: bool, **kwargs: Any) -> None:
-        """Cut into segments of so many steps; 1 reads step by step."""
+        """Set the number of steps in a token, and whether each target has its own row."""
         super().__init__(**kwargs)
         self.segment, self.independent = segment, independent
 
-    def call(self, own: Any, shared: Any = None) -> Any:
-        """Cut."""
-        steps, targets, width = own.shape[1:]
-        common = 0 if shared is None else shared.shape[-1]
-        count = steps // self.segment
+    def call(self, per_target: Any, shared: Any = None) -> Any:
+        """Cut the lookback into tokens."""
+        steps, targets, width = per_target.shape[1:]
+        shared_width = 0 if shared is None else shared.shape[-1]
+        tokens = steps // self.segment
         if not self.independent:
-            whole = ops.reshape(own, (-1, steps, targets * width))
-            whole = ops.concatenate([whole, shared], axis=-1) if common else whole
-            return ops.reshape(whole, (-1, count, self.segment * (targets * width + common)))
-        if common:
-            spread = ops.repeat(ops.expand_dims(shared, 2), targets, axis=2)
-            own = ops.concatenate([own, spread], axis=-1)
-        apart = ops.transpose(own, (0, 2, 1, 3))
-        return ops.reshape(apart, (-1, count, self.segment * (width + common)))
+            merged = ops.reshape(per_target, (-1, steps, targets * width))
+            merged = ops.concatenate([merged, shared], axis=-1) if shared_width else merged
+            return ops.reshape(merged, (-1, tokens, self.segment * (targets * width + shared_width)))
+        if shared_width:
+            repeated = ops.repeat(ops.expand_dims(shared, 2), targets, axis=2)
+            per_target = ops.concatenate([per_target, repeated], axis=-1)
+        rows = ops.transpose(per_target, (0, 2, 1, 3))
+        return ops.reshape(rows, (-1, tokens, self.segment * (width + shared_width)))
 
 
 @keras.saving.register_keras_serializable("tidegate", name="Newest")
 class NewestSegment(ConfiguredLayer):
-    """Takes the newest segment of the targets (batch, lookback, targets), as a recursive head says one."""
+    """Takes the newest segment of the targets (batch, lookback, targets), the first input of a recursive head."""
 
     def __init__(self, segment: int, independent: bool, **kwargs: Any) -> None:
-        """Take so many steps."""
+        """Set the number of steps in a segment, and whether each target has its own row."""
         super().__init__(**kwargs)
         self.segment, self.independent = segment, independent
 
     def call(self, values: Any) -> Any:
-        """Take: (rows, segment [· targets])."""
+        """Take the newest segment: (rows, segment [· targets])."""
         last = values[:, -self.segment :]
         if self.independent:
             return ops.reshape(ops.transpose(last, (0, 2, 1)), (-1, self.segment))
@@ -60,28 +61,28 @@ class NewestSegment(ConfiguredLayer):
 
 @keras.saving.register_keras_serializable("tidegate", name="Beside")
 class ConcatContext(ConfiguredLayer):
-    """Puts what is known of each window (batch, columns) beside its tokens (batch · rows, tokens, columns)."""
+    """Appends the context of each window (batch, columns) to its tokens (batch · rows, tokens, columns)."""
 
     def __init__(self, rows: int, **kwargs: Any) -> None:
-        """Remember how many rows a window has."""
+        """Set the number of rows of a window."""
         super().__init__(**kwargs)
         self.rows = rows
 
     def call(self, tokens: Any, context: Any) -> Any:
-        """Repeat the context for each of the window's rows and tokens."""
+        """Repeat the context for each of the window's rows and tokens, and append it."""
         context = ops.repeat(context, self.rows, axis=0) if self.rows > 1 else context
         return ops.concatenate([tokens, ops.repeat(context[:, None], tokens.shape[1], axis=1)], axis=-1)
 
 
 @keras.saving.register_keras_serializable("tidegate", name="Attributes")
 class StaticAttributes(ConfiguredLayer):
-    """Looks up each window's station in a table (stations, attributes) that is known and not learnt."""
+    """Looks up the attributes of each window's station in a fixed table (stations, attributes)."""
 
     def __init__(self, table: list[list[float]], **kwargs: Any) -> None:
-        """Keep the table."""
+        """Store the table."""
         super().__init__(**kwargs)
         self.table = [list(row) for row in table]
 
     def call(self, station: Any) -> Any:
-        """Look up: (batch,) → (batch, attributes)."""
+        """Look up the attributes: (batch,) → (batch, attributes)."""
         return ops.take(ops.convert_to_tensor(self.table, "float32"), station, axis=0)

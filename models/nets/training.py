@@ -1,8 +1,9 @@
-"""The recipe: how nets learn, whatever they are made of.
+"""The training recipe of all nets, independent of their architecture.
 
-Adam or AdamW (Kingma and Ba, arXiv:1412.6980; Loshchilov and Hutter, arXiv:1711.05101), clipping by the gradient's
-global norm or by value (Pascanu et al., arXiv:1211.5063), a learning rate that holds and then decays, early stopping
-on the validation windows, and, if asked for, the weights' moving average. One seed decides everything.
+Adam or AdamW (Kingma and Ba, arXiv:1412.6980; Loshchilov and Hutter, arXiv:1711.05101); clipping of the gradient by its
+global norm or by value, against exploding gradients (Pascanu et al., arXiv:1211.5063); a learning rate that is constant
+at first and then decays; early stopping on the validation windows; and, as an option, a moving average of the weights.
+A single seed determines all random numbers.
 """
 
 import itertools
@@ -24,17 +25,18 @@ from tidegate.windows.panel import Floats, Panel, Starts, evenly_spaced
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Train
 
-VALIDATION_WINDOWS = 8192  # at most, evenly spread: enough to see when to stop
+VALIDATION_WINDOWS = 8192  # at most so many are used, evenly spaced: enough to decide when to stop
 PREDICT_BATCH = 512
 
 
 def start_training(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
-    """Start from a clean slate: the same seed gives the same bits, whatever ran before in this process.
+    """Reset Keras and set the seed, so that the same seed gives the same bits, whatever ran before in this process.
 
-    Gives the scope to build and train in, where devices or machines share each batch.
+    Returns the scope to build and train in, in which devices or machines share each batch.
 
     Raises:
-        GateClosed: there are no such devices.
+        GateClosed: the devices are not there.
+        UserError: the engine does not support these settings.
     """
     scope = engine.configure(device, replicas)
     keras.utils.clear_session()
@@ -42,50 +44,50 @@ def start_training(seed: int, device: str = "any", replicas: int = 1) -> Abstrac
     return scope
 
 
-def draw_batches(starts: Starts, batches: int, batch: int, seed: int, first: int = 0) -> Iterator[tuple[Starts]]:
-    """Give batches of starts for ever, from the epoch `first` on: each one's are a new draw, none of them twice.
+def draw_batches(starts: Starts, batches: int, batch: int, seed: int, first_epoch: int = 0) -> Iterator[tuple[Starts]]:
+    """Yield batches of starts without end: in each epoch a new random draw of windows, in which none appears twice.
 
-    A generator, whose order nothing else can touch: Keras shuffles batches with Python's global random state, which
-    other threads of the process use too.
+    The order is drawn here because Keras shuffles with Python's global random state, which other threads of the process
+    use too.
     """
-    for epoch in itertools.count(first):
+    for epoch in itertools.count(first_epoch):
         order = np.random.default_rng([seed, epoch]).permutation(len(starts))
         for first in range(0, batches * batch, batch):
             yield (starts[order[first : first + batch]],)
 
 
 class ProgressCallback(keras.callbacks.Callback):
-    """Reports epochs and the newest validation loss."""
+    """Passes epochs and the latest validation loss on to `progress`."""
 
     def __init__(self, progress: Progress, epochs: int, batches: int) -> None:
-        """Report to `progress`."""
+        """Set the callback, and the numbers of epochs and of batches in an epoch."""
         super().__init__()
         self.progress, self.epochs, self.batches = progress, epochs, batches
         self.epoch, self.note = 0, ""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Remember the epoch."""
+        """Store the epoch's number."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the bar."""
+        """Advance the progress by one batch."""
         note = f"epoch {self.epoch + 1}/{self.epochs}{self.note}"
         self.progress(self.epoch + (batch + 1) / self.batches, self.epochs, note)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note the validation loss."""
+        """Pass on the validation loss."""
         loss = float((logs or {})["val_loss"])
         self.note = f" · validation loss {loss:.4f}"
         self.progress(epoch + 1, self.epochs, f"epoch {epoch + 1}/{self.epochs}{self.note}", loss)
 
 
 def learning_rate(recipe: Train, epoch: int) -> float:
-    """Give the learning rate of an epoch, counted from 0: constant at first, then less by a factor each epoch."""
+    """Return the learning rate of an epoch, counted from 0: constant at first, then times a factor in each epoch."""
     return recipe.learning_rate * recipe.learning_rate_decay ** max(0, epoch - recipe.learning_rate_hold_epochs)
 
 
 def optimizer_of(recipe: Train) -> keras.optimizers.Optimizer:
-    """Make the optimiser."""
+    """Make the recipe's optimiser."""
     return keras.optimizers.Adam(
         recipe.learning_rate,
         weight_decay=recipe.weight_decay or None,
@@ -99,51 +101,51 @@ def optimizer_of(recipe: Train) -> keras.optimizers.Optimizer:
 def fit_net(
     net: keras.Model, training: Training, cost: Cost, progress: Progress, checkpoint: Path | None = None
 ) -> History:
-    """Train the net in place; give its learning curve, one row an epoch; the best epoch's weights stand.
+    """Train the net in place; it keeps the best epoch's weights. Return its learning curve, one row per epoch.
 
-    With a checkpoint, a training that was killed goes on after its last whole epoch.
+    With a checkpoint, a training that was killed resumes after its last complete epoch.
     """
     recipe, train, validation = training.recipe, training.train, training.validation
     model = WindowedModel(net, training.panel, cost)
     batch = min(recipe.batch_windows, len(train), len(validation))
     batch = max(1, batch // engine.replica_count()) * engine.replica_count()
     batches = max(1, min(recipe.epoch_windows, len(train)) // batch)
-    course = TrainingState(net, recipe.patience_epochs, checkpoint)
+    state = TrainingState(net, recipe.patience_epochs, checkpoint)
     callbacks = [
         keras.callbacks.LearningRateScheduler(lambda epoch: learning_rate(recipe, epoch)),
         ProgressCallback(progress, recipe.epochs, batches),
-        course,
+        state,
     ]
     # No XLA: Keras turns it off where operations are deterministic.
     model.compile(optimizer_of(recipe), jit_compile=False)
-    done = course.resume(model.optimizer)
-    if recipe.averaging:  # before the others: what is validated and kept is the average
+    epochs_done = state.resume(model.optimizer)
+    if recipe.averaging:  # the first callback, so that the averaged weights are the ones validated and kept
         average = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-        average._ema_weights_in_model = done > 0  # as it is after an epoch
+        average._ema_weights_in_model = epochs_done > 0  # as at the end of an epoch
         callbacks.insert(0, average)
-    if done < recipe.epochs and not course.over:
+    if epochs_done < recipe.epochs and not state.stopped:
         model.fit(
-            draw_batches(train, batches, batch, recipe.seed, done),
+            draw_batches(train, batches, batch, recipe.seed, epochs_done),
             steps_per_epoch=batches,
             shuffle=False,
-            initial_epoch=done,
+            initial_epoch=epochs_done,
             epochs=recipe.epochs,
             validation_data=(evenly_spaced(validation, min(VALIDATION_WINDOWS, len(validation)) // batch * batch),),
             validation_batch_size=batch,
             verbose=0,
             callbacks=callbacks,
         )
-    course.finish()
-    return course.curve
+    state.finish()
+    return state.curve
 
 
 def predict_net(net: keras.Model, panel: Panel, starts: Starts) -> Floats:
-    """Give the net's output for the windows: (windows, horizon, targets, numbers)."""
+    """Compute the net's output for the windows: (windows, horizon, targets, numbers)."""
     if not len(starts):
         return np.empty((0, *net.output.shape[1:]), np.float32)
     model = WindowedModel(net, panel)
     batch = min(PREDICT_BATCH, len(starts))
-    # Whole batches alone: a shorter last one would be traced for itself.
+    # All batches have the same size: TensorFlow would trace a shorter last one once more.
     padded = np.resize(starts, (math.ceil(len(starts) / batch) * batch, 2))
     model.compile(jit_compile=False)
     output = model.predict(padded, batch_size=batch, verbose=0)

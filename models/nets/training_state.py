@@ -1,9 +1,10 @@
-"""The course of a training: its curve, its best epoch, when to stop, and how to go on after a kill.
+"""The state of a training: its learning curve, its best epoch, early stopping, and how it resumes after it was killed.
 
-After each epoch all that the next ones depend on is written aside and put in place in one rename: the net's variables
-(weights, and the states of its random layers), the optimiser's (moments, averages, the step count), the best weights so
-far and the patience left. The order of the batches is a function of the epoch. So a training that was killed goes on
-after its last whole epoch, and ends with the bits of one that was not.
+After each epoch a checkpoint is written to a temporary file, which then replaces the old one in a single rename. It
+holds everything that the next epochs depend on: the variables of the net (weights, and the states of its random
+layers) and of the optimiser (moments, averages, step count), the best weights so far, and the remaining patience. The
+order of the batches depends on the epoch's number alone. So a training that was killed resumes after its last complete
+epoch, and ends with the same bits as one that was not.
 """
 
 import json
@@ -17,58 +18,68 @@ from tidegate.workspace.paths import atomic_output
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Keeps the curve and the best weights by validation loss; stops when patience ends; writes checkpoints."""
+    """Keeps the curve and the best weights by validation loss, stops when patience runs out, writes checkpoints."""
 
     def __init__(self, net: keras.Model, patience: int | None, checkpoint: Path | None) -> None:
-        """Follow `net`; without patience it never stops, and the last weights stand; without a path nothing is kept."""
+        """Follow `net`.
+
+        Without `patience` the training never stops early, and the net keeps its last weights. Without `checkpoint` no
+        file is written.
+        """
         super().__init__()
         self.net, self.patience, self.checkpoint = net, patience, checkpoint
         self.curve: list[dict[str, float]] = []
-        self.best: list[np.ndarray] = []
-        self.lowest, self.waited, self.over = float("inf"), 0, False
+        self.best_weights: list[np.ndarray] = []
+        self.lowest_loss, self.epochs_since_best, self.stopped = float("inf"), 0, False
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note the epoch; keep its weights if they are the best."""
+        """Add the epoch to the curve; keep its weights if they are the best; write the checkpoint."""
         logs = logs or {}
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {"train_loss": float(logs["loss"]), "validation_loss": float(logs["val_loss"]), "learning_rate": rate}
         self.curve.append({"epoch": epoch, **row})
         if self.patience is not None:
-            self.waited += 1
-            if row["validation_loss"] < self.lowest or not self.best:
-                self.lowest, self.waited, self.best = row["validation_loss"], 0, self.net.get_weights()
-            self.over = self.waited >= self.patience
-            self.model.stop_training = self.over
+            self.epochs_since_best += 1
+            if row["validation_loss"] < self.lowest_loss or not self.best_weights:
+                self.lowest_loss, self.epochs_since_best = row["validation_loss"], 0
+                self.best_weights = self.net.get_weights()
+            self.stopped = self.epochs_since_best >= self.patience
+            self.model.stop_training = self.stopped
         if self.checkpoint:
             self._write(self.checkpoint)
 
     def finish(self) -> None:
-        """Let the best weights stand."""
-        if self.best:
-            self.net.set_weights(self.best)
+        """Give the net its best weights."""
+        if self.best_weights:
+            self.net.set_weights(self.best_weights)
 
     def resume(self, optimizer: keras.optimizers.Optimizer) -> int:
-        """Take up a training where its checkpoint left it, if there is one; give the number of epochs done."""
+        """Continue from the checkpoint, if there is one; return the number of epochs that are complete."""
         optimizer.build(self.net.trainable_variables)
         if self.checkpoint is None or not self.checkpoint.exists():
             return 0
-        with np.load(self.checkpoint, allow_pickle=False) as kept:
-            about = json.loads(str(kept["about"]))
+        with np.load(self.checkpoint, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
             for name, variables in (("net", self.net.variables), ("optimizer", optimizer.variables)):
-                for place, variable in enumerate(variables):
-                    variable.assign(kept[f"{name}_{place}"])
-            self.best = [kept[f"best_{place}"] for place in range(about["best"])]
-        self.curve, self.waited, self.over = about["curve"], about["waited"], about["over"]
-        self.lowest = min((row["validation_loss"] for row in self.curve), default=float("inf"))
+                for index, variable in enumerate(variables):
+                    variable.assign(stored[f"{name}_{index}"])
+            self.best_weights = [stored[f"best_{index}"] for index in range(about["best"])]
+        self.curve, self.epochs_since_best, self.stopped = about["curve"], about["waited"], about["over"]
+        self.lowest_loss = min((row["validation_loss"] for row in self.curve), default=float("inf"))
         return len(self.curve)
 
     def _write(self, path: Path) -> None:
-        parts = {"net": self.net.variables, "optimizer": self.model.optimizer.variables, "best": self.best}
+        parts = {"net": self.net.variables, "optimizer": self.model.optimizer.variables, "best": self.best_weights}
         arrays = {
-            f"{name}_{place}": keras.ops.convert_to_numpy(value)
+            f"{name}_{index}": keras.ops.convert_to_numpy(value)
             for name, values in parts.items()
-            for place, value in enumerate(values)
+            for index, value in enumerate(values)
         }
-        about = {"curve": self.curve, "best": len(self.best), "waited": self.waited, "over": self.over}
-        with atomic_output(path) as aside, aside.open("wb") as out:
-            np.savez(out, about=np.array(json.dumps(about)), **arrays)
+        about = {
+            "curve": self.curve,
+            "best": len(self.best_weights),
+            "waited": self.epochs_since_best,
+            "over": self.stopped,
+        }
+        with atomic_output(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), **arrays)

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from commands import invoke
 from servers import free_ports, mlflow_server
-from workspaces import run_in
+from workspaces import copy_workspace, run_in
 
 from tidegate.errors import without_secrets
 
@@ -41,31 +42,26 @@ def refusing(port: int) -> Iterator[None]:
         server.server_close()
 
 
-def copy(trained: Path, folder: Path, *left: str) -> Path:
-    shutil.copytree(trained, folder, symlinks=True, ignore=shutil.ignore_patterns("logs", *left))
-    return folder
-
-
 @pytest.mark.long
 def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tmp_path: Path) -> None:
-    workspace = copy(trained, tmp_path / "workspace", "mlflow")
+    workspace = copy_workspace(trained, tmp_path / "workspace", "logs", "mlflow")
     (port,) = free_ports(1)
     env = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}", **QUICK}
     for candidate in ("linear", "gru"):
-        said = run_in(workspace, "tidegate", "train", candidate, **env).stdout
+        said = invoke(workspace, "train", candidate, **env).stdout
         assert "MLflow is away: the record waits on disk, and is sent later" in said
     with refusing(port):
-        said = run_in(workspace, "tidegate", "train", "rnn", **env).stdout
+        said = invoke(workspace, "train", "rnn", **env).stdout
         assert "MLflow is away" in said
-        refused = run_in(workspace, "tidegate", "evaluate", check=False, **env)
+        refused = invoke(workspace, "evaluate", check=False, **env)
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert f"MLflow's store at http://127.0.0.1:{port} does not answer as it should" in refused.stderr
     waiting = list((workspace / ".tidegate" / "unsent").glob("*.json"))
     assert len(waiting) == 3
     with mlflow_server(tmp_path / "server", port):
-        run_in(workspace, "tidegate", "evaluate", **env)
-        run_in(workspace, "tidegate", "train", "linear", **env)
-        run_in(workspace, "tidegate", "register", **env)
+        invoke(workspace, "evaluate", **env)
+        invoke(workspace, "train", "linear", **env)
+        invoke(workspace, "register", **env)
         count = (
             "from tidegate.tracking import store\nfor run in store.open_client().search_runs(['1']):\n"
             "    print(run.info.run_name, run.info.status, len(run.data.metrics), len(run.data.params) > 20)\n"
@@ -78,7 +74,7 @@ def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tm
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown(trained: Path, tmp_path: Path) -> None:
-    workspace = copy(trained, tmp_path / "workspace", "mlflow")
+    workspace = copy_workspace(trained, tmp_path / "workspace", "logs", "mlflow")
     env = {"MLFLOW_TRACKING_URI": "http://ann:secret@127.0.0.1:9", **QUICK}
     refused = run_in(workspace, "tidegate", "evaluate", check=False, **env)
     assert refused.returncode == 2 and "give the address alone" in refused.stderr
@@ -87,7 +83,7 @@ def test_a_password_in_an_address_is_refused_and_not_shown(trained: Path, tmp_pa
 
 
 def test_a_record_that_was_cut_off_is_taken_up_again(trained: Path, tmp_path: Path) -> None:
-    workspace = copy(trained, tmp_path / "workspace", "mlflow")
+    workspace = copy_workspace(trained, tmp_path / "workspace", "logs", "mlflow")
     cut = (
         "from unittest.mock import patch\nimport sys\nfrom mlflow import MlflowClient\n"
         "from tidegate.cli import main\nsys.argv = ['tidegate', 'train', 'linear']\n"
@@ -96,7 +92,7 @@ def test_a_record_that_was_cut_off_is_taken_up_again(trained: Path, tmp_path: Pa
     )
     assert run_in(workspace, "python", "-c", cut, check=False).returncode == 9
     assert len(list((workspace / ".tidegate" / "unsent").glob("*.json"))) == 1
-    run_in(workspace, "tidegate", "evaluate")
+    invoke(workspace, "evaluate")
     with sqlite3.connect(workspace / "mlflow" / "mlflow.db") as store:
         runs = store.execute("SELECT status FROM runs WHERE name = 'linear'").fetchall()
     assert runs == [("FINISHED",)]
@@ -111,8 +107,8 @@ def test_utilisation_stands_among_the_system_metrics(trained: Path) -> None:
 
 def test_a_workspace_that_was_moved_forecasts_with_its_champion(trained: Path, tmp_path: Path) -> None:
     """Also what a restored backup needs: MLflow's database holds the old place."""
-    moved = copy(trained, tmp_path / "moved")
-    run_in(moved, "tidegate", "forecast")
+    moved = copy_workspace(trained, tmp_path / "moved", "logs")
+    invoke(moved, "forecast")
     places = {
         "experiments WHERE experiment_id = 1": "artifact_location",
         "runs": "artifact_uri",
@@ -123,14 +119,14 @@ def test_a_workspace_that_was_moved_forecasts_with_its_champion(trained: Path, t
         for table, column in places.items():
             found = [row[0] for row in store.execute(f"SELECT {column} FROM {table}") if row[0]]
             assert found and not any(str(trained) in place for place in found), table
-    assert "up to date" in run_in(moved, "tidegate", "run").stdout
+    assert "up to date" in invoke(moved, "run").stdout
 
 
 @pytest.mark.long
 def test_a_backup_restored_into_an_empty_folder_forecasts_as_before(trained: Path, tmp_path: Path) -> None:
     """The commands are those of docs/operations.md."""
-    source, saved = copy(trained, tmp_path / "source"), tmp_path / "saved"
-    run_in(source, "tidegate", "forecast", "--as-of", "2024-03-30")
+    source, saved = copy_workspace(trained, tmp_path / "source", "logs"), tmp_path / "saved"
+    invoke(source, "forecast", "--as-of", "2024-03-30")
     run_in(source, "dvc", "push")
     saved.mkdir()
     kept = "params.yaml data.dvc dvc.lock .dvc/storage mlflow forecasts"
@@ -141,8 +137,8 @@ def test_a_backup_restored_into_an_empty_folder_forecasts_as_before(trained: Pat
     subprocess.run(["tar", "-xf", str(saved / "backup.tar")], cwd=restored, check=True)
     run_in(restored, "dvc", "pull", "--allow-missing")
     before = (restored / "forecasts" / "tidegate-v1" / "2024-03.parquet").read_bytes()
-    assert "0 new rows" in run_in(restored, "tidegate", "forecast", "--as-of", "2024-03-30").stdout
+    assert "0 new rows" in invoke(restored, "forecast", "--as-of", "2024-03-30").stdout
     assert (restored / "forecasts" / "tidegate-v1" / "2024-03.parquet").read_bytes() == before
-    assert "18 new rows" in run_in(restored, "tidegate", "forecast").stdout
+    assert "18 new rows" in invoke(restored, "forecast").stdout
     said = run_in(restored, "tidegate", "run").stdout
     assert "train@" not in said and "evaluate" not in said

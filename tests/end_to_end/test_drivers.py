@@ -10,19 +10,21 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import invoke
 from ruamel.yaml import YAML
-from workspaces import begun, make_workspace, ran, run_in, set_params
+from workspaces import begun, copy_workspace, ran, run_in, set_params
 
+from tidegate.pipeline import dag
 from tidegate.workspace.paths import read_json
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reproduced(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace in which `dvc repro` has run once."""
-    workspace = make_workspace(tmp_path_factory.mktemp("reproduced"))
-    run_in(workspace, "tidegate", "ingest")
+    workspace = copy_workspace(template, tmp_path_factory.mktemp("reproduced"))
+    invoke(workspace, "ingest")
     run_in(workspace, "dvc", "repro")
     return workspace
 
@@ -57,11 +59,11 @@ def test_both_drivers_write_the_same_lock_artifacts_and_metrics(trained: Path, r
     assert (trained / "data.dvc").read_text() == (reproduced / "data.dvc").read_text()
 
 
-def test_after_either_driver_the_other_finds_nothing_to_do(trained: Path, reproduced: Path) -> None:
-    before = lock(trained)
-    assert "up to date" in run_in(trained, "dvc", "repro").stdout
-    assert lock(trained) == before
-    said = run_in(reproduced, "tidegate", "run").stdout.splitlines()
+def test_after_either_driver_the_other_finds_nothing_to_do(copied: Path, reproduced: Path) -> None:
+    before = lock(copied)
+    assert "up to date" in run_in(copied, "dvc", "repro").stdout
+    assert lock(copied) == before
+    said = invoke(reproduced, "run").stdout.splitlines()
     assert said == ["Everything is up to date: the source has nothing new, and no stage is stale."]
     assert lock(reproduced) == before
 
@@ -81,7 +83,8 @@ def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(cop
     for workspace in (copied, reproduced):
         set_params(workspace, {"models.gru.units": 5})
         add_shell_stage(workspace)
-    flow = ran(run_in(copied, "tidegate", "run").stdout)
+    printed = run_in(copied, "tidegate", "run").stdout
+    flow = ran(printed)
     repro = run_in(reproduced, "dvc", "repro").stdout
     assert sorted(flow) == ["count", "diagnose", "evaluate", "ingest", "register", "train@gru"]
     assert sorted(re.findall(r"Running stage '(\S+)'", repro)) == [
@@ -91,11 +94,28 @@ def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(cop
         "register",
         "train@gru",
     ]
+    (stale,) = (line for line in printed.splitlines() if line.startswith("Stale: "))
+    assert "train@gru (changed: models.gru in params.yaml)" in stale and "count (not in dvc.lock yet)" in stale
+    assert "train@rnn" not in stale and "window" not in stale
     for workspace in (copied, reproduced):
         assert (workspace / "artifacts" / "count.txt").read_text().strip() == "31"
     same = {path for path in artifacts(copied) if "registration" not in path}
     assert {p: artifacts(copied)[p] for p in same} == {p: artifacts(reproduced)[p] for p in same}
     assert "up to date" in run_in(copied, "dvc", "repro").stdout
+
+
+def test_stale_stages_are_listed_with_at_most_three_causes_each(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copied)
+    assert dag.describe_stale_stages() == []
+    for folder in ("quality", "measurements", "workspace"):
+        (copied / "tidegate" / folder / "added.py").write_text("# changed\n")
+    set_params(copied, {"dataset.options.seed": 5})
+    (copied / "artifacts" / "findings.csv").unlink()
+    shutil.rmtree(copied / "artifacts" / "evaluation")
+    stale = dict(text.removesuffix(")").split(" (changed: ") for text in dag.describe_stale_stages())
+    assert stale["validate"] == "tidegate/measurements, tidegate/quality, tidegate/workspace and 2 more"
+    assert stale["evaluate"] == "tidegate/workspace, output artifacts/evaluation"
+    assert stale["register"] == "tidegate/measurements, tidegate/workspace"
 
 
 def test_a_shell_stage_that_fails_is_said_in_one_sentence_and_its_output_is_in_the_log(copied: Path) -> None:

@@ -64,21 +64,23 @@ def test_the_metrics_of_alerts_are_their_definitions() -> None:
     happened = np.array([1, 0, 0, 1, np.nan]).reshape(5, 1, 1)
     chance = np.array([0.9, 0.6, 0.2, 0.4, 0.5]).reshape(5, 1, 1)
     compared = Comparison(chance, happened, np.ones((5, 1, 1)))
-    assert metrics.brier(compared) == pytest.approx((0.01 + 0.36 + 0.04 + 0.36) / 4)
+    assert metrics.METRICS["brier"](compared) == pytest.approx((0.01 + 0.36 + 0.04 + 0.36) / 4)
     expected = -(math.log(0.9) + math.log(0.4) + math.log(0.8) + math.log(0.4)) / 4
-    assert metrics.log_loss(compared) == pytest.approx(expected)
-    assert metrics.accuracy(compared) == 0.5
-    assert metrics.macro_f1(compared) == pytest.approx(0.5)
-    assert metrics.auroc(compared) == 0.75  # of the four pairs of one with and one without, three are in order
-    assert metrics.average_precision(compared) == pytest.approx((1 / 1 + 2 / 3) / 2)
+    assert metrics.METRICS["log_loss"](compared) == pytest.approx(expected)
+    assert metrics.METRICS["accuracy"](compared) == 0.5
+    assert metrics.METRICS["macro_f1"](compared) == pytest.approx(0.5)
+    assert (
+        metrics.METRICS["auroc"](compared) == 0.75
+    )  # of the four pairs of one with and one without, three are in order
+    assert metrics.METRICS["average_precision"](compared) == pytest.approx((1 / 1 + 2 / 3) / 2)
     calm = compared.part(windows=[1, 2])
-    assert math.isnan(metrics.auroc(calm)) and math.isnan(metrics.average_precision(calm))
+    assert math.isnan(metrics.METRICS["auroc"](calm)) and math.isnan(metrics.METRICS["average_precision"](calm))
 
 
 def test_a_perfect_forecast_scores_zero_and_has_skill_one() -> None:
     none = np.zeros((2, 3, 1))
     perfect = Comparison(none, none, np.ones((2, 1, 1)), np.zeros((2, 3, 1, 3)), LEVELS)
-    scored = {name: metric(perfect) for name, metric in metrics.VALUES.items()}
+    scored = {name: metric(perfect) for name, metric in metrics.metrics_of("values").items()}
     assert scored.pop("coverage") == 1
     assert set(scored.values()) == {0}
     assert metrics.skill(0.0, 2.0) == 1

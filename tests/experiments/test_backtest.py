@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import invoke
 from workspaces import run_in, set_params
 
 from tidegate.errors import SettingsError
@@ -75,5 +76,5 @@ def test_the_flow_measures_folds_side_by_side_as_they_are_alone(
         alone = backtest.measure(loaded, fold, name)
         row = rows[(rows["model"] == name) & (rows["fold"] == 2)].iloc[0]
         assert row["mase"] == pytest.approx(alone["mase"], rel=1e-5)
-    done = run_in(workspace, "tidegate", "backtest", "gruu", check=False)
+    done = invoke(workspace, "backtest", "gruu", check=False)
     assert done.returncode == 2 and "is 'gruu', which is unknown" in done.stderr

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import refused
+from commands import invoke, refused
 from sequences import waves
-from workspaces import run_in, set_params
+from workspaces import set_params
 
 from models.sequences import Classifier, Sequences, pad
 from tidegate.errors import DataError
 from tidegate.experiments import classification
+from tidegate.tracking.store import open_client
 
 
 def write_ts(path: Path, sequences: Sequences) -> None:
@@ -57,26 +58,23 @@ def test_files_of_two_data_sets_are_refused() -> None:
         classification.check(known, Sequences(test.values, test.lengths, ("odd",) * 4), *here)
 
 
-def test_the_command_beats_the_prior_and_keeps_its_nets(workspace: Path) -> None:
+def test_the_command_beats_the_prior_and_keeps_its_nets(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_ts(workspace / "train.ts", waves(60, 0))
     write_ts(workspace / "test.ts", waves(40, 1))
     set_params(workspace, {"classify": {"units": 12, "members": 1, "epochs": 60, "learning_rate": 0.01}})
-    said = run_in(workspace, "tidegate", "classify", "train.ts", "test.ts").stdout
+    said = invoke(workspace, "classify", "train.ts", "test.ts").stdout
     rows = {line.split("│")[1].strip(): float(line.split("│")[2]) for line in said.splitlines() if "│" in line}
     assert rows["prior"] == 0.5 and rows["recurrent"] > 0.9 and "nearest neighbour" in rows
     kept = pd.read_csv(workspace / "artifacts" / "classifier" / "probabilities.csv", index_col="sequence")
     again = Classifier.load(workspace / "artifacts" / "classifier")
     assert np.allclose(kept[["p(fast)", "p(slow)"]], again.probabilities(waves(40, 1)), atol=1e-4)
-    runs = run_in(
-        workspace, "python", "-c",
-        "from tidegate.tracking import store; c = store.open_client();"
-        "print(c.search_runs(['1'], max_results=1)[0].data.metrics['test_accuracy'])",
-    )  # fmt: skip
-    assert float(runs.stdout) == pytest.approx(rows["recurrent"], abs=5e-4)
+    monkeypatch.chdir(workspace)
+    (run,) = open_client().search_runs(["1"])
+    assert run.data.metrics["test_accuracy"] == pytest.approx(rows["recurrent"], abs=5e-4)
 
 
 def test_a_mistake_is_one_sentence(workspace: Path) -> None:
-    assert "none.ts cannot be read" in refused(workspace, "tidegate", "classify", "none.ts", "none.ts")
+    assert "none.ts cannot be read" in refused(workspace, "classify", "none.ts", "none.ts")
     set_params(workspace, {"classify": {"unit": 12}})
-    message = refused(workspace, "tidegate", "classify", "none.ts", "none.ts")
+    message = refused(workspace, "classify", "none.ts", "none.ts")
     assert "classify.unit is not a known key; did you mean units?" in message

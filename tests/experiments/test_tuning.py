@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from commands import invoke
 from ruamel.yaml import YAML
 from workspaces import run_in, set_params
 
 from tidegate.errors import SettingsError
 from tidegate.experiments import tuning
 from tidegate.tracking.store import EXPERIMENT, open_client
+from tidegate.workspace.settings import load_settings
 
 
 def test_a_space_is_read_as_choices_or_as_a_range() -> None:
@@ -30,23 +32,22 @@ def test_values_are_put_into_a_section_without_touching_it() -> None:
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_prunes_and_writes_the_best_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_params(workspace, {"train.epochs": 4, "train.patience_epochs": 4, "train.epoch_windows": 256})
-    for stage in ("ingest", "validate", "window"):
-        run_in(workspace, "tidegate", stage)
-    before = (workspace / "params.yaml").read_text()
-    words = ["tidegate", "tune", "gru", "--vary", "train.learning_rate=0.02,0.03,0.05,0.000001", "--vary", "units=3,4"]
-    first = run_in(workspace, *words, "--trials", "12").stdout
-    assert first.count("\ntrial") + first.startswith("trial") == 12
-    assert "pruned" in first
-    assert (workspace / "params.yaml").read_text() == before
-    second = run_in(workspace, *words, "--trials", "13", "--write").stdout
-    assert [line.split()[:2] for line in second.splitlines() if line.startswith("trial")] == [["trial", "13"]]
-    written = YAML(typ="safe").load(workspace / "params.yaml")["models"]["gru"]
+def test_a_search_goes_on_prunes_and_writes_the_best_back(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(copied)
+    set_params(copied, {"train.epochs": 4, "train.patience_epochs": 4, "train.epoch_windows": 256})
+    before = Path("params.yaml").read_text()
+    vary, outcomes = ["train.learning_rate=0.02,0.03,0.05,0.000001", "units=3,4"], list[str]()
+    space = tuning.space_of(load_settings(), "gru", vary)
+    tuning.search(load_settings(), "gru", 12, space, lambda _, outcome: outcomes.append(outcome))
+    assert len(outcomes) == 12 and any("pruned" in outcome for outcome in outcomes)
+    assert Path("params.yaml").read_text() == before
+    words = ["tune", "gru", *(word for one in vary for word in ("--vary", one)), "--trials", "13", "--write"]
+    printed = run_in(copied, "tidegate", *words).stdout
+    assert [line.split()[:2] for line in printed.splitlines() if line.startswith("trial")] == [["trial", "13"]]
+    written = YAML(typ="safe").load(Path("params.yaml"))["models"]["gru"]
     assert written["train"]["learning_rate"] > 0.01 and written["units"] in (3, 4)
-    assert "# drawn anew each epoch" in (workspace / "params.yaml").read_text()
+    assert "# drawn anew each epoch" in Path("params.yaml").read_text()
 
-    monkeypatch.chdir(workspace)
     client = open_client()
     experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
     (parent,) = client.search_runs([experiment], "attributes.run_name = 'tune gru'")
@@ -57,12 +58,10 @@ def test_a_search_goes_on_prunes_and_writes_the_best_back(workspace: Path, monke
 
 @pytest.mark.slow
 def test_what_cannot_be_tuned_is_refused(workspace: Path) -> None:
-    for stage in ("ingest", "validate", "window"):
-        run_in(workspace, "tidegate", stage)
     for words, answer in (
         (["seasonal_naive"], "models.seasonal_naive has nothing to tune"),
         (["gruu"], "is 'gruu', which is unknown"),
         (["gru", "--vary", "unitz=2,3"], "models.gru.unitz is not a known key; did you mean units?"),
     ):
-        done = run_in(workspace, "tidegate", "tune", *words, "--trials", "1", check=False)
+        done = invoke(workspace, "tune", *words, "--trials", "1", check=False)
         assert done.returncode == 2 and answer in " ".join((done.stdout + done.stderr).split())

@@ -85,7 +85,7 @@ def test_the_forecaster_forecasts_what_the_windows_do(trained: Path, monkeypatch
     station, first = (int(number) for number in starts["test"][5])
     grid = to_grid(clean, panel.spec.features)
     rows = clean[clean["station"] == grid.stations[station]]
-    rows = rows[rows["time"].isin(grid.times[first : first + panel.spec.lookback])]
+    rows = rows[rows["time"].isin(grid.times[first : first + panel.spec.lookback_steps])]
     long = forecaster.forecast(rows)
     arrays = forecaster.forecasts_at(grid, starts["test"][5:6])
     assert long["forecast"].to_numpy() == pytest.approx(arrays.point[0, :, 0], abs=1e-4)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import refused
+from commands import invoke, refused
 from servers import postgres
 from sqlalchemy import create_engine
-from workspaces import ROOT, run_in
+from workspaces import ROOT, copy_workspace
 
 from tidegate.errors import DataError, ServiceError, UserError
 from tidegate.forecasting import table
@@ -26,8 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the trained workspace, to stand in; its registry is that of the original."""
-    copy = tmp_path / "workspace"
-    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("logs", "cache"))
+    copy = copy_workspace(trained, tmp_path / "workspace", "logs", "cache")
     monkeypatch.chdir(copy)
     return copy
 
@@ -178,10 +177,10 @@ def test_what_a_database_missed_comes_with_the_next_call(
 
 
 def test_the_command_prints_a_line_and_refuses_in_one(here: Path) -> None:
-    said = run_in(here, "tidegate", "forecast", "--as-of", "2024-03-20").stdout.splitlines()
+    said = invoke(here, "forecast", "--as-of", "2024-03-20").stdout.splitlines()
     assert said[0].startswith("forecast               18 new rows from 2024-03-20 00:00 UTC, by version 1 (")
     assert said[1:] == ["They are kept in forecasts/tidegate-v1/."]
-    assert "leave one out" in refused(here, "tidegate", "forecast", "--as-of", "2024", "--backfill", "2024", "2025")
+    assert "leave one out" in refused(here, "forecast", "--as-of", "2024", "--backfill", "2024", "2025")
 
 
 def test_a_moment_and_a_span_or_half_a_span_are_refused() -> None:

@@ -158,4 +158,4 @@ def test_what_is_put_by_for_a_moment_is_known_when_it_is_read_again() -> None:
 
 def test_books_that_do_not_balance_are_a_fault() -> None:
     with pytest.raises(TidegateError, match="rows would be lost"):
-        RowCounts(read=3, kept=1, revisions=1).balanced()
+        RowCounts(read=3, kept=1, revisions=1).require_balance()

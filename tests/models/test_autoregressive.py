@@ -22,7 +22,7 @@ def test_linear_autoregression_of_one_series_is_the_autoregression_of_statsmodel
         series.append(0.5 * series[-1] - 0.3 * series[-2] + 0.2 * series[-3] + rng.standard_normal())
     spec = spec_of(1, 1, lookback=3, horizon=1)
     values = np.array(series, np.float32).reshape(1, -1, 1)
-    panel = Panel.of(values, np.ones(values.shape, bool), spec)
+    panel = Panel.create(values, np.ones(values.shape, bool), spec)
     model = models.make("x", {"family": "autoregressive", "ridge": 1e-12}, spec)
     starts = all_starts(panel)
     model.fit(Training(panel, starts, starts, RECIPE), no_progress)

@@ -22,7 +22,7 @@ class Stub:
         self.spec, self.quantiles = spec, quantiles
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
-        point = np.zeros((len(starts), self.spec.horizon, len(self.spec.targets)), np.float32)
+        point = np.zeros((len(starts), self.spec.horizon_steps, len(self.spec.targets)), np.float32)
         narrow = np.stack([point - 0.1, point, point + 0.1], axis=-1)
         return Forecasts(point, narrow if self.quantiles else None)
 
@@ -34,7 +34,7 @@ def restless(steps: int = 6000, missing: float = 0.2) -> Panel:
     deviation = np.exp(np.sin(np.arange(steps) / 80))
     values = (deviation * (rng.exponential(size=steps) - 1)).astype(np.float32)[None, :, None]
     observed = rng.random(values.shape) >= missing
-    return Panel.of(np.where(observed, values, 0).astype(np.float32), observed, spec)
+    return Panel.create(np.where(observed, values, 0).astype(np.float32), observed, spec)
 
 
 def coverage(model: CalibratedModel, panel: Panel, starts: Starts) -> float:
@@ -90,12 +90,12 @@ def test_every_family_is_calibrated_and_its_point_stays_its_own() -> None:
 
 def test_a_strong_regular_cycle_is_not_taken_for_unrest() -> None:
     """Half the time a strong cycle with little noise, half the time no cycle and much noise."""
-    spec = dataclasses.replace(spec_of(1, 1, lookback=72, horizon=4), quantiles=LEVELS, season=24)
+    spec = dataclasses.replace(spec_of(1, 1, lookback=72, horizon=4), quantiles=LEVELS, season_steps=24)
     rng, steps = np.random.default_rng(0), np.arange(12000)
     calm = (steps // 1000) % 2 == 0
     noise = rng.standard_normal(len(steps)) * np.where(calm, 0.3, 1.0)
     values = (noise + np.where(calm, 2 * np.sin(2 * np.pi * steps / 24), 0)).astype(np.float32)[None, :, None]
-    panel = Panel.of(values, np.ones(values.shape, bool), spec)
+    panel = Panel.create(values, np.ones(values.shape, bool), spec)
 
     class SeasonalNaive(Stub):
         def predict(self, panel: Panel, starts: Starts) -> Forecasts:

@@ -1,7 +1,7 @@
 """Devices: a GPU that is asked for must be there, and what was used is said."""
 
 import pytest
-from nets import SHORT as RECIPE
+from nets import SHORT_RECIPE as RECIPE
 from panels import all_starts, noise, spec_of
 
 import models

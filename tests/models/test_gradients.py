@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nets import SHORT as RECIPE
+from nets import SHORT_RECIPE as RECIPE
 from panels import all_starts, cycle, noise, spec_of
 
 import models

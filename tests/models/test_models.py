@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nets import LEARN, RECIPE, SECTIONS, fitted
+from nets import LEARNING, PANEL, RECIPE, SECTIONS, fitted, shared_model
 from panels import all_starts, cycle, noise, spec_of
 
 import models
@@ -22,63 +22,58 @@ def error(model: CalibratedModel, panel: Panel) -> float:
 
 @every
 def test_forecasts_have_a_value_for_each_step_and_target_and_are_finite(name: str) -> None:
-    panel = noise(spec_of(2, 3, lookback=8, horizon=5, targets=2), steps=200)
-    forecasts = fitted(name, panel).predict(panel, all_starts(panel)[:37]).point
+    forecasts = shared_model(name).predict(PANEL, all_starts(PANEL)[:37]).point
     assert forecasts.shape == (37, 5, 2) and forecasts.dtype == np.float32
     assert np.isfinite(forecasts).all()
 
 
 @every
 def test_what_is_saved_forecasts_the_same_when_read_back(name: str, tmp_path: Path) -> None:
-    panel = noise(spec_of(2, 3, lookback=8, horizon=5, targets=2), steps=200)
-    model, starts = fitted(name, panel), all_starts(panel)[:50]
-    models.save(model, SECTIONS[name], panel.spec, tmp_path)
+    model, starts = shared_model(name), all_starts(PANEL)[:50]
+    models.save(model, SECTIONS[name], PANEL.spec, tmp_path)
     copy, spec = models.load(tmp_path)
-    assert spec == panel.spec
-    assert np.array_equal(model.predict(panel, starts).point, copy.predict(panel, starts).point)
+    assert spec == PANEL.spec
+    assert np.array_equal(model.predict(PANEL, starts).point, copy.predict(PANEL, starts).point)
 
 
-@pytest.mark.parametrize("name", LEARN)
+@pytest.mark.parametrize("name", LEARNING)
 def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
-    panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
     content = []
-    for folder in (tmp_path / "first", tmp_path / "second"):
+    for fit in (shared_model, lambda name: fitted(name, PANEL)):
+        folder = tmp_path / str(len(content))
         folder.mkdir()
-        models.save(fitted(name, panel), SECTIONS[name], panel.spec, folder)
+        models.save(fit(name), SECTIONS[name], PANEL.spec, folder)
         content.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert content[0] == content[1]
 
 
 def test_another_seed_gives_another_net() -> None:
-    panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
-    starts = all_starts(panel)[:20]
-    other = RECIPE.model_copy(update={"seed": 2})
-    one, another = (fitted("gru", panel, recipe).predict(panel, starts).point for recipe in (RECIPE, other))
+    other = fitted("gru", PANEL, RECIPE.model_copy(update={"seed": 2}))
+    one, another = (model.predict(PANEL, all_starts(PANEL)[:20]).point for model in (shared_model("gru"), other))
     assert not np.allclose(one, another)
 
 
 @every
 def test_a_future_value_never_changes_a_past_forecast(name: str) -> None:
-    panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
-    model, starts = fitted(name, panel), np.array([[0, 20], [1, 20]], np.int32)
-    before = model.predict(panel, starts).point
-    values = panel.values.copy()
+    model, starts = shared_model(name), np.array([[0, 20], [1, 20]], np.int32)
+    before = model.predict(PANEL, starts).point
+    values = PANEL.values.copy()
     values[:, 28:] += 100
-    assert np.array_equal(model.predict(Panel.of(values, panel.observed, panel.spec), starts).point, before)
+    assert np.array_equal(model.predict(Panel.create(values, PANEL.observed, PANEL.spec), starts).point, before)
 
 
-@pytest.mark.parametrize("name", LEARN)
+@pytest.mark.parametrize("name", LEARNING)
 def test_every_step_of_a_forecast_depends_on_the_newest_observation(name: str) -> None:
-    panel = noise(spec_of(1, 1, lookback=8, horizon=5), steps=200, missing=0)
-    model, starts = fitted(name, panel), np.array([[0, 20]], np.int32)
+    panel = noise(PANEL.spec, steps=200, missing=0)
+    model, starts = shared_model(name), np.array([[0, 20]], np.int32)
     values = panel.values.copy()
     values[0, 27] += 1
-    after = model.predict(Panel.of(values, panel.observed, panel.spec), starts)
+    after = model.predict(Panel.create(values, panel.observed, panel.spec), starts)
     moved = after.point - model.predict(panel, starts).point
     assert (np.abs(moved) > 1e-6).all()
 
 
-@pytest.mark.parametrize("name", [name for name in LEARN if name not in ("short", "lecture")])
+@pytest.mark.parametrize("name", [name for name in LEARNING if name not in ("short", "lecture")])
 def test_a_planted_cycle_is_found(name: str) -> None:
     panel = cycle(spec_of(2, 1, lookback=12, horizon=6, season=12))
     recipe = RECIPE.model_copy(update={"epochs": 30, "learning_rate_decay": 1.0, "patience_epochs": 30})
@@ -92,7 +87,7 @@ def test_seasonal_naive_repeats_the_newest_observed_value_at_each_place_of_the_s
     observed = np.ones((1, 8, 1), bool)
     observed[0, 5] = False  # place 1 of the season: a season earlier it was 2
     observed[0, [2, 6]] = False  # place 2: never observed, so what stands before it
-    panel = Panel.of(np.where(observed, values, 0), observed, spec)
+    panel = Panel.create(np.where(observed, values, 0), observed, spec)
     model = models.make("naive", SECTIONS["seasonal"], spec)
     assert model.predict(panel, np.array([[0, 0]], np.int32)).point[0, :, 0].tolist() == [5, 2, 2, 8, 5, 2]
 
@@ -102,7 +97,7 @@ def test_drift_goes_on_along_the_line_through_what_was_observed() -> None:
     values = np.array([0, 2, 9, 6, 8, 0], np.float32).reshape(1, 6, 1)
     observed = np.array([0, 1, 1, 1, 1, 0], bool).reshape(1, 6, 1)
     model = models.make("x", SECTIONS["drift"], spec)
-    found = model.predict(Panel.of(values, observed, spec), np.array([[0, 0]], np.int32)).point
+    found = model.predict(Panel.create(values, observed, spec), np.array([[0, 0]], np.int32)).point
     assert found[0, :, 0].tolist() == [12, 14, 16]  # from 2 to 8 in three steps, and two steps more to the first
 
 

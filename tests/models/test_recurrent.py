@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nets import SHORT as RECIPE
+from nets import SHORT_RECIPE as RECIPE
 from panels import all_starts, cycle, noise, spec_of
-from workspaces import ROOT
+from workspaces import ROOT, run_in
 
 import models
 from models.conformal import CalibratedModel
@@ -79,6 +79,15 @@ def test_it_forecasts_all_targets_in_order_and_is_the_same_when_read_back(name: 
     assert np.array_equal(found.point, again.point) and np.array_equal(found.quantiles, again.quantiles)  # type: ignore[arg-type]
 
 
+def test_every_net_is_read_in_a_process_that_has_built_none(tmp_path: Path) -> None:
+    for name in VARIANTS:
+        (tmp_path / name).mkdir()
+        section = {"family": "recurrent", "units": 6, **VARIANTS[name]}
+        models.save(trained(name), section, rich().spec, tmp_path / name)
+    script = "import sys, pathlib, models\nfor folder in pathlib.Path(sys.argv[1]).iterdir(): models.load(folder)\n"
+    run_in(ROOT, "python", "-c", script, str(tmp_path))
+
+
 @every
 def test_no_future_value_changes_a_forecast_but_what_is_known_ahead(name: str) -> None:
     panel = rich()
@@ -101,9 +110,10 @@ def test_every_step_depends_on_the_newest_observation(name: str) -> None:
 @pytest.mark.parametrize("name", ["queries", "taught"])
 def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     content = []
-    for folder in (tmp_path / "first", tmp_path / "second"):
+    for fit in (trained, lambda name: fitted(name, rich())):
+        folder = tmp_path / str(len(content))
         folder.mkdir()
-        models.save(fitted(name, rich()), {"family": "recurrent", "units": 6, **VARIANTS[name]}, rich().spec, folder)
+        models.save(fit(name), {"family": "recurrent", "units": 6, **VARIANTS[name]}, rich().spec, folder)
         content.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert content[0] == content[1]
 
@@ -186,10 +196,10 @@ def test_the_newest_observed_value_is_taken_off_whatever_is_missing() -> None:
 
 
 def test_quantiles_cannot_cross_and_the_median_is_free() -> None:
-    from models.nets.outputs import ordered
+    from models.nets.outputs import order_quantiles
 
     raw = np.random.default_rng(0).normal(scale=9, size=(50, 5)).astype("float32")
-    found = np.asarray(ordered(raw, 2))
+    found = np.asarray(order_quantiles(raw, 2))
     assert (np.diff(found, axis=-1) >= 0).all()
     assert np.array_equal(found[:, 2], raw[:, 2])
 

@@ -9,52 +9,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-from interrupted import RECIPE
-from panels import all_starts, noise, spec_of
+from panels import all_starts
+from replicas import data, train
 from servers import free_ports
 from workspaces import ENVIRONMENT, ROOT
 
 import models
-from models.interface import Training
 from tidegate.errors import UserError
-from tidegate.windows.panel import Panel
 from tidegate.workspace.processes import Machines, machines
-from tidegate.workspace.progress import no_progress
-
-SECTION = {"family": "recurrent", "cell": "gru", "units": 6}
-PROGRAM = "import sys; sys.path[:0] = [{tests!r}, {root!r}]; import test_spread; test_spread.{call}"
-
-
-def data() -> Panel:
-    return noise(spec_of(2, 2, lookback=8, horizon=3), 200, missing=0.4)
-
-
-def train(folder: str, replicas: int = 1) -> None:
-    """Train on noise with holes, so that replicas observe different numbers of cells; keep model, curve, forecasts."""
-    panel = data()
-    changes = {"epochs": 4, "epoch_windows": 128, "batch_windows": 32, "replicas": replicas}
-    starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
-    model, history = models.fit(
-        "gru", SECTION, Training(panel, starts, validation, RECIPE.model_copy(update=changes)), no_progress
-    )
-    models.save(model, SECTION, panel.spec, Path(folder))
-    said = {"history": history, "point": model.predict(panel, starts[:9]).point.tolist()}
-    said["device"] = models.training_device(model, replicas)
-    (Path(folder) / "said.json").write_text(json.dumps(said))
 
 
 def start(call: str, **env: str) -> "subprocess.Popen[str]":
-    program = PROGRAM.format(tests=str(ROOT / "tests"), root=str(ROOT), call=call)
-    return subprocess.Popen(
-        [sys.executable, "-c", program], env={**ENVIRONMENT, **env}, stderr=subprocess.PIPE, text=True
-    )
+    """Start a process that trains."""
+    env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests' / 'support'}:{ROOT}", **env}
+    words = [sys.executable, "-c", f"import replicas; replicas.{call}"]
+    return subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True)
 
 
 def done(folder: Path, *calls: "subprocess.Popen[str]") -> dict[str, Any]:
     for process in calls:
         _, error = process.communicate(timeout=200)
         assert process.returncode == 0, error[-2000:]
-    found: dict[str, Any] = json.loads((folder / "said.json").read_text())
+    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
     return found
 
 
@@ -68,7 +44,8 @@ def the_same(one: dict[str, Any], other: dict[str, Any], within: float = 1e-4) -
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("alone")
-    return folder, done(folder, start(f"train({str(folder)!r})"))
+    train(str(folder))
+    return folder, done(folder)
 
 
 def test_two_devices_that_share_each_batch_learn_what_one_does(

@@ -60,7 +60,7 @@ def test_segments_need_not_divide_a_sequence() -> None:
 def test_a_single_class_is_refused() -> None:
     one = waves(10, 0)
     with pytest.raises(DataError, match="All 5 training sequences are of class slow"):
-        Classifier(OPTIONS).fit(one.part(np.arange(0, 10, 2)))
+        Classifier(OPTIONS).fit(one.select(np.arange(0, 10, 2)))
 
 
 def test_a_file_of_the_archive_is_read_with_its_lengths() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nets import NETS, RECIPE, fitted
+from nets import NETS, PANEL, RECIPE, fitted, shared_model
 from panels import all_starts, noise, spec_of
 
 import models
@@ -13,29 +13,24 @@ from tidegate.workspace.progress import no_progress
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_what_other_threads_draw_at_random_changes_nothing(name: str) -> None:
+def test_what_other_threads_draw_at_random_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import random
 
-    panel = noise(spec_of(2, 2, lookback=8, horizon=3), steps=200)
-    starts = all_starts(panel)[:20]
+    from models.nets import training
 
-    def forecasts(draws: int) -> np.ndarray:
-        from models.nets import training
+    start = training.start_training
 
-        begin = training.start_training
+    def disturbed(*given: object) -> object:
+        scope = start(*given)
+        for _ in range(7):
+            random.random()
+            np.random.random()
+        return scope
 
-        def disturbed(*given: object) -> object:
-            scope = begin(*given)
-            for _ in range(draws):
-                random.random()
-                np.random.random()
-            return scope
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training, "begin", disturbed)
-            return fitted(name, panel).predict(panel, starts).point
-
-    assert np.array_equal(forecasts(0), forecasts(7))
+    starts = all_starts(PANEL)[:20]
+    undisturbed = shared_model(name).predict(PANEL, starts).point
+    monkeypatch.setattr(training, "start_training", disturbed)
+    assert np.array_equal(fitted(name, PANEL).predict(PANEL, starts).point, undisturbed)
 
 
 def test_the_first_layer_gathers_what_the_panel_holds() -> None:
@@ -99,7 +94,7 @@ def test_clipping_bounds_the_first_update(name: str) -> None:
     from models.nets.windowed import WindowedModel
 
     panel = noise(spec_of(1, 1, lookback=6, horizon=2), missing=0)
-    wild = Panel.of(panel.values * 1e4, panel.observed, panel.spec)
+    wild = Panel.create(panel.values * 1e4, panel.observed, panel.spec)
     starts = all_starts(wild)[:16]
 
     def update(clip: float | None) -> float:

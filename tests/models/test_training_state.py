@@ -11,7 +11,7 @@ import pytest
 from interrupted import train
 from workspaces import ENVIRONMENT, ROOT
 
-from tidegate.workspace.progress import no_progress
+from tidegate.workspace.progress import Progress, no_progress
 
 
 def bits(folder: Path) -> dict[str, bytes]:
@@ -19,21 +19,41 @@ def bits(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("name", "moments"), [("gru", ["1.5", "4.25", "5.99"]), ("taught", ["3.5"]), ("lecture", ["2.5"])]
+    ("name", "moment", "later"), [("gru", 1.5, (4.25, 5.99)), ("taught", 3.5, ()), ("lecture", 2.5, ())]
 )
-def test_killed_at_any_epoch_it_ends_bit_identical(name: str, moments: list[str], tmp_path: Path) -> None:
+def test_killed_at_any_epoch_it_ends_bit_identical(
+    name: str, moment: float, later: tuple[float, ...], tmp_path: Path
+) -> None:
     train(name, tmp_path / "undisturbed", no_progress)
-    for moment in moments:  # one after the other, of the same training
-        script = f"import interrupted; interrupted.train_and_die({name!r}, {str(tmp_path / 'killed')!r}, {moment!r})"
-        env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests' / 'support'}:{ROOT}"}
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, check=False)
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
-        with np.load(tmp_path / "killed" / "checkpoint.npz") as kept:
-            assert len(json.loads(str(kept["about"]))["curve"]) == int(float(moment))
-    epochs: list[float] = []
-    train(name, tmp_path / "killed", lambda done, total, note="", loss=None: epochs.append(done))
-    assert min(epochs) > int(float(moments[-1]))  # it did go on
-    assert bits(tmp_path / "killed") == bits(tmp_path / "undisturbed")
+    killed, epochs = tmp_path / "killed", list[float]()
+    script = f"import interrupted; interrupted.train_and_die({name!r}, {str(killed)!r}, {moment!r})"
+    env = {**ENVIRONMENT, "PYTHONPATH": f"{ROOT / 'tests' / 'support'}:{ROOT}"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
+    assert finished_epochs(killed) == int(moment)
+    for moment in later:  # the same training is stopped once more, within this process
+        with pytest.raises(KeyboardInterrupt):
+            train(name, killed, stop_at(moment))
+        assert finished_epochs(killed) == int(moment)
+    train(name, killed, lambda done, total, note="", loss=None: epochs.append(done))
+    assert min(epochs) > int(moment)  # it did go on
+    assert bits(killed) == bits(tmp_path / "undisturbed")
+
+
+def finished_epochs(folder: Path) -> int:
+    """Count the epochs that a checkpoint holds."""
+    with np.load(folder / "checkpoint.npz") as kept:
+        return len(json.loads(str(kept["about"]))["curve"])
+
+
+def stop_at(moment: float) -> Progress:
+    """Give what stops a training once so many epochs are done."""
+
+    def progress(done: float, total: float, note: str = "", loss: float | None = None) -> None:
+        if done >= moment:
+            raise KeyboardInterrupt
+
+    return progress
 
 
 def test_a_training_that_had_stopped_early_is_not_gone_on_with(tmp_path: Path) -> None:

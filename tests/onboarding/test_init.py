@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from commands import invoke
 from sqlalchemy import create_engine
-from workspaces import REAL_DATA, ROOT, run_in
+from workspaces import REAL_DATA, ROOT
 
 from tidegate.errors import SourceError, UserError
 from tidegate.onboarding import write
 from tidegate.onboarding.proposal import Proposal, propose
+from tidegate.quality.suite import rules_of
 from tidegate.sources import open_source
 from tidegate.workspace import settings
 
@@ -60,7 +62,7 @@ def test_columns_units_frequency_and_season_are_seen(here: Path) -> None:
     assert own["options"] == {**own["options"], "paths": "in.csv", "time": "when", "station": "place"}
     assert own["options"]["columns"] == {"level": "level (cm)"}
     assert (own["frequency"], own["season_steps"], own["targets"]) == ("1h", 24, ["level"])
-    assert found.measured["level"].unit == "cm" and found.left_out == {"state": "not numbers"}
+    assert found.profiles["level"].unit == "cm" and found.left_out == {"state": "not numbers"}
     loaded = written(found)
     assert loaded.dataset.variables["level"].unit == "cm"
 
@@ -72,7 +74,7 @@ def test_a_sentinel_is_suspected_where_it_stands_apart_and_nowhere_else(here: Pa
     rows.to_csv("in.csv", index=False)
     found = look("in.csv")
     assert (rows["pressure"] == 999).any()
-    assert found.measured["level"].sentinels == (-999.0,) and found.measured["pressure"].sentinels == ()
+    assert found.profiles["level"].sentinels == (-999.0,) and found.profiles["pressure"].sentinels == ()
     assert written(found).dataset.sentinels_of("pressure") == ()
 
 
@@ -81,7 +83,10 @@ def test_tolerances_are_set_to_what_is_there_and_say_where(here: Path) -> None:
     rows.loc[rows.index[100:500], "level (cm)"] = np.nan
     rows.to_csv("in.csv", index=False)
     loaded = written(look("in.csv"))
-    assert loaded.validate_.rules.gap.steps >= 400 and loaded.validate_.rules.missing.tolerance >= 400 / 1440
+    assert (
+        rules_of(loaded.validate_).of("gap").steps >= 400
+        and rules_of(loaded.validate_).of("missing").tolerance >= 400 / 1440
+    )
     assert "# there: level at A, 2024-01-05" in Path("params.yaml").read_text()
 
 
@@ -125,17 +130,17 @@ def test_no_file_is_refused(here: Path) -> None:
 def test_the_command_asks_writes_and_never_overwrites_without_force(workspace: Path) -> None:
     hourly().to_csv(workspace / "in.csv", index=False)
     before = (workspace / "params.yaml").read_text()
-    asked = run_in(workspace, "tidegate", "init", "in.csv")
+    asked = invoke(workspace, "init", "in.csv")
     assert "There is nobody to ask: give --yes." in asked.stdout and "Nothing was written." in asked.stdout
     assert (workspace / "params.yaml").read_text() == before
-    done = run_in(workspace, "tidegate", "init", "in.csv", "--yes").stdout
+    done = invoke(workspace, "init", "in.csv", "--yes").stdout
     assert "720 rows of 1 stations, each 1h" in done and "the target" in done
-    again = run_in(workspace, "tidegate", "init", "in.csv", "--yes", check=False)
+    again = invoke(workspace, "init", "in.csv", "--yes", check=False)
     assert again.returncode == 2 and "--force replaces it" in again.stderr
-    run_in(workspace, "tidegate", "init", "in.csv", "--yes", "--force", "--time-zone", "Europe/Berlin")
+    invoke(workspace, "init", "in.csv", "--yes", "--force", "--time-zone", "Europe/Berlin")
     assert "time_zone: Europe/Berlin" in (workspace / "params.yaml").read_text()
-    run_in(workspace, "tidegate", "ingest")
-    run_in(workspace, "tidegate", "validate")
+    invoke(workspace, "ingest")
+    invoke(workspace, "validate")
 
 
 # What the README of each real data set lists, found.
@@ -148,14 +153,14 @@ def test_beijing(here: Path) -> None:
     assert found.stations == 8 and own["targets"] == ["PM2.5"] and set(found.left_out) == {"No", "wd"}
     assert own["relations"] == ["PM2.5 <= PM10", "DEWP <= TEMP"]
     assert findings(found, "relation") >= {"PM2.5 <= PM10"} and "SO2" in findings(found, "stuck")
-    assert found.measured["PRES"].sentinels == () and found.measured["TEMP"].low < -20
-    assert found.measured["CO"].missing == pytest.approx(0.05, abs=0.01)
+    assert found.profiles["PRES"].sentinels == () and found.profiles["TEMP"].low < -20
+    assert found.profiles["CO"].missing == pytest.approx(0.05, abs=0.01)
 
 
 def test_ett(here: Path) -> None:
     found = look(real("ett/ETTh1.csv"))
     assert found.dataset["frequency"] == "1h" and found.dataset["targets"] == ["OT"]
-    assert findings(found, "stuck") >= {"LUFL", "MUFL"} and found.measured["MULL"].low < -6
+    assert findings(found, "stuck") >= {"LUFL", "MUFL"} and found.profiles["MULL"].low < -6
 
 
 def test_nyc_airports(here: Path) -> None:
@@ -180,8 +185,8 @@ def test_metro_traffic(here: Path) -> None:
 def test_jena(here: Path) -> None:
     found = look(real("jena_2020"))
     assert found.dataset["frequency"] == "10min" and found.dataset["season_steps"] == 144
-    assert {name for name, own in found.measured.items() if own.sentinels == (-9999.0,)} == {"wv", "max_PAR", "OT"}
-    assert found.measured["rain"].floor == 0 and any("1 identical rows" in note for note in found.notes)
+    assert {name for name, own in found.profiles.items() if own.sentinels == (-9999.0,)} == {"wv", "max_PAR", "OT"}
+    assert found.profiles["rain"].floor == 0 and any("1 identical rows" in note for note in found.notes)
     assert written(found).dataset.options["columns"]["PAR"].startswith("PAR (")
 
 
@@ -211,7 +216,7 @@ def test_numbers_that_name_stations_are_stations(here: Path) -> None:
     pd.concat(parts).to_csv("in.csv", index=False)
     found = look("in.csv")
     assert found.dataset["options"]["station"] == "station" and found.stations == 2
-    assert list(found.measured) == ["level"]
+    assert list(found.profiles) == ["level"]
 
 
 def test_decimal_commas_and_days_before_months_are_read(here: Path) -> None:
@@ -221,7 +226,7 @@ def test_decimal_commas_and_days_before_months_are_read(here: Path) -> None:
     found = look("in.csv")
     assert found.dataset["options"]["time_format"] == "%d.%m.%Y %H:%M"
     assert found.span[1].isoformat() == "2024-01-20T23:00:00+00:00"
-    assert found.measured["level"].most == rows["level (cm)"].max()
+    assert found.profiles["level"].most == rows["level (cm)"].max()
 
 
 def test_days_in_a_zone_that_changes_its_clock_are_dates(here: Path) -> None:

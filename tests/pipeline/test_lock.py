@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import invoke
 from workspaces import begun, ran, run_in, set_params
 
 pytestmark = pytest.mark.slow
@@ -16,7 +17,7 @@ def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
         "with repo.lock:\n    print('held', flush=True)\n    time.sleep(8)\n"
     )
     process = begun(copied, "-c", holder, until="held")
-    said = run_in(copied, "tidegate", "run").stdout.splitlines()
+    said = invoke(copied, "run").stdout.splitlines()
     assert process.poll() == 0
     assert f"(process {process.pid}) to end …" in said[0] and said[0].startswith("Waiting for ")
     assert said[1].startswith("Everything is up to date")
@@ -42,7 +43,7 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Pa
 def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
     set_params(copied, {"train.epochs": 3})
     repro = begun(copied, "-m", "dvc", "repro", until="Running stage 'train@")
-    said = run_in(copied, "tidegate", "run").stdout.splitlines()
+    said = invoke(copied, "run").stdout.splitlines()
     assert repro.wait() == 0
     assert f"Waiting for dvc repro (process {repro.pid}) to end …" == said[0]
     assert said[-1].startswith("Everything is up to date")

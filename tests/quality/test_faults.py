@@ -10,7 +10,7 @@ from workspaces import ROOT, set_params
 
 from tidegate.errors import GateClosed
 from tidegate.measurements import frame as long_frame
-from tidegate.quality import drift
+from tidegate.quality import drift, suite
 from tidegate.stages import validate
 from tidegate.workspace import settings
 from tidegate.workspace.columns import KEYS
@@ -183,7 +183,7 @@ def test_clean_data_raise_none(place: Path) -> None:
 
 
 def test_each_rule_has_a_fault() -> None:
-    assert set(FAULTS) == set(settings.Rules.model_fields)
+    assert set(FAULTS) == set(suite.Rules.model_fields)
 
 
 @pytest.mark.parametrize("rule", FAULTS)

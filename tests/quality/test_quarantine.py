@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from workspaces import run_in, set_params
+from commands import invoke
+from workspaces import copy_workspace, run_in, set_params
 
 from tidegate.measurements import frame as long_frame
 
@@ -16,26 +17,24 @@ def digests(workspace: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def validated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from workspaces import make_workspace
-
-    workspace = make_workspace(tmp_path_factory.mktemp("validated"))
+def validated(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = copy_workspace(template, tmp_path_factory.mktemp("validated"))
     for verb in ("ingest", "validate"):
-        run_in(workspace, "tidegate", verb)
+        invoke(workspace, verb)
     return workspace
 
 
 @pytest.mark.slow
 def test_what_is_held_back_is_listed_and_shown_with_its_rule(validated: Path) -> None:
     held = long_frame.read_frame(validated / "artifacts/quarantine.parquet")
-    listed = run_in(validated, "tidegate", "quarantine", "list").stdout
+    listed = invoke(validated, "quarantine", "list").stdout
     assert f"In quarantine: {len(held):,} values" in listed
     for rule in held["rule"].unique():
         assert rule in listed
     station = held["station"].iloc[0]
-    shown = run_in(validated, "tidegate", "quarantine", "show", station).stdout
+    shown = invoke(validated, "quarantine", "show", station).stdout
     assert f"{(held['station'] == station).sum():,} values" in shown
-    nobody = run_in(validated, "tidegate", "quarantine", "show", "S99", check=False)
+    nobody = invoke(validated, "quarantine", "show", "S99", check=False)
     assert nobody.returncode == 2 and "Nothing of station 'S99' is in quarantine" in nobody.stderr
 
 
@@ -46,20 +45,20 @@ def test_a_release_takes_values_back_in_and_is_recorded_and_taking_it_out_undoes
     spikes = held[held["rule"] == "spike"]
     station = spikes["station"].iloc[0]
     words = ["quarantine", "release", "spike", "--station", station, "--because", "a foehn: its neighbours saw it"]
-    said = run_in(validated, "tidegate", *words).stdout
+    said = invoke(validated, *words).stdout
     count = int((spikes["station"] == station).sum())
     assert said.startswith(f"{count} values are released")
     text = (validated / "params.yaml").read_text()
     assert "because: 'a foehn: its neighbours saw it'" in text and "# severity: fail | quarantine" in text
-    run_in(validated, "tidegate", "validate")
+    invoke(validated, "validate")
     now = long_frame.read_frame(validated / "artifacts/quarantine.parquet")
     assert not ((now["rule"] == "spike") & (now["station"] == station)).any() and len(now) == len(held) - count
     clean = pd.read_parquet(validated / "artifacts/clean.parquet").set_index(["station", "time"])
     cell = spikes[spikes["station"] == station].iloc[0]
     assert clean.loc[(cell["station"], cell["time"]), cell["variable"]] == cell["value"]
-    assert "Released: rule spike" in run_in(validated, "tidegate", "quarantine", "list").stdout
+    assert "Released: rule spike" in invoke(validated, "quarantine", "list").stdout
     (validated / "params.yaml").write_text(params)
-    run_in(validated, "tidegate", "validate")
+    invoke(validated, "validate")
     assert digests(validated) == before
 
 
@@ -74,7 +73,7 @@ def test_a_release_takes_values_back_in_and_is_recorded_and_taking_it_out_undoes
 )
 def test_a_release_of_nothing_is_refused_and_nothing_is_written(validated: Path, words: list[str], said: str) -> None:
     before = (validated / "params.yaml").read_text()
-    done = run_in(validated, "tidegate", "quarantine", "release", *words, "--because", "x", check=False)
+    done = invoke(validated, "quarantine", "release", *words, "--because", "x", check=False)
     assert done.returncode == 2 and said in done.stderr
     assert (validated / "params.yaml").read_text() == before
 
@@ -84,14 +83,15 @@ def test_a_release_of_nothing_is_refused_and_nothing_is_written(validated: Path,
 def test_groups_of_stations_come_to_the_same_bytes_wherever_they_are_judged(
     validated: Path, tmp_path: Path, runner: str
 ) -> None:
-    import shutil
-
     def made(runner: str) -> dict[str, str]:
-        place = tmp_path / runner
-        shutil.copytree(validated, place, symlinks=True)
+        place = copy_workspace(validated, tmp_path / runner)
         set_params(place, {"runner": runner, "validate.group_rows": 2500})
-        for words in (["ingest", "--anew"], ["validate"], ["window"]):
-            run_in(place, "tidegate", *words)
+        for words in (["ingest", "--anew"], ["validate"]):
+            if runner == "none":
+                invoke(place, *words)
+            else:
+                run_in(place, "tidegate", *words)
+        invoke(place, "window")
         data = sorted(path for path in (place / "data").rglob("*") if path.is_file())
         return {**digests(place), **{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in data}}
 

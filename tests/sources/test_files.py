@@ -235,7 +235,7 @@ def test_an_unchanged_file_keeps_its_name_and_a_changed_one_gets_another(tmp_pat
     files(tmp_path, "station,time,x\nA,2024-01-01,1\n")
     source = source_of(tmp_path)
     ((before,), mark) = (source.pieces(None), source.fingerprint())
-    assert [piece.name for piece in source.pieces(None)] == [before.name] and before.lasting
+    assert [piece.name for piece in source.pieces(None)] == [before.name] and before.is_immutable
     files(tmp_path, "station,time,x\nA,2024-01-01,2\n")
     ((after,), later) = (source.pieces(None), source.fingerprint())
     assert after.name != before.name and later != mark

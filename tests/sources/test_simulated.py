@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from workspaces import ROOT, make_workspace, run_in
+from commands import invoke
+from workspaces import ROOT
 
 from tidegate.errors import SettingsError
 from tidegate.sources import open_source, read_all
 from tidegate.sources.simulated import RESOLUTION, SENTINEL, _fronts
 from tidegate.workspace import identity
 from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
-from tidegate.workspace.settings import Dataset
+from tidegate.workspace.dataset import Dataset
 
 VARIABLES = list(RESOLUTION)
 
@@ -95,9 +96,8 @@ def test_an_unknown_source_or_variable_is_answered_with_the_known_ones() -> None
         open_source(dataset("simulated", {"start": "2024-01-01T00:00Z", "end": "now"}, ["ozone"]))
 
 
-def test_the_default_data_are_those_of_the_committed_hash(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path)
+def test_the_default_data_are_those_of_the_committed_hash(workspace: Path) -> None:
     (workspace / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    run_in(workspace, "tidegate", "ingest")
+    invoke(workspace, "ingest")
     assert identity.data_hash(workspace / "data.dvc") == identity.data_hash(ROOT / "data.dvc")
     assert (workspace / "data.dvc").read_text() == (ROOT / "data.dvc").read_text()

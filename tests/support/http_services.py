@@ -40,3 +40,9 @@ class Service:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop answering, and let go of who waits for an answer."""
+        self.leave.set()
+        self.server.shutdown()
+        self.server.server_close()

@@ -41,11 +41,11 @@ def train(name: str, folder: Path, progress: Progress, **changes: float) -> None
     (folder / "history.json").write_text(json.dumps(history))
 
 
-def train_and_die(name: str, folder: str, moment: str) -> None:
+def train_and_die(name: str, folder: str, moment: float) -> None:
     """Train in this process, which kills itself when so many epochs are done."""
 
     def progress(done: float, total: float, note: str = "", loss: float | None = None) -> None:
-        if done >= float(moment):
+        if done >= moment:
             import os
 
             os.kill(os.getpid(), signal.SIGKILL)

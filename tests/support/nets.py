@@ -1,6 +1,8 @@
-"""Candidates of every family, trained in seconds."""
+"""Candidates of every family that train in seconds."""
 
-from panels import all_starts
+from functools import cache
+
+from panels import all_starts, noise, spec_of
 from workspaces import ROOT
 
 import models
@@ -14,7 +16,7 @@ from tidegate.workspace.settings import Train
 RECIPE = settings.load_settings(ROOT / "params.yaml").train.model_copy(
     update={"epochs": 3, "epoch_windows": 256, "batch_windows": 32, "patience_epochs": 3, "learning_rate": 0.01}
 )
-SHORT = settings.load_settings(ROOT / "params.yaml").train.model_copy(
+SHORT_RECIPE = settings.load_settings(ROOT / "params.yaml").train.model_copy(
     update={"epochs": 2, "epoch_windows": 128, "batch_windows": 32}
 )
 SECTIONS = {
@@ -28,10 +30,19 @@ SECTIONS = {
     "lstm": {"family": "recurrent", "cell": "lstm", "units": 8},
     "gru": {"family": "recurrent", "cell": "gru", "units": 8, "layers": 2, "dropout": 0.1},
 }
-LEARN = ["linear", "short", "lecture", "rnn", "lstm", "gru"]
+LEARNING = ["linear", "short", "lecture", "rnn", "lstm", "gru"]
 NETS = ["rnn", "lstm", "gru"]
 
 
 def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> CalibratedModel:
     train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
     return models.fit(name, SECTIONS[name], Training(panel, train, validation, recipe), no_progress)[0]
+
+
+PANEL = noise(spec_of(2, 3, lookback=8, horizon=5, targets=2), steps=200)
+
+
+@cache
+def shared_model(name: str) -> CalibratedModel:
+    """Give a candidate fitted to `PANEL`, once for all tests that leave it as it is."""
+    return fitted(name, PANEL)

@@ -9,7 +9,7 @@ from workspaces import REAL_DATA
 
 from tidegate.sources import Source, open_source, read_all
 from tidegate.workspace.columns import TIME
-from tidegate.workspace.settings import Dataset
+from tidegate.workspace.dataset import Dataset
 
 
 def dataset(

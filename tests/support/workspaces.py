@@ -1,17 +1,23 @@
 """Workspaces to test in: fresh clones of the working tree with tiny settings."""
 
+import compileall
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENT = dict(os.environ)  # as it was before MLflow set the store that a test uses
 REAL_DATA = ROOT.parent / "shared" / "data"
+CODE = ("tidegate", "models", "flows")
+# Below these folders files are replaced, and never changed in place: copies of a workspace may share them.
+NEVER_CHANGED = ("data", "artifacts", "mlflow/artifacts", ".dvc/cache", ".git/objects", "tests", "docs", "bench")
 
 TINY = {
     "dataset.options.stations": 3,
@@ -62,6 +68,35 @@ def make_workspace(folder: Path) -> Path:
         shutil.copy2(ROOT / ".prefect" / "prefect.db", folder / ".prefect" / "prefect.db")
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a workspace"]):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=folder, check=True)
+    for package in CODE:
+        compileall.compile_dir(folder / package, quiet=2)
+    return folder
+
+
+def copy_workspace(source: Path, folder: Path, *left_out: str) -> Path:
+    """Copy a workspace, but for what is named; files that are never changed in place are the same in both."""
+    shared = tuple(str(source / name) + os.sep for name in NEVER_CHANGED)
+
+    def copy(old: str, new: str) -> None:
+        try:
+            (os.link if old.startswith(shared) else shutil.copy2)(old, new)
+        except OSError:  # on another disk
+            shutil.copy2(old, new)
+
+    ignore = shutil.ignore_patterns(*left_out)
+    shutil.copytree(source, folder, symlinks=True, ignore=ignore, copy_function=copy, dirs_exist_ok=True)
+    return folder
+
+
+def built_once(folder: Path, build: Callable[[Path], object]) -> Path:
+    """Build a folder, unless another process of these tests has built it, or builds it now."""
+    done = folder.with_name(f"{folder.name}.done")
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            done.touch()
     return folder
 
 
@@ -72,11 +107,17 @@ def run_in(workspace: Path, *words: str, check: bool = True, **env: str) -> "sub
         [sys.executable, *modules[words[0]], *words[1:]],
         cwd=workspace, capture_output=True, text=True, env={**ENVIRONMENT, **env}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    if check and done.returncode:
+    if check:
+        require_success(workspace, done)
+    return done
+
+
+def require_success(workspace: Path, done: "subprocess.CompletedProcess[str]") -> None:
+    """Fail with what a command of a workspace has printed and logged, if it has failed."""
+    if done.returncode:
         logs = sorted((workspace / "logs").glob("*.log"))
         tail = logs[-1].read_text(errors="replace")[-3000:] if logs else ""
-        raise AssertionError(f"{words} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
-    return done
+        raise AssertionError(f"{done.args} ended with {done.returncode}\n{done.stdout}\n{done.stderr}\n{tail}")
 
 
 def begun(workspace: Path, *words: str, until: str = "", **env: str) -> "subprocess.Popen[str]":

@@ -26,7 +26,7 @@ from servers import (
     process,
     until,
 )
-from workspaces import ask_for_pool, begun, make_workspace, run_in, set_params
+from workspaces import ask_for_pool, begun, copy_workspace, run_in, set_params
 
 from tidegate.workspace.paths import read_json
 
@@ -55,9 +55,9 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def team(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
-    home = make_workspace(folder / "home")
+    home = copy_workspace(template, folder / "home")
     ports = dict(zip(("store", "mlflow", "prefect"), free_ports(3), strict=True))
     doors = {name: Door(port) for name, port in ports.items()}
     address = {name: f"http://127.0.0.1:{door.port}" for name, door in doors.items()}

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from workspaces import run_in, set_params
+from commands import invoke
+from workspaces import copy_workspace, run_in, set_params
 
 from tidegate.forecasting.promotion import COMPLETE
 from tidegate.stages import evaluate, register
@@ -19,14 +20,22 @@ from tidegate.workspace.progress import no_progress
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def evaluated(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the trained workspace whose registry holds evaluated runs and no version."""
+    copy = copy_workspace(trained, tmp_path_factory.mktemp("evaluated"), "mlflow", ".prefect")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(copy)
+        subprocess.run(["git", "checkout", "-q", "--", "mlflow"], check=True)
+        evaluate.run(settings.load_settings(), no_progress)
+    return copy
+
+
 @pytest.fixture
-def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the trained workspace to change at will, with a registry of its own."""
-    copy = tmp_path / "workspace"
-    shutil.copytree(trained, copy, symlinks=True, ignore=shutil.ignore_patterns("mlflow", ".prefect"))
+def here(evaluated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the evaluated workspace to change at will, with a registry of its own."""
+    copy = copy_workspace(evaluated, tmp_path / "workspace")
     monkeypatch.chdir(copy)
-    subprocess.run(["git", "checkout", "-q", "--", "mlflow"], check=True)
-    evaluate.run(settings.load_settings(), no_progress)  # makes the runs, in this registry
     return copy
 
 
@@ -143,10 +152,10 @@ def test_a_former_champion_that_returns_is_said_to_be_a_former_one(here: Path) -
     assert again["version"] == 1 and not again["promoted"] and "now version 2 is" in str(again["reason"])
 
 
-def test_a_registry_that_was_lost_is_filled_again(here: Path) -> None:
-    shutil.rmtree("mlflow")
-    run_in(here, "tidegate", "register")
-    decision = read_json(Path("artifacts/registration.json"))
+def test_a_registry_that_was_lost_is_filled_again(copied: Path) -> None:
+    assert not list((copied / "mlflow").iterdir())
+    invoke(copied, "register")
+    decision = read_json(copied / "artifacts/registration.json")
     assert decision["promoted"] and decision["version"] == 1
 
 
@@ -188,25 +197,26 @@ def test_identities_differ_in_each_of_their_parts(here: Path) -> None:
     assert identity.identity_of(settings.load_settings(), "gru").params != whose.params
 
 
-def test_dvc_shows_metrics_and_plots(trained: Path, tmp_path: Path) -> None:
-    metrics = run_in(trained, "dvc", "metrics", "show").stdout
+def test_dvc_shows_metrics_and_plots(copied: Path, tmp_path: Path) -> None:
+    metrics = run_in(copied, "dvc", "metrics", "show").stdout
     assert "metrics.json" in metrics and "gru.mase" in metrics
-    run_in(trained, "dvc", "plots", "show", "--out", str(tmp_path / "plots"))
+    run_in(copied, "dvc", "plots", "show", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text()
     assert "error by horizon" in page and "validation_loss" in page
 
 
-def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(workspace: Path) -> None:
+def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     die = (
         "import os, mlflow\nfrom tidegate.tracking import store\nstore.open_client()\nstore.start_run({})\n"
         "mlflow.start_run(nested=True)\nos._exit(9)\n"
     )
     assert run_in(workspace, "python", "-c", die, check=False).returncode == 9
-    close = (
-        "from tidegate.tracking import runs, store\nprint(runs.close_dead(), runs.close_dead())\n"
-        "for run in store.open_client().search_runs(['1']):\n"
-        "    print(run.info.status, run.data.tags.get('process.crashed', '-').split(' (')[0])\n"
-    )
-    said = run_in(workspace, "python", "-c", close).stdout.splitlines()
-    assert said[0] == "1 0"  # the nested one bears no mark: nothing is known of it
-    assert sorted(said[1:]) == ["FAILED its process is gone", "RUNNING -"]
+    monkeypatch.chdir(workspace)
+    assert (runs.close_dead_runs(), runs.close_dead_runs()) == (1, 0)  # the nested one bears no mark
+    ended = [
+        (run.info.status, run.data.tags.get("process.crashed", "").split(" (")[0])
+        for run in open_client().search_runs(["1"])
+    ]
+    assert sorted(ended) == [("FAILED", "its process is gone"), ("RUNNING", "")]

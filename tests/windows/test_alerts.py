@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import invoke
 from grids import grid_of
 from panels import spec_of
 from workspaces import run_in, set_params
@@ -75,8 +76,8 @@ def test_an_alert_goes_through_the_whole_pipeline(workspace: Path, monkeypatch: 
 def test_an_alert_that_training_never_saw_is_refused(workspace: Path) -> None:
     set_params(workspace, {**ALERT, "window.alert": {"above": 500.0}})
     for stage in ("ingest", "validate"):
-        run_in(workspace, "tidegate", stage)
-    done = run_in(workspace, "tidegate", "window", check=False)
+        invoke(workspace, stage)
+    done = invoke(workspace, "window", check=False)
     assert done.returncode == 2
     assert "temperature gets above 500 in none of the" in done.stdout + done.stderr
     assert not (workspace / "artifacts/windows").exists()
@@ -100,7 +101,7 @@ def test_what_cannot_be_is_refused_before_anything_starts(
 ) -> None:
     set_params(workspace, ALERT)
     set_params(workspace, values)
-    done = run_in(workspace, "tidegate", "run", check=False)
+    done = invoke(workspace, "run", check=False)
     assert done.returncode == 2 and words in " ".join((done.stdout + done.stderr).split())
     assert not (workspace / "data").exists()
 
@@ -113,7 +114,7 @@ def test_what_is_known_ahead_is_asked_for_and_used(workspace: Path, monkeypatch:
         "models": {"linear": MODELS["linear"], "naive": {"family": "naive", "method": "seasonal"}},
     })  # fmt: skip
     for words in (["ingest"], ["validate"], ["window"], ["train", "linear"]):
-        run_in(workspace, "tidegate", *words)
+        invoke(workspace, *words)
     monkeypatch.chdir(workspace)
     clean = frame.read_frame(Path("artifacts/clean.parquet"))
     forecaster, end = Forecaster.load(Path("artifacts/models/linear")), clean["time"].max()

@@ -1,37 +1,11 @@
-"""The regular grid, and the calendar."""
+"""The calendar: of the zone, and of the country's holidays."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tidegate.errors import DataError, SettingsError
-from tidegate.measurements.grid import on_regular_grid, step_of
+from tidegate.errors import SettingsError
 from tidegate.windows.calendar import calendar_columns, calendar_values
-
-HOUR = pd.Timedelta("1h")
-
-
-def frame(times: list[str], values: list[float], station: str = "A") -> pd.DataFrame:
-    return pd.DataFrame({"station": station, "time": pd.to_datetime(times, utc=True), "x": values})
-
-
-def test_a_gap_becomes_missing_rows_and_each_station_gets_the_same_span() -> None:
-    long = frame(["2024-01-01 00:00", "2024-01-01 03:00"], [1, 4])
-    short = frame(["2024-01-01 01:00"], [9], "B")
-    grid = on_regular_grid(pd.concat([long, short]), HOUR)
-    assert grid.groupby("station").size().tolist() == [4, 4]
-    assert grid["x"].isna().tolist() == [False, True, True, False, True, False, True, True]
-
-
-def test_no_rows_at_all_are_refused() -> None:
-    with pytest.raises(DataError, match="no rows left"):
-        on_regular_grid(frame([], []), HOUR)
-
-
-@pytest.mark.parametrize("frequency", ["monthly", "0h", "-1h", "", "1M"])
-def test_a_frequency_that_is_no_duration_is_refused(frequency: str) -> None:
-    with pytest.raises(SettingsError, match="such as 1h or 15min"):
-        step_of(frequency)
 
 
 def test_the_calendar_is_that_of_the_zone_and_meets_itself_at_midnight() -> None:

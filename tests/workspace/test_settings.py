@@ -7,6 +7,8 @@ from workspaces import ROOT, set_params
 
 import models
 from tidegate.errors import SettingsError
+from tidegate.evaluation import metrics
+from tidegate.quality import suite
 from tidegate.workspace import settings
 
 TEXT = (ROOT / "params.yaml").read_text()
@@ -15,6 +17,8 @@ TEXT = (ROOT / "params.yaml").read_text()
 def check(path: Path) -> None:
     loaded = settings.load_settings(path)
     models.check(loaded.models, loaded.window, loaded.train)
+    metrics.check(loaded)
+    suite.rules_of(loaded.validate_)
 
 
 def refusal(tmp_path: Path, text: str) -> str:
@@ -61,7 +65,15 @@ def test_an_unknown_key_of_a_model_is_refused(tmp_path: Path) -> None:
         ("dataset.covariates", ["temperature"], "named twice"),
         ("train.learning_rate", float("nan"), "finite number"),
         ("ingest.conflict", "newest", "'last', 'first' or 'refuse'"),
-        ("evaluate.metric", "mape", "'mae', 'rmse', 'mase', 'crps'"),
+        ("evaluate.metric", "mape", "known: brier, crps, log_loss, mae, mase, rmse"),
+        ("evaluate.metric", "brier", "evaluate.metric is brier: it is for alerts"),
+        (
+            "validate.rules.spikes",
+            {"severity": "warn"},
+            "validate.rules.spikes is not a known key; did you mean spike?",
+        ),
+        ("validate.rules.gap.severity", "quarantine", "gap finds no values that quarantine could hold"),
+        ("validate.rules.stuck.tolerance", 2, "validate.rules.stuck.tolerance is 2"),
         ("models.gru.units", 0, "models.gru.units is 0"),
         ("models.gru.cell", "grru", "models.gru.cell is 'grru'"),
         ("models.gru.family", "recurent", "did you mean recurrent?"),

@@ -1,18 +1,24 @@
-"""The command `tidegate`: `run` for everything, `up` for the servers, and one verb a stage.
+"""The command `tidegate`: `run` for the whole pipeline, `up` for the servers, and one command per stage.
 
     app            the command line itself: logs, errors as sentences, exit codes
-    run, data, stages, forecasts, experiments     the commands, by what they are about
+    run, data, stages, forecasts, experiments     the commands, by topic
     tables         results as tables
     servers        Prefect's and MLflow's servers on this machine
 
-A command's modules are imported when it runs, and no sooner.
+The modules that a command needs are imported only when it runs, so that --help is fast.
 """
 
 from importlib import import_module
 
 from tidegate.cli.app import app, main
 
-for _name in ("run", "data", "stages", "forecasts", "experiments"):  # each adds its commands, in the order of --help
+for _name in (
+    "run",
+    "data",
+    "stages",
+    "forecasts",
+    "experiments",
+):  # each registers its commands, in the order of --help
     import_module(f"tidegate.cli.{_name}")
 
 __all__ = ["app", "main"]

@@ -1,4 +1,4 @@
-"""The command line itself: chatter goes to a log, an error is one sentence and an exit code."""
+"""The command line itself: library output goes to a log file; an error is one sentence and an exit code."""
 
 import contextlib
 import functools
@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import typer
 
-from tidegate.errors import FULL, TidegateError, UserError
+from tidegate.errors import DISK_FULL, TidegateError, UserError
 from tidegate.pipeline import console
 from tidegate.workspace.paths import PARAMS
 
@@ -32,7 +32,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line as a process of its own."""
+    """Run the command line: the entry point of the process."""
     try:
         app(prog_name="tidegate")
     finally:
@@ -40,12 +40,12 @@ def main() -> None:
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Have a command write its chatter to a log file, and end with one sentence and an exit code if it fails."""
+    """Decorate a command: library output goes to a log file; an error becomes one sentence and an exit code."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not PARAMS.exists():  # before a log folder is made where it does not belong
-            console.complain(f"{PARAMS} is not here: run tidegate in the root of a workspace.")
+        if not PARAMS.exists():  # before a log folder is created outside a workspace
+            console.print_error(f"{PARAMS} is not here: run tidegate in the root of a workspace.")
             sys.exit(UserError.exit_code)
         name = "-".join(filter(None, (command.__name__, str(kwargs.get("name") or ""))))
         with _interruptible(), console.quiet(re.sub(r"\W+", "-", name)), _errors_as_sentences(name):
@@ -56,44 +56,46 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def _errors_as_sentences(name: str) -> Iterator[None]:
-    """Print an error as a sentence, log where it came from, and exit with its code."""
+    """Print an error as a sentence, write its traceback to the log, and exit with its code."""
     try:
         yield
     except TidegateError as error:
-        _log(error)
-        console.complain(str(error))
+        _log_traceback(error)
+        console.print_error(str(error))
         if error.exit_code == TidegateError.exit_code:
-            console.complain(f"The log is {console.terminal.log}.")
+            console.print_error(f"The log is {console.terminal.log}.")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         console.say("Stopped.")
         sys.exit(INTERRUPTED)
     except Exception as error:
-        _log(error)
-        if isinstance(error, OSError) and error.errno in FULL:
+        _log_traceback(error)
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             where = f" ({error.filename})" if error.filename else ""
-            console.complain(f"The disk is full{where}: make room and give the command again; it goes on from there.")
-            os._exit(TidegateError.exit_code)  # an orderly exit would flush into the log, which is full too
+            console.print_error(
+                f"The disk is full{where}: make room and run the command again; it continues from there."
+            )
+            os._exit(TidegateError.exit_code)  # a normal exit would flush the log, on the same full disk
         reason = " ".join(str(error).split())
-        console.complain(f"A fault in {name}: {type(error).__name__}: {reason}.")
-        console.complain(f"The log is {console.terminal.log}.")
+        console.print_error(f"A fault in {name}: {type(error).__name__}: {reason}.")
+        console.print_error(f"The log is {console.terminal.log}.")
         sys.exit(TidegateError.exit_code)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Treat a service manager's stop like Ctrl-C: an orderly end."""
+    """Handle SIGTERM, which service managers send, like Ctrl-C."""
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(each, signal.default_int_handler) for each in signals]
+    before = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
         yield
     finally:
-        for each, handler in zip(signals, before, strict=True):
-            signal.signal(each, handler)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
-def _log(error: Exception) -> None:
-    """Write where an error came from into the log, if that can be written."""
+def _log_traceback(error: Exception) -> None:
+    """Write an error's traceback to the log, if the log can be written."""
     with contextlib.suppress(OSError):
         traceback.print_exception(error)
         sys.stderr.flush()

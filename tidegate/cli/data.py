@@ -10,12 +10,12 @@ from tidegate.errors import UserError
 from tidegate.pipeline import console
 from tidegate.workspace.paths import PARAMS, QUARANTINE
 
-quarantine = typer.Typer(help="See what the data gate holds back, and take it back in.", no_args_is_help=True)
+quarantine = typer.Typer(help="Show the values that the data gate holds back, and release them.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
 
 
 class Layout(Enum):
-    """How the rows of a source are laid out."""
+    """The shape of a source's table."""
 
     auto = "auto"
     long = "long"
@@ -28,12 +28,14 @@ def init(
     source: Annotated[str, typer.Argument(help="A path, glob, folder or URL of files, or a database's address.")],
     table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
     station: Annotated[str | None, typer.Option(help="The column that names the station.")] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Where the stations are: Europe/Berlin, say.")] = None,
-    layout: Annotated[Layout, typer.Option(help="A row a station and time, or a column a station.")] = Layout.auto,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a data set that is described already.")] = False,
+    time_zone: Annotated[str | None, typer.Option(help="The stations' time zone, for example Europe/Berlin.")] = None,
+    layout: Annotated[
+        Layout, typer.Option(help="One row per station and time, or one column per station.")
+    ] = Layout.auto,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a data set that is already described.")] = False,
 ) -> None:
-    """Look at measurements of your own, and write the section dataset of params.yaml.
+    """Inspect your own measurements, and write the section dataset of params.yaml.
 
     \b
     Examples:
@@ -48,15 +50,15 @@ def init(
 
     settings = load_settings()
     if settings.dataset.source != "simulated" and not force:
-        raise UserError(f"{PARAMS} describes a data set already ({settings.dataset.source}): --force replaces it.")
+        raise UserError(f"{PARAMS} already describes a data set ({settings.dataset.source}): --force replaces it.")
     wide = {Layout.auto: None, Layout.wide: True, Layout.long: False}[layout]
     with console.stage_line("init") as line:
         proposal = propose(source, table, time_zone, wide, settings, station)
-        line.result = f"{proposal.rows:,} rows of {proposal.stations} stations looked at"
+        line.result = f"{proposal.rows:,} rows of {proposal.stations} stations inspected"
     console.show(tables.proposal_table(proposal))
     for remark in write.remarks(proposal):
         console.say(remark)
-    if not (yes or console.confirmed(f"Write the section dataset of {PARAMS}?")):
+    if not (yes or console.confirm(f"Write the section dataset of {PARAMS}?")):
         console.say("Nothing was written.")
         return
     for change in write.write(proposal):
@@ -67,30 +69,30 @@ def init(
 @app.command()
 @guarded
 def ingest(
-    anew: Annotated[bool, typer.Option("--anew", help="Begin data/ anew, from the source alone.")] = False,
-    as_of: Annotated[str | None, typer.Option(help="Rebuild data/ as it was known then.")] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Rebuild data/ from the source alone.")] = False,
+    as_of: Annotated[str | None, typer.Option(help="Rebuild data/ as it was known at this time.")] = None,
 ) -> None:
-    """Bring new rows from the source into data/, and let DVC take note of them.
+    """Bring new rows from the source into data/, and let DVC track them.
 
     \b
     Examples:
       tidegate ingest
-      tidegate ingest --anew      after a wrong row has been taken out of the source
+      tidegate ingest --anew      after a wrong row was removed from the source
       tidegate ingest --as-of 2025-06-01T00:00    the next plain ingest undoes it
     """
-    from tidegate.cli.servers import with_runner
+    from tidegate.cli.servers import run_with_runner
     from tidegate.pipeline import drive
     from tidegate.workspace.params import typed_time
 
     if anew and as_of:
         raise UserError("Both --anew and --as-of are given: leave one out.")
-    with_runner(lambda: drive.ingest(anew, typed_time(as_of) if as_of else None))
+    run_with_runner(lambda: drive.ingest(anew, typed_time(as_of) if as_of else None))
 
 
 @quarantine.command("list")
 @guarded
 def quarantine_list() -> None:
-    """Show what the data gate holds back, by rule, station and variable, and what has been released.
+    """Count the values in quarantine by rule, station and variable, and list the releases.
 
     \b
     Example:
@@ -109,8 +111,8 @@ def quarantine_list() -> None:
 
 @quarantine.command("show")
 @guarded
-def quarantine_show(station: Annotated[str, typer.Argument(help="A station.")]) -> None:
-    """Show the values of one station that are held back, each with its rule.
+def quarantine_show(station: Annotated[str, typer.Argument(help="The station's name.")]) -> None:
+    """Show the values of one station that are in quarantine, each with its rule.
 
     \b
     Example:
@@ -129,13 +131,13 @@ def quarantine_show(station: Annotated[str, typer.Argument(help="A station.")]) 
 @guarded
 def quarantine_release(
     rules: Annotated[list[str], typer.Argument(help="Rules: sentinel, range, relation, stuck or spike.")],
-    because: Annotated[str, typer.Option(help="Why; it is recorded.")],
-    station: Annotated[str | None, typer.Option(help="At this station alone.")] = None,
-    variable: Annotated[str | None, typer.Option(help="Of this variable alone.")] = None,
+    because: Annotated[str, typer.Option(help="The reason; it is recorded.")],
+    station: Annotated[str | None, typer.Option(help="Only at this station.")] = None,
+    variable: Annotated[str | None, typer.Option(help="Only this variable.")] = None,
     since: Annotated[str | None, typer.Option(help="From this time on, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this time, UTC.")] = None,
 ) -> None:
-    """Take values back in that rules hold back: an explicit decision, recorded in params.yaml.
+    """Release values from quarantine: an explicit decision, recorded in params.yaml.
 
     \b
     Examples:

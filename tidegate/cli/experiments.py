@@ -14,12 +14,12 @@ from tidegate.workspace.paths import CLASSIFIER, PARAMS
 @guarded
 def tune(
     name: Annotated[str, typer.Argument(help="A candidate: a section under models in params.yaml.")],
-    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls included.")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="Number of trials, those of earlier calls included.")] = 30,
     vary: Annotated[list[str] | None, typer.Option(help="key=choice,choice or key=lowest..highest.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at a time, each in a process of its own.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Number of trials in parallel, each in its own process.")] = 1,
     write: Annotated[bool, typer.Option("--write", help="Write the best values into params.yaml.")] = False,
 ) -> None:
-    """Search a candidate's settings by their error on the validation windows; a second call goes on.
+    """Search for the settings of a candidate with the lowest validation error; a second call continues the search.
 
     \b
     Examples:
@@ -36,23 +36,23 @@ def tune(
     with flow_module("tuning") as flow:
         flow.search(name, trials, space, workers)
     result = tuning.search_result(settings, name, space)
-    console.say(f"{len(result.trials)} trials came to their end, {result.pruned} were stopped early. The best:")
+    console.say(f"{len(result.trials)} trials finished, {result.pruned} were stopped early. The best:")
     console.say(f"validation error {result.trials[0].value:.5f}  {result.best}")
     if write:
         tuning.write_back(name, result.best)
-        console.say(f"Written into {PARAMS}: tidegate run trains with it.")
+        console.say(f"Written into {PARAMS}: tidegate run trains with these values.")
     else:
-        console.say("To use it, give the same command with --write.")
+        console.say("To use these values, run the same command with --write.")
 
 
 @app.command()
 @guarded
 def backtest(
     names: Annotated[list[str] | None, typer.Argument(help="Candidates; all of them by default.")] = None,
-    refit_every: Annotated[int, typer.Option(min=1, help="Origins after which each is trained anew.")] = 720,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that work side by side.")] = 1,
+    refit_every: Annotated[int, typer.Option(min=1, help="Number of origins after which each is trained again.")] = 720,
+    workers: Annotated[int, typer.Option(min=1, help="Number of parallel processes.")] = 1,
 ) -> None:
-    """Forecast the test span from rolling origins, every candidate trained anew every so many.
+    """Score candidates on the test span from rolling origins, training each again every so many origins.
 
     \b
     Examples:
@@ -71,17 +71,17 @@ def backtest(
     with flow_module("backtesting") as flow, console.stage_line("backtest") as line:
         flow.backtesting(names or [], refit_every, workers)
         rows = read_backtest()
-        line.result = f"{len(rows)} trainings, a fold and a candidate each"
+        line.result = f"{len(rows)} trainings, one per fold and candidate"
     console.show(tables.backtest_table(rows, settings))
 
 
 @app.command()
 @guarded
 def classify(
-    train: Annotated[Path, typer.Argument(help="Sequences to learn from, in the .ts format, one label each.")],
-    test: Annotated[Path, typer.Argument(help="Sequences to score on.")],
+    train: Annotated[Path, typer.Argument(help="Sequences to train on, in the .ts format, one label each.")],
+    test: Annotated[Path, typer.Argument(help="Sequences to score on, in the .ts format.")],
 ) -> None:
-    """Tell whole sequences apart, of any length, and compare with the nearest neighbour and the class prior.
+    """Train a classifier of whole sequences, and compare it with the nearest neighbour and the class prior.
 
     \b
     Example:

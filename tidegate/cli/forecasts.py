@@ -11,11 +11,13 @@ from tidegate.pipeline import console
 @app.command()
 @guarded
 def forecast(
-    as_of: Annotated[str | None, typer.Option(help="Forecast as then, with nothing measured later.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Forecast as of this time, without later measurements.")] = None,
     backfill: Annotated[tuple[str, str] | None, typer.Option(help="Forecast from every step of a span.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of parallel processes, each with a part of the stations.")
+    ] = 1,
 ) -> None:
-    """Forecast every station with the champion, from what data/ holds; what was issued before stands.
+    """Forecast every station with the champion from data/; forecasts that were issued before are not changed.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The commands for everything at once: `run` and `up`."""
+"""The commands `run`, for the whole pipeline, and `up`, for the servers."""
 
 import time
 from typing import Annotated
@@ -12,12 +12,12 @@ from tidegate.pipeline import console
 @app.command()
 @guarded
 def run() -> None:
-    """Ingest what is new, and bring every stage of dvc.yaml up to date, as a Prefect flow.
+    """Ingest new rows, and bring every stage of dvc.yaml up to date, as a Prefect flow.
 
     \b
     Examples:
-      tidegate run                                    with a server of its own
-      PREFECT_API_URL=http://host:4200/api tidegate run    with yours
+      tidegate run                                    starts its own Prefect server
+      PREFECT_API_URL=http://host:4200/api tidegate run    uses yours
     """
     from tidegate.cli.servers import flow_module
     from tidegate.pipeline import drive
@@ -54,7 +54,7 @@ def up(
     from tidegate.cli import servers
 
     console.say("Starting the servers …")
-    with servers.everything(prefect_port, mlflow_port) as (prefect, mlflow):
+    with servers.all_servers(prefect_port, mlflow_port) as (prefect, mlflow):
         console.say(f"Prefect  {prefect}   flows, schedules, deployments")
         console.say(f"MLflow   {mlflow}   runs, figures, the registry")
         console.say("Ready. Ctrl-C stops everything.")

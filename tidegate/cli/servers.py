@@ -1,4 +1,4 @@
-"""The servers of one machine, as child processes on loopback: they end when this process does."""
+"""Prefect's and MLflow's servers on this machine, as child processes on loopback that end with this process."""
 
 import ctypes
 import os
@@ -19,77 +19,77 @@ from tidegate.pipeline.console import terminal
 from tidegate.workspace.paths import MLFLOW, PREFECT_HOME, read_json, write_json
 
 HOST = "127.0.0.1"
-POOL, RUNNERS = "tidegate", "gpu"  # of prefect.yaml
-STATE = PREFECT_HOME / "server.json"  # where the workspace's server answers, while it runs
-PATIENCE_SECONDS = 120
-POLITE_SECONDS = 15
+POOL, STAGE_POOL = "tidegate", "gpu"  # the work pools that prefect.yaml names
+STATE = PREFECT_HOME / "server.json"  # the address of the workspace's Prefect server, while it runs
+START_SECONDS = 120
+STOP_SECONDS = 15  # after each signal
 
 
 @contextmanager
 def flow_module(name: str) -> Iterator[Any]:
-    """Give a module of flows/ with a Prefect server to run it; at the end nothing is left to be sent."""
-    with prefect_api() as wait:
+    """Give a module of flows/ and a Prefect server to run it; at the end, wait until all messages are sent."""
+    with prefect_api() as wait_until_ready:
         module = import_module(f"flows.{name}")  # while the server starts
-        wait()
+        wait_until_ready()
         try:
             yield module
         finally:
             import_module("flows.tasks").drain()
 
 
-def with_runner(work: Callable[[], None]) -> None:
-    """Do work whose groups of stations the runner of params.yaml shares out, if it names one."""
+def run_with_runner(work: Callable[[], None]) -> None:
+    """Do a stage's work, with its groups of stations in parallel if params.yaml names a runner."""
     from tidegate.pipeline import drive
 
     if drive.checked_settings().runner == "none":
         work()
         return
     with flow_module("fanout") as flow:
-        flow.shared_out(work)
+        flow.with_parallel_groups(work)
 
 
 @contextmanager
 def prefect_api() -> Iterator[Callable[[], str]]:
-    """Have a Prefect server: the one that PREFECT_API_URL names, the one that runs for this workspace, or an own one.
+    """Provide a Prefect server: the one that PREFECT_API_URL names, the workspace's running one, or a new one.
 
-    Yields a function that waits until it answers, and gives its address; an own server starts meanwhile.
+    Yields a function that waits until the server answers, and gives its address; a new server starts in the background.
     """
-    url = os.environ.get("PREFECT_API_URL") or _running()
+    url = os.environ.get("PREFECT_API_URL") or _running_server()
     if url:
         with _environment(PREFECT_API_URL=url):
             yield lambda: url
         return
-    with prefect_server(_free_port()) as wait:
-        yield wait
+    with prefect_server(_free_port()) as wait_until_ready:
+        yield wait_until_ready
 
 
 @contextmanager
 def prefect_server(port: int) -> Iterator[Callable[[], str]]:
     """Start the workspace's own Prefect server; yield a function that waits until it answers."""
-    if running := _running():
-        raise UserError(f"A Prefect server of this workspace runs already at {running}: wait for it, or stop it.")
+    if running := _running_server():
+        raise UserError(f"A Prefect server of this workspace already runs at {running}: wait for it, or stop it.")
     url = f"http://{HOST}:{port}/api"
     PREFECT_HOME.mkdir(exist_ok=True)
     command = [*_python("prefect"), "server", "start", "--host", HOST, "--port", str(port)]
     with (
         _environment(PREFECT_HOME=str(PREFECT_HOME.absolute()), PREFECT_API_URL=url),
-        child("Prefect's server", command) as process,
+        child_process(command) as process,
     ):
         write_json(STATE, {"url": url, "pid": process.pid})
         try:
 
-            def wait() -> str:
+            def wait_until_ready() -> str:
                 wait_for("Prefect's server", process, lambda: _answers(f"{url}/health"))
                 return url
 
-            yield wait
+            yield wait_until_ready
         finally:
             STATE.unlink(missing_ok=True)
 
 
 @contextmanager
-def everything(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]:
-    """Start Prefect's server, MLflow's, and a worker that serves the deployments; yield their addresses when ready."""
+def all_servers(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]:
+    """Start Prefect's and MLflow's servers and a worker for the deployments; yield the servers' addresses."""
     for port, option in ((prefect_port, "--prefect-port"), (mlflow_port, "--mlflow-port")):
         _check_free(port, option)
     store = f"sqlite:///{(MLFLOW / 'mlflow.db').absolute()}"
@@ -102,22 +102,22 @@ def everything(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]
     ]
     with ExitStack() as stack:
         wait_for_prefect = stack.enter_context(prefect_server(prefect_port))
-        tracking = stack.enter_context(child("MLflow's server", mlflow))
+        tracking = stack.enter_context(child_process(mlflow))
         url = wait_for_prefect()
         _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
-        # One run at a time: a workspace has one data/ and one dvc.lock.
+        # One flow run at a time: a workspace has one data/ and one dvc.lock.
         _prefect("work-pool", "set-concurrency-limit", POOL, "1")
-        _prefect("work-pool", "create", RUNNERS, "--type", "process", "--overwrite")
+        _prefect("work-pool", "create", STAGE_POOL, "--type", "process", "--overwrite")
         _prefect("--no-prompt", "deploy", "--all")
-        worker = stack.enter_context(child("The worker", [*_python("prefect"), "worker", "start", "--pool", POOL]))
+        worker = stack.enter_context(child_process([*_python("prefect"), "worker", "start", "--pool", POOL]))
         wait_for("MLflow's server", tracking, lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))
         wait_for("The worker", worker, lambda: _worker_online(url))
         yield url.removesuffix("/api"), f"http://{HOST}:{mlflow_port}"
 
 
 @contextmanager
-def child(name: str, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a process whose output goes to the log, in a group of its own; stop the group at the end."""
+def child_process(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a child process in its own process group, its output in the log; stop the group at the end."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent)
     try:
         yield process
@@ -126,25 +126,26 @@ def child(name: str, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def wait_for(name: str, process: "subprocess.Popen[bytes]", ready: Callable[[], bool]) -> None:
-    """Wait until a child is ready.
+    """Wait until a child process is ready.
 
     Raises:
-        ServiceError: it ended, or is not ready in time.
+        ServiceError: the process ended, or is not ready in time.
     """
-    until = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while not ready():
         if process.poll() is not None:
             raise ServiceError(f"{name} ended with code {process.returncode}: its output is in {terminal.log}.")
-        if time.monotonic() > until:
-            raise ServiceError(f"{name} is not ready after {PATIENCE_SECONDS} s: its output is in {terminal.log}.")
+        if time.monotonic() > deadline:
+            raise ServiceError(f"{name} is not ready after {START_SECONDS} s: its output is in {terminal.log}.")
         time.sleep(0.1)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    """Stop a process group, with stronger signals as long as it does not end."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(process.pid, sign)
-            process.wait(POLITE_SECONDS)
+            os.killpg(process.pid, number)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             continue
         except ProcessLookupError:
@@ -159,7 +160,7 @@ def _die_with_parent() -> None:
 
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
-    """Set environment variables for the length of a block."""
+    """Set environment variables within the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -182,8 +183,8 @@ def _prefect(*words: str) -> None:
         raise ServiceError(f"prefect {' '.join(words)} failed: its output is in {terminal.log}.")
 
 
-def _running() -> str | None:
-    """Give the address of the server that runs for this workspace, if one does."""
+def _running_server() -> str | None:
+    """Give the address of the Prefect server that runs for this workspace, if there is one."""
     if not STATE.exists():
         return None
     url: str = read_json(STATE)["url"]

@@ -1,4 +1,4 @@
-"""The verbs of dvc.yaml: one command a stage."""
+"""The commands that dvc.yaml calls, one per stage."""
 
 from typing import Annotated
 
@@ -10,22 +10,22 @@ from tidegate.cli.app import app, guarded
 @app.command()
 @guarded
 def validate() -> None:
-    """Validate data/: quarantine bad cells, stop when there are too many.
+    """Validate data/: put bad values into quarantine, and stop when there are too many.
 
     \b
     Example:
       tidegate validate && open artifacts/data_docs/index.html
     """
-    from tidegate.cli.servers import with_runner
+    from tidegate.cli.servers import run_with_runner
     from tidegate.pipeline import drive
 
-    with_runner(lambda: drive.run_stage(["validate"]))
+    run_with_runner(lambda: drive.run_stage(["validate"]))
 
 
 @app.command()
 @guarded
 def window() -> None:
-    """Cut the clean data into windows, split by time, and prove that nothing leaks.
+    """Cut the clean data into windows, split by time, and prove that nothing leaks between the splits.
 
     \b
     Example:
@@ -83,7 +83,7 @@ def evaluate() -> None:
 @app.command()
 @guarded
 def register() -> None:
-    """Put the best candidate before the registry's gate.
+    """Register the best candidate, and promote it to champion, if it passes the registry's gate.
 
     \b
     Example:

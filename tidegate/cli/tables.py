@@ -1,4 +1,4 @@
-"""What a run came to, as a table."""
+"""Results as tables for the console."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from tidegate.evaluation.metrics import METRICS, metrics_of
 from tidegate.tracking import registry, runs
 from tidegate.workspace import identity
 from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
@@ -14,76 +15,75 @@ from tidegate.workspace.settings import Settings
 if TYPE_CHECKING:
     from tidegate.onboarding.proposal import Proposal
 
-OF_VALUES = {
-    "mae": "MAE, {unit}", "rmse": "RMSE, {unit}", "mase": "MASE", "crps": "CRPS, {unit}", "coverage": "coverage"
-}  # fmt: skip
-OF_ALERTS = {
-    "brier": "Brier",
-    "log_loss": "log loss",
-    "auroc": "AUROC",
-    "average_precision": "AP",
-    "macro_f1": "macro F1",
-}
-
 
 def score_table(settings: Settings) -> Table:
-    """Lay out the candidates with their test scores, best first; the one before the gate is marked."""
+    """Tabulate the candidates with their test scores, best first, with the registered candidate's role."""
     scores = read_json(EVALUATION / "metrics.json")
     decision = read_json(REGISTRATION)
     target = settings.dataset.targets[0]
     unit = settings.dataset.variables[target].unit
-    made = Table(title=f"Test span, all stations: {_what(settings)}", title_justify="left")
-    made.add_column("candidate", no_wrap=True)
-    columns = OF_ALERTS if settings.window.alert else {key: label.format(unit=unit) for key, label in OF_VALUES.items()}
-    for heading in (*columns.values(), "skill", "train time"):
-        made.add_column(heading, justify="right")
-    made.add_column("")
+    table = Table(title=f"Test span, all stations: {_targets(settings)}", title_justify="left")
+    table.add_column("candidate", no_wrap=True)
+    metrics = metrics_of("classes" if settings.window.alert else "values")
+    shown = {name: metric for name, metric in metrics.items() if metric.shown}
+    headings = [metric.label.format(unit=unit) for metric in shown.values()]
+    for heading in (*headings, "skill", "train time"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
     for name in sorted(scores, key=lambda candidate: scores[candidate][settings.evaluate.metric]):
-        own = scores[name]
-        figures = [_figure(key, own.get(key)) for key in columns]
-        made.add_row(name, *figures, f"{own['skill']:.1%}", _train_time(name), _role(name, decision))
-    return made
+        candidate_scores = scores[name]
+        cells = [_score_cell(key, candidate_scores.get(key)) for key in shown]
+        table.add_row(name, *cells, f"{candidate_scores['skill']:.1%}", _train_time(name), _role(name, decision))
+    return table
 
 
 def backtest_table(rows: pd.DataFrame, settings: Settings) -> Table:
-    """Lay out a backtest: the ranking metric of each candidate in each fold, and its mean over all origins."""
+    """Tabulate a backtest: the ranking metric of each candidate in each fold, and its mean over all origins."""
     metric = settings.evaluate.metric
-    made = Table(title=f"Backtest, {metric}: {_what(settings)}", title_justify="left")
-    made.add_column("from")
-    made.add_column("to")
-    made.add_column("origins", justify="right")
+    table = Table(title=f"Backtest, {metric}: {_targets(settings)}", title_justify="left")
+    table.add_column("from")
+    table.add_column("to")
+    table.add_column("origins", justify="right")
     names = list(dict.fromkeys(rows["model"]))
     for name in names:
-        made.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for _, fold in rows.groupby("fold"):
-        own, one = fold.set_index("model")[metric], fold.iloc[0]
-        span = f"{one['from']:%Y-%m-%d %H:%M}", f"{one['to']:%Y-%m-%d %H:%M}"
-        made.add_row(*span, f"{one['origins']:,}", *(f"{own[name]:.3f}" for name in names))
-    made.add_section()
-    means = (np.average(own[metric], weights=own["origins"]) for own in (rows[rows["model"] == name] for name in names))
-    made.add_row("all", "", f"{rows.drop_duplicates('fold')['origins'].sum():,}", *(f"{mean:.3f}" for mean in means))
-    return made
+        scores, first_row = fold.set_index("model")[metric], fold.iloc[0]
+        span = f"{first_row['from']:%Y-%m-%d %H:%M}", f"{first_row['to']:%Y-%m-%d %H:%M}"
+        table.add_row(*span, f"{first_row['origins']:,}", *(f"{scores[name]:.3f}" for name in names))
+    table.add_section()
+    by_model = [rows[rows["model"] == name] for name in names]
+    means = [np.average(model_rows[metric], weights=model_rows["origins"]) for model_rows in by_model]
+    table.add_row("all", "", f"{rows.drop_duplicates('fold')['origins'].sum():,}", *(f"{mean:.3f}" for mean in means))
+    return table
 
 
-def proposal_table(found: "Proposal") -> Table:
-    """Lay out what `tidegate init` found of each variable."""
-    own = found.dataset
-    first, last = found.span
-    title = f"{found.rows:,} rows of {found.stations} stations, each {own['frequency']}, {first:%Y-%m-%d %H:%M} to "
-    made = Table(title=f"{title}{last:%Y-%m-%d %H:%M} UTC", title_justify="left")
+def proposal_table(proposal: "Proposal") -> Table:
+    """Tabulate what `tidegate init` proposes for each variable."""
+    dataset = proposal.dataset
+    first, last = proposal.span
+    size = f"{proposal.rows:,} rows of {proposal.stations} stations, each {dataset['frequency']}"
+    table = Table(title=f"{size}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC", title_justify="left")
     for name in ("variable", "column", "unit"):
-        made.add_column(name)
+        table.add_column(name)
     for name in ("missing", "least", "median", "most", "limits"):
-        made.add_column(name, justify="right")
-    made.add_column("looks like")
-    for name, seen in found.measured.items():
-        traits = [f"means missing: {', '.join(f'{value:g}' for value in seen.sentinels)}"] if seen.sentinels else []
-        traits += ["rests at its floor"] if seen.floor is not None else []
-        traits += ["the target"] if name in own["targets"] else []
-        limits = f"{_number(seen.low)} to {_number(seen.high)}"
-        numbers = [f"{seen.missing:.1%}", _number(seen.least), _number(seen.middle), _number(seen.most), limits]
-        made.add_row(name, seen.column, seen.unit, *numbers, "; ".join(traits))
-    return made
+        table.add_column(name, justify="right")
+    table.add_column("looks like")
+    for name, profile in proposal.profiles.items():
+        sentinels = ", ".join(f"{value:g}" for value in profile.sentinels)
+        traits = [f"means missing: {sentinels}"] if sentinels else []
+        traits += ["rests at its floor"] if profile.floor is not None else []
+        traits += ["the target"] if name in dataset["targets"] else []
+        limits = f"{_number(profile.low)} to {_number(profile.high)}"
+        numbers = [
+            f"{profile.missing:.1%}",
+            _number(profile.least),
+            _number(profile.middle),
+            _number(profile.most),
+            limits,
+        ]
+        table.add_row(name, profile.column, profile.unit, *numbers, "; ".join(traits))
+    return table
 
 
 def _number(value: float | None) -> str:
@@ -91,13 +91,13 @@ def _number(value: float | None) -> str:
 
 
 def quarantine_table(rows: pd.DataFrame, title: str, shown: int | None = None) -> Table:
-    """Lay out what is in quarantine, or the first rows of it."""
-    made = Table(title=title, title_justify="left")
+    """Tabulate rows of the quarantine: all of them, or the first `shown`."""
+    table = Table(title=title, title_justify="left")
     for name in rows.columns:
-        made.add_column(str(name), justify="right" if name in ("values", "value") else "left")
+        table.add_column(str(name), justify="right" if name in ("values", "value") else "left")
     for row in rows.head(shown or len(rows)).itertuples(index=False):
-        made.add_row(*(_cell(cell) for cell in row))
-    return made
+        table.add_row(*(_cell(cell) for cell in row))
+    return table
 
 
 def _cell(cell: object) -> str:
@@ -109,18 +109,19 @@ def _cell(cell: object) -> str:
 
 
 def classifier_table(rows: pd.DataFrame) -> Table:
-    """Lay out the scores of classifiers of whole sequences, best first."""
-    columns = {"accuracy": "accuracy", "macro_f1": "macro F1", **OF_ALERTS}
-    made = Table()
-    made.add_column("classifier", no_wrap=True)
+    """Tabulate the scores of classifiers of whole sequences, best first."""
+    metrics = metrics_of("classes")
+    columns = {name: metrics[name].label for name in ("accuracy", *metrics)}  # first what the rows are sorted by
+    table = Table()
+    table.add_column("classifier", no_wrap=True)
     for heading in columns.values():
-        made.add_column(heading, justify="right")
-    for name, own in rows.sort_values("accuracy", ascending=False).iterrows():
-        made.add_row(str(name), *(f"{own[key]:.3f}" for key in columns))
-    return made
+        table.add_column(heading, justify="right")
+    for name, row in rows.sort_values("accuracy", ascending=False).iterrows():
+        table.add_row(str(name), *(f"{row[key]:.3f}" for key in columns))
+    return table
 
 
-def _what(settings: Settings) -> str:
+def _targets(settings: Settings) -> str:
     names, alert = ", ".join(settings.dataset.targets), settings.window.alert
     if alert is None:
         return names
@@ -128,20 +129,20 @@ def _what(settings: Settings) -> str:
     return f"{names} {side} {limit:g} within {settings.window.horizon_steps} steps"
 
 
-def _figure(key: str, value: float | None) -> str:
+def _score_cell(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if key == "coverage" else f"{value:.3f}"
+    return f"{value:.1%}" if METRICS[name].percent else f"{value:.3f}"
 
 
 def champion_sentence() -> str:
-    """Say in one sentence which model is champion now, and why."""
+    """Say in one sentence which model is the champion, and why."""
     decision = read_json(REGISTRATION)
-    present = registry.champion(decision["model"])
-    if present is None:
+    champion = registry.champion(decision["model"])
+    if champion is None:
         return f"There is no champion: {decision['reason']}."
-    whose = present.tags.get("tidegate.candidate", "?")
-    return f"Champion: {decision['model']} version {present.version} ({whose}). Because: {decision['reason']}."
+    candidate = champion.tags.get("tidegate.candidate", "?")
+    return f"Champion: {decision['model']} version {champion.version} ({candidate}). Because: {decision['reason']}."
 
 
 def _role(name: str, decision: dict[str, object]) -> str:

@@ -7,29 +7,29 @@ from tidegate.evaluation.test_origins import TestOrigins
 from tidegate.workspace.paths import HISTORY, MODELS
 
 
-def by_station(compared: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
+def by_station(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
     """Score each candidate at each station, for each target."""
     rows = []
-    for name, own in compared.items():
+    for name, comparison in comparisons.items():
         for row, station in enumerate(test.panel.spec.stations):
-            here = test.starts[:, 0] == row
+            at_station = test.starts[:, 0] == row
             for column, target in enumerate(test.panel.spec.targets):
-                part = own.part(windows=here, targets=slice(column, column + 1))
+                part = comparison.part(windows=at_station, targets=slice(column, column + 1))
                 if part.any():
-                    figures = {key: metric(part) for key, metric in test.metrics.items()}
-                    rows.append({"model": name, "station": station, "target": target, **figures})
+                    scores = {key: metric(part) for key, metric in test.metrics.items()}
+                    rows.append({"model": name, "station": station, "target": target, **scores})
     return pd.DataFrame(rows)
 
 
-def by_step(compared: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
+def by_step(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
     """Score each candidate at each step ahead, where anything was measured."""
     rows = []
-    for name, own in compared.items():
-        for ahead in range(own.measured.shape[1]):
-            part = own.part(steps=slice(ahead, ahead + 1))
+    for name, comparison in comparisons.items():
+        for ahead in range(comparison.measured.shape[1]):
+            part = comparison.part(steps=slice(ahead, ahead + 1))
             if part.any():
-                figures = {key: metric(part) for key, metric in test.metrics.items()}
-                rows.append({"model": name, "step": ahead + 1, **figures})
+                scores = {key: metric(part) for key, metric in test.metrics.items()}
+                rows.append({"model": name, "step": ahead + 1, **scores})
     return pd.DataFrame(rows)
 
 

@@ -1,18 +1,25 @@
 """How wrong forecasts are. Pure functions of forecasts beside what was measured; what was not measured is left out.
 
-Of values: MAE, RMSE, MASE of the point; CRPS, coverage and width of the quantiles. Of alerts: Brier score, log loss,
-AUROC, average precision, accuracy and macro-F1 at a probability of one half.
+A metric is one function and one row of METRICS, from which settings, result tables, tuning and classification take it.
+There are two kinds: of values, whose functions take a `Comparison`, and of classes, whose functions take `Classes`. An
+alert is a choice between two classes; whole sequences may have more.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics as sk
+
+from tidegate.errors import SettingsError
+from tidegate.workspace.params import require_known
+from tidegate.workspace.settings import Settings
+
+# scikit-learn takes a second to import: it is loaded by the metrics that need it, not where settings are checked.
 
 Array = npt.NDArray[np.float64]
+SURE = 1e-7  # log loss takes no probability to be nearer to 0 or 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,34 @@ class Comparison:
     def errors(self) -> Array:
         """Forecast less measurement."""
         return np.asarray(self.point - self.measured, np.float64)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Probabilities (rows, classes) of classes 0, 1, … beside the true class of each row, `truth` (rows,)."""
+
+    truth: npt.NDArray[np.int64]
+    probabilities: Array
+    predicted: npt.NDArray[np.int64]  # (rows,)
+    averaged: npt.NDArray[np.int64]  # the classes whose F1 is averaged
+    ranked: npt.NDArray[np.int64]  # the classes whose ranking is judged, each against the rest
+
+    @classmethod
+    def of_alerts(cls, compared: Comparison) -> "Classes":
+        """Take an alert as the second of two classes, predicted at a probability of one half or more."""
+        known = np.isfinite(compared.measured)
+        chance = np.asarray(compared.point[known], np.float64)
+        both = np.stack([1 - chance, chance], axis=1)
+        predicted = (chance >= 0.5).astype(np.int64)
+        return cls(compared.measured[known].astype(np.int64), both, predicted, np.arange(2), np.array([1]))
+
+    @classmethod
+    def of_sequences(cls, truth: npt.NDArray[np.int64], probabilities: npt.NDArray[Any]) -> "Classes":
+        """Judge each sequence by its likeliest class; classes that do not occur are left out of averages."""
+        held = np.clip(probabilities.astype(np.float64), SURE, None)
+        present = np.unique(truth)
+        likeliest = probabilities.argmax(axis=1)
+        return cls(truth, held / held.sum(axis=1, keepdims=True), likeliest, present, present)
 
 
 def mae(compared: Comparison) -> float:
@@ -88,55 +123,106 @@ def coverage(compared: Comparison) -> float:
 
 def width(compared: Comparison) -> float:
     """Mean distance between the outermost quantiles, in the target's unit."""
-    spread = _quantiles(compared)[..., -1] - _quantiles(compared)[..., 0]
-    return float(spread[np.isfinite(compared.measured)].mean())
+    distance = _quantiles(compared)[..., -1] - _quantiles(compared)[..., 0]
+    return float(distance[np.isfinite(compared.measured)].mean())
 
 
-def brier(compared: Comparison) -> float:
-    """Mean squared error of the probability. Brier, Monthly Weather Review 78 (1950)."""
-    return float(np.nanmean(compared.errors**2))
+def accuracy(classes: Classes) -> float:
+    """Share of the rows whose predicted class is the true one."""
+    return float(np.mean(classes.predicted == classes.truth))
 
 
-def log_loss(compared: Comparison) -> float:
-    """Mean negative logarithm of the probability given to what happened; probabilities are held 1e-7 from 0 and 1."""
-    happened, chance = _alerts(compared)
-    chance = np.clip(chance, 1e-7, 1 - 1e-7)
-    return float(-np.mean(happened * np.log(chance) + (1 - happened) * np.log(1 - chance)))
+def macro_f1(classes: Classes) -> float:
+    """Mean of the classes' F1; a class neither predicted nor present counts 0."""
+    from sklearn.metrics import f1_score
+
+    labels = {"labels": classes.averaged, "average": "macro", "zero_division": 0}
+    return float(f1_score(classes.truth, classes.predicted, **labels))
 
 
-def accuracy(compared: Comparison) -> float:
-    """Share of the windows where a probability of one half or more, or less, was right."""
-    happened, chance = _alerts(compared)
-    return float(np.mean((chance >= 0.5) == happened))
+def brier(classes: Classes) -> float:
+    """Mean squared error of the probability of an alert; of more than two classes the mean sum of squares.
+
+    Brier, Monthly Weather Review 78 (1950).
+    """
+    from sklearn.metrics import brier_score_loss
+
+    labels = np.arange(classes.probabilities.shape[1])
+    return float(brier_score_loss(classes.truth, classes.probabilities, labels=labels))
 
 
-def macro_f1(compared: Comparison) -> float:
-    """Mean of both classes' F1, at a probability of one half; a class never said and never there counts 0."""
-    happened, chance = _alerts(compared)
-    return float(sk.f1_score(happened, chance >= 0.5, labels=[0, 1], average="macro", zero_division=0))
+def log_loss(classes: Classes) -> float:
+    """Mean negative logarithm of the true class's probability, which is taken to be at least 1e-7 from 0 and 1."""
+    from sklearn.metrics import log_loss as mean_log_loss
+
+    held = np.clip(classes.probabilities, SURE, 1 - SURE)
+    held /= held.sum(axis=1, keepdims=True)
+    return float(mean_log_loss(classes.truth, held, labels=np.arange(held.shape[1])))
 
 
-def auroc(compared: Comparison) -> float:
-    """Chance that a window with an alert has a higher probability than one without; NaN if there is but one kind."""
-    happened, chance = _alerts(compared)
-    return float(sk.roc_auc_score(happened, chance)) if 0 < happened.mean() < 1 else float("nan")
+def auroc(classes: Classes) -> float:
+    """Area under the ROC curve, the mean over classes of each against the rest; NaN if there is but one class."""
+    from sklearn.metrics import roc_auc_score
+
+    return _mean_over_classes(classes, roc_auc_score, needs_rest=True)
 
 
-def average_precision(compared: Comparison) -> float:
-    """Precision averaged over recall, as steps; NaN if there was no alert."""
-    happened, chance = _alerts(compared)
-    return float(sk.average_precision_score(happened, chance)) if happened.any() else float("nan")
+def average_precision(classes: Classes) -> float:
+    """Precision averaged over recall, as steps, the mean over classes; NaN where no class occurs."""
+    from sklearn.metrics import average_precision_score
+
+    return _mean_over_classes(classes, average_precision_score)
 
 
-Metric = Callable[[Comparison], float]
-VALUES: dict[str, Metric] = {
-    "mae": mae, "rmse": rmse, "mase": mase, "crps": crps, "pinball": pinball, "coverage": coverage, "width": width
-}  # fmt: skip
-ALERTS: dict[str, Metric] = {
-    "brier": brier, "log_loss": log_loss, "auroc": auroc, "average_precision": average_precision,
-    "accuracy": accuracy, "macro_f1": macro_f1,
-}  # fmt: skip
-METRICS = {**VALUES, **ALERTS}
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and where it appears."""
+
+    kind: Literal["values", "classes"]
+    function: Callable[[Any], float]
+    label: str  # a column of the result tables; {unit} is the target's
+    ranks: bool = False  # candidates may be ranked by it (evaluate.metric): less is better
+    shown: bool = True  # in the result table of forecasts; the others stand in metrics.json and MLflow
+    percent: bool = False
+
+    def __call__(self, compared: Comparison) -> float:
+        """Score forecasts, or alerts."""
+        return self.function(compared if self.kind == "values" else Classes.of_alerts(compared))
+
+
+METRICS = {
+    "mae": Metric("values", mae, "MAE, {unit}", ranks=True),
+    "rmse": Metric("values", rmse, "RMSE, {unit}", ranks=True),
+    "mase": Metric("values", mase, "MASE", ranks=True),
+    "crps": Metric("values", crps, "CRPS, {unit}", ranks=True),
+    "pinball": Metric("values", pinball, "pinball loss, {unit}", shown=False),
+    "coverage": Metric("values", coverage, "coverage", percent=True),
+    "width": Metric("values", width, "width, {unit}", shown=False),
+    "brier": Metric("classes", brier, "Brier", ranks=True),
+    "log_loss": Metric("classes", log_loss, "log loss", ranks=True),
+    "auroc": Metric("classes", auroc, "AUROC"),
+    "average_precision": Metric("classes", average_precision, "AP"),
+    "accuracy": Metric("classes", accuracy, "accuracy", shown=False),
+    "macro_f1": Metric("classes", macro_f1, "macro F1"),
+}
+
+
+def metrics_of(kind: str) -> dict[str, Metric]:
+    """Give the metrics of values, or of classes."""
+    return {name: metric for name, metric in METRICS.items() if metric.kind == kind}
+
+
+def check(settings: Settings) -> None:
+    """Check that candidates can be ranked by `evaluate.metric`.
+
+    Raises:
+        SettingsError: it is unknown, or not for what is forecast.
+    """
+    name = settings.evaluate.metric
+    require_known(name, [known for known, metric in METRICS.items() if metric.ranks], "evaluate.metric")
+    if (METRICS[name].kind == "classes") != (settings.window.alert is not None):
+        kind = "an alert is ranked by brier or log_loss" if settings.window.alert else "it is for alerts"
+        raise SettingsError(f"params.yaml: evaluate.metric is {name}: {kind}.")
 
 
 def skill(score: float, baseline: float) -> float:
@@ -144,9 +230,9 @@ def skill(score: float, baseline: float) -> float:
     return 1.0 - score / baseline
 
 
-def seasonal_scale(values: Array, season: int) -> Array:
+def seasonal_scale(values: Array, season_steps: int) -> Array:
     """Mean absolute seasonal difference of (stations, steps, targets), missing steps left out: (stations, targets)."""
-    difference = np.abs(values[:, season:] - values[:, :-season])
+    difference = np.abs(values[:, season_steps:] - values[:, :-season_steps])
     counted = np.isfinite(difference)
     return np.where(counted, difference, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
 
@@ -159,12 +245,17 @@ def _quantiles(compared: Comparison) -> npt.NDArray[Any]:
 
 def _pinball_by_level(compared: Comparison) -> list[float]:
     losses = []
-    for place, level in enumerate(compared.levels):
-        error = compared.measured - _quantiles(compared)[..., place]
+    for column, level in enumerate(compared.levels):
+        error = compared.measured - _quantiles(compared)[..., column]
         losses.append(float(np.nanmean(np.maximum(level * error, (level - 1) * error))))
     return losses
 
 
-def _alerts(compared: Comparison) -> tuple[npt.NDArray[np.int64], Array]:
-    known = np.isfinite(compared.measured)
-    return compared.measured[known].astype(np.int64), np.asarray(compared.point[known], np.float64)
+def _mean_over_classes(classes: Classes, score: Callable[..., float], needs_rest: bool = False) -> float:
+    """Score each ranked class against the rest; classes that do not occur are left out, and the mean may be NaN."""
+    scores = []
+    for number in classes.ranked:
+        present = classes.truth == number
+        if present.any() and not (present.all() and needs_rest):
+            scores.append(score(present, classes.probabilities[:, number]))
+    return float(np.mean(scores)) if scores else float("nan")

@@ -76,13 +76,13 @@ def forecast_against_measurement(panels: Sequence[Span], label: str, within: str
 
 
 def reliability(name: str, chance: Array, happened: Array) -> Figure:
-    """Draw how often alerts came true among windows of like probability; on the diagonal they kept their word."""
+    """Draw how often alerts came true at each forecast probability; on the diagonal the two agree."""
     figure, axes = _axes(f"Reliability of {name}", "forecast probability", "share with an alert")
-    tenth = np.minimum((chance * 10).astype(int), 9)
-    filled = [place for place in range(10) if (tenth == place).any()]
-    said = [float(chance[tenth == place].mean()) for place in filled]
+    in_tenth = np.minimum((chance * 10).astype(int), 9)
+    filled = [tenth for tenth in range(10) if (in_tenth == tenth).any()]
+    forecast = [float(chance[in_tenth == tenth].mean()) for tenth in filled]
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    axes.plot(said, [float(happened[tenth == place].mean()) for place in filled], marker="o")
+    axes.plot(forecast, [float(happened[in_tenth == tenth].mean()) for tenth in filled], marker="o")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     return figure
 

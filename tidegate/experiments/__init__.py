@@ -1,1 +1,1 @@
-"""What is tried beside the pipeline: tuning, backtests, classification of whole sequences."""
+"""Experiments outside the pipeline: tuning, backtests, classification of whole sequences."""

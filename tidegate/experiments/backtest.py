@@ -1,11 +1,10 @@
-"""Backtest: rolling origins, every model trained anew every so many origins, on what was known by then.
+"""Backtest: rolling origins, where every model is trained again every so many origins, on the data before them.
 
     fold 1   |<------ train ------>| gap |<- validation ->| gap |<- origins ->|
     fold 2   |<---------- train ---------->| gap |<- validation ->| gap |<- origins ->|
 
-The folds cover the test span of params.yaml. In each, scaler, model and calibration see nothing after the fold's first
-origin; the same proof as the window stage's holds it to that. A fold needs nothing of another, so they may run side by
-side.
+The folds cover the test span of params.yaml. In each, scaler, model and calibration use nothing after the fold's first
+origin; the proof of the window stage checks this. The folds are independent, so they can run in parallel.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from models.interface import Training
 from tidegate.errors import SettingsError
 from tidegate.evaluation import test_origins
 from tidegate.measurements import frame as long_frame
-from tidegate.windows.leakage import prove
+from tidegate.windows.leakage import prove_no_leakage
 from tidegate.windows.scaler import fit_scaler, to_panel
 from tidegate.windows.spec import spec_of
 from tidegate.windows.splits import SPLITS, split_spans, starts_in
@@ -33,7 +32,7 @@ from tidegate.workspace.settings import Settings
 
 @dataclass(frozen=True)
 class Fold:
-    """Origins from `first` up to `end`, as steps of the grid."""
+    """A range of origins: from step `first` of the grid up to step `end`, exclusive."""
 
     number: int
     first: int
@@ -44,56 +43,56 @@ def folds(settings: Settings, refit_every: int) -> list[Fold]:
     """Cut the test span into folds of `refit_every` origins; the last may be shorter.
 
     Raises:
-        SettingsError: the first would have too little before it to train on.
+        SettingsError: there are too few steps before the first fold to train on.
     """
-    chosen, steps = settings.window, len(_grid(settings).times)
-    first, end = split_spans(steps, chosen.validation_share, chosen.test_share, chosen.gap)["test"]
-    last = end - chosen.horizon_steps + 1
-    before = _spans(settings, Fold(1, first, last), steps)["train"][1]
-    if before < chosen.lookback_steps + chosen.horizon_steps:
+    options, steps = settings.window, len(_grid(settings).times)
+    first, end = split_spans(steps, options.validation_share, options.test_share, options.gap)["test"]
+    last = end - options.horizon_steps + 1
+    train_steps = _spans(settings, Fold(1, first, last), steps)["train"][1]
+    if train_steps < options.lookback_steps + options.horizon_steps:
         raise SettingsError(
-            f"The first fold would have {max(0, before)} steps to train on, fewer than one window of "
-            f"{chosen.lookback_steps} + {chosen.horizon_steps}: bring more data, or lower window.test_share."
+            f"The first fold would have {max(0, train_steps)} steps to train on, fewer than one window of "
+            f"{options.lookback_steps} + {options.horizon_steps}: bring more data, or lower window.test_share."
         )
     begins = range(first, last, refit_every)
     return [Fold(number, begin, min(begin + refit_every, last)) for number, begin in enumerate(begins, 1)]
 
 
-def run(settings: Settings, names: Sequence[str], refit_every: int, spread: ParallelMap) -> None:
-    """Measure candidates, or all, in every fold, and write the rows into artifacts/backtest.csv."""
-    clean = identity.folder_digest(CLEAN.parent, CLEAN.name)
-    pieces = {
-        f"{name}-{fold.number}": (settings, fold, name, clean)
+def run(settings: Settings, names: Sequence[str], refit_every: int, parallel_map: ParallelMap) -> None:
+    """Score some or all candidates in every fold, and write the rows to artifacts/backtest.csv."""
+    clean_digest = identity.folder_digest(CLEAN.parent, CLEAN.name)
+    parts = {
+        f"{name}-{fold.number}": (settings, fold, name, clean_digest)
         for fold in folds(settings, refit_every)
         for name in names or settings.models
     }
     with atomic_output(BACKTEST) as aside:
-        pd.DataFrame(spread(_measured, pieces)).to_csv(aside, index=False, float_format="%.6g")
+        pd.DataFrame(parallel_map(_measure_part, parts)).to_csv(aside, index=False, float_format="%.6g")
 
 
-def _measured(given: tuple[Settings, Fold, str, str]) -> dict[str, Any]:
-    settings, fold, name, clean = given
-    require_same_files(CLEAN.parent, clean, CLEAN.name)
+def _measure_part(part: tuple[Settings, Fold, str, str]) -> dict[str, Any]:
+    settings, fold, name, clean_digest = part
+    require_same_files(CLEAN.parent, clean_digest, CLEAN.name)
     return measure(settings, fold, name)
 
 
 def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
-    """Train a candidate for a fold and score it on the fold's origins: one row."""
+    """Train a candidate for a fold, and score it on the fold's origins; give one row of the backtest."""
     grid = _grid(settings)
     spec, spans = spec_of(settings, grid.stations), _spans(settings, fold, len(grid.times))
     scaler = fit_scaler(grid, spans["train"][1], spec)
     panel = to_panel(grid, scaler, spec)
     starts = {split: starts_in(grid, spec, spans[split], settings.window.min_observed_share) for split in SPLITS}
-    prove(starts, spec, spans["train"][1], settings.window.gap, grid.times)
+    prove_no_leakage(starts, spec, spans["train"][1], settings.window.gap, grid.times)
     section = settings.models[name]
     training = Training(panel, starts["train"], starts["validation"], settings.train)
     model, _ = models.fit(name, section, training, no_progress)
     test = test_origins.test_origins_of(panel, starts, scaler)
     forecasts = scaler.in_units(model.predict(panel, test.starts), spec, test.starts[:, 0])
-    figures = {key: metric(test.compare(forecasts)) for key, metric in test.metrics.items()}
+    scores = {key: metric(test.compare(forecasts)) for key, metric in test.metrics.items()}
     return {
         "model": name, "fold": fold.number, "from": grid.times[fold.first], "to": grid.times[fold.end - 1],
-        "origins": len(test.starts), **figures,
+        "origins": len(test.starts), **scores,
     }  # fmt: skip
 
 
@@ -103,13 +102,13 @@ def read_backtest() -> pd.DataFrame:
 
 
 def _spans(settings: Settings, fold: Fold, steps: int) -> dict[str, tuple[int, int]]:
-    """Give the spans of targets: all that a fold trains on ends a gap before its first origin."""
-    chosen = settings.window
-    validation = fold.first - round(steps * chosen.validation_share)
-    end = min(fold.end + chosen.horizon_steps - 1, steps)
+    """Give the spans of targets of a fold: training and validation end a gap before its first origin."""
+    options = settings.window
+    validation = fold.first - round(steps * options.validation_share)
+    end = min(fold.end + options.horizon_steps - 1, steps)
     return {
-        "train": (0, validation - chosen.gap),
-        "validation": (validation, fold.first - chosen.gap),
+        "train": (0, validation - options.gap),
+        "validation": (validation, fold.first - options.gap),
         "test": (fold.first, end),
     }
 

@@ -1,7 +1,7 @@
 """Whole sequences, one label each: the recurrent classifier beside the class prior and the nearest neighbour.
 
-Scores are of the test file alone; all of them count every class that occurs there alike. Writes artifacts/classifier:
-the nets, and probabilities.csv, a row for each test sequence. Records a run with MLflow.
+Scores are those on the test file. Writes artifacts/classifier: the nets, and probabilities.csv, one row per test
+sequence. Records a run with MLflow.
 """
 
 import hashlib
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn import metrics as sk
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
 from models.sequences import Classifier, Options, Sequences, read_ts
 from tidegate.errors import DataError
+from tidegate.evaluation.metrics import Classes, metrics_of
 from tidegate.tracking import runs
 from tidegate.windows.panel import Floats
 from tidegate.workspace.params import parse
@@ -27,88 +27,70 @@ NET = "recurrent"
 
 
 def run(settings: Settings, train: Path, test: Path, progress: Progress) -> pd.DataFrame:
-    """Train on one file, score on the other; give a row of scores for each classifier.
+    """Train on one file and score on the other; give one row of scores per classifier.
 
     Raises:
-        SettingsError: the section classify of params.yaml is refused.
-        DataError: a file cannot be read, or the two do not go together.
+        SettingsError: the section classify of params.yaml has an error.
+        DataError: a file cannot be read, or the two do not match.
     """
     options = parse(Options, settings.classify, "classify")
-    known, asked = read_ts(train), read_ts(test)
-    check(known, asked, train, test)
+    training, testing = read_ts(train), read_ts(test)
+    check(training, testing, train, test)
     classifier = Classifier(options)
-    classifier.fit(known, progress)
-    chances = {NET: classifier.probabilities(asked), **baselines(known, asked)}
-    truth = np.array([classifier.classes.index(label) for label in asked.labels])
-    rated = {name: scores(truth, said) for name, said in chances.items()}
+    classifier.fit(training, progress)
+    probabilities = {NET: classifier.probabilities(testing), **baselines(training, testing)}
+    truth = np.array([classifier.classes.index(label) for label in testing.labels])
+    table = {name: scores(truth, columns) for name, columns in probabilities.items()}
     with atomic_output(CLASSIFIER) as folder:
         folder.mkdir()
         classifier.save(folder)
-        said = pd.DataFrame(chances[NET], columns=[f"p({label})" for label in classifier.classes])
-        said.insert(0, "label", asked.labels)
-        said.to_csv(folder / "probabilities.csv", index_label="sequence", float_format="%.6g")
-    about = {"train": train.name, "train_sha256": _digest(train), "test": test.name, "test_sha256": _digest(test)}
-    runs.record_classification({**options.model_dump(), **about}, rated[NET])
-    return pd.DataFrame(rated).T
+        rows = pd.DataFrame(probabilities[NET], columns=[f"p({label})" for label in classifier.classes])
+        rows.insert(0, "label", testing.labels)
+        rows.to_csv(folder / "probabilities.csv", index_label="sequence", float_format="%.6g")
+    files = {"train": train.name, "train_sha256": _digest(train), "test": test.name, "test_sha256": _digest(test)}
+    runs.record_classification({**options.model_dump(), **files}, table[NET])
+    return pd.DataFrame(table).T
 
 
-def check(known: Sequences, asked: Sequences, train: Path, test: Path) -> None:
-    """Refuse a test file that is of something else.
+def check(training: Sequences, testing: Sequences, train: Path, test: Path) -> None:
+    """Check that the two files belong to one data set.
 
     Raises:
-        DataError: it has other channels, or a class that the training file has not.
+        DataError: the test file has other channels, or a class that the training file lacks.
     """
-    channels = known.values.shape[2], asked.values.shape[2]
+    channels = training.values.shape[2], testing.values.shape[2]
     if channels[0] != channels[1]:
         raise DataError(f"{train} has {channels[0]} channels and {test} {channels[1]}: give two files of one data set.")
-    strange = sorted(set(asked.labels) - set(known.labels))
-    if strange:
+    unknown = sorted(set(testing.labels) - set(training.labels))
+    if unknown:
         raise DataError(
-            f"{test} has sequences of class {strange[0]}, and {train} none to learn it from: add some, or leave it out."
+            f"{test} has sequences of class {unknown[0]}, and {train} none to learn it from: add some, or leave it out."
         )
 
 
-def baselines(known: Sequences, asked: Sequences) -> dict[str, Floats]:
-    """Give what the class prior and the nearest training sequence say: (sequences, classes), classes sorted.
+def baselines(training: Sequences, testing: Sequences) -> dict[str, Floats]:
+    """Give the probabilities of the class prior and of the nearest neighbour: (sequences, classes), classes sorted.
 
-    Nearest by Euclidean distance; a shorter sequence is 0 after its end.
+    The nearest training sequence is that of the smallest Euclidean distance; shorter sequences are padded with 0.
     """
-    steps = max(known.values.shape[1], asked.values.shape[1])
+    steps = max(training.values.shape[1], testing.values.shape[1])
 
     def flat(sequences: Sequences) -> Floats:
-        short = steps - sequences.values.shape[1]
-        laid: Floats = np.pad(sequences.values, ((0, 0), (0, short), (0, 0))).reshape(len(sequences.labels), -1)
-        return laid
+        padding = steps - sequences.values.shape[1]
+        padded: Floats = np.pad(sequences.values, ((0, 0), (0, padding), (0, 0))).reshape(len(sequences.labels), -1)
+        return padded
 
-    rivals = {"nearest neighbour": KNeighborsClassifier(1), "prior": DummyClassifier(strategy="prior")}
+    classifiers = {"nearest neighbour": KNeighborsClassifier(1), "prior": DummyClassifier(strategy="prior")}
     return {
-        name: rival.fit(flat(known), known.labels).predict_proba(flat(asked)).astype(np.float32)
-        for name, rival in rivals.items()
+        name: classifier.fit(flat(training), training.labels).predict_proba(flat(testing)).astype(np.float32)
+        for name, classifier in classifiers.items()
     }
 
 
-def scores(truth: npt.NDArray[np.int64], chances: Floats) -> dict[str, float]:
-    """Score probabilities (sequences, classes) of classes 0, 1, … against the truth (sequences,).
-
-    Accuracy; macro-F1; AUROC and average precision, each class against the rest, as means over the classes that occur;
-    Brier score, of two classes as for alerts, of more the mean sum of squares; log loss. Probabilities are held 1e-7
-    from 0.
-    """
-    classes = np.arange(chances.shape[1])
-    said, there = chances.argmax(axis=1), np.unique(truth)
-    is_class = np.stack([truth == one for one in there], axis=1)
-    held = np.clip(chances.astype(np.float64), 1e-7, None)
-    held /= held.sum(axis=1, keepdims=True)
-    ranked = [(is_class[:, place], chances[:, one]) for place, one in enumerate(there) if len(there) > 1]
-    nothing = [float("nan")]
-    return {
-        "accuracy": float(np.mean(said == truth)),
-        "macro_f1": float(sk.f1_score(truth, said, labels=there, average="macro", zero_division=0)),
-        "auroc": float(np.mean([sk.roc_auc_score(*pair) for pair in ranked] or nothing)),
-        "average_precision": float(np.mean([sk.average_precision_score(*pair) for pair in ranked] or nothing)),
-        "brier": float(sk.brier_score_loss(truth, held, labels=classes)),
-        "log_loss": float(sk.log_loss(truth, held, labels=classes)),
-    }
+def scores(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
+    """Score probabilities (sequences, classes) of classes 0, 1, … against the truth (sequences,), by all metrics."""
+    classes = Classes.of_sequences(truth, probabilities)
+    return {name: metric.function(classes) for name, metric in metrics_of("classes").items()}
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,8 @@
-"""Tuning: search a candidate's settings by their error on the validation windows; the only file that imports Optuna.
+"""Tuning: search a candidate's settings for the lowest validation error; the only file that imports Optuna.
 
-A search is named by what it searches (data, windows, recipe, section, space), kept in .tidegate/tuning.db, and goes on
-where it was left. The test windows are not looked at. Each trial is an MLflow run, a child of the search's own.
+A search is identified by its inputs (data, windows, training settings, the candidate's section, search space). It is
+stored in .tidegate/tuning.db, and a later call continues it. The test windows are never used. Each trial is an MLflow
+run, a child of the search's run.
 """
 
 import math
@@ -18,8 +19,9 @@ from ruamel.yaml import YAML
 import models
 from models.interface import Training
 from tidegate.errors import SettingsError, TidegateError
+from tidegate.evaluation.metrics import METRICS, Comparison
 from tidegate.tracking import runs
-from tidegate.windows.panel import evenly_spaced as evenly
+from tidegate.windows.panel import evenly_spaced
 from tidegate.windows.store import read_windows
 from tidegate.workspace import identity
 from tidegate.workspace.parallel import ParallelMap, require_same_files, serial_map
@@ -28,41 +30,41 @@ from tidegate.workspace.paths import INGEST_STATE, PARAMS, WINDOWS
 from tidegate.workspace.settings import Settings
 
 STORE = INGEST_STATE.parent / "tuning.db"
-VALIDATION_WINDOWS = 8192  # at most, evenly spread
-PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)  # earlier the median says nothing
-ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)  # a trial fails whose error is no number
-LOG_RATIO = 10  # a range whose ends are this far apart is searched by its logarithm
+VALIDATION_WINDOWS = 8192  # at most, evenly spaced
+PRUNER = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)  # before that the median is not reliable
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)  # FAIL: the trial's error is not finite
+LOG_RATIO = 10  # a range whose ends have at least this ratio is searched on a logarithmic scale
 
 Space = Mapping[str, Any]  # by dotted key: a list of choices, or the two ends of a range
-OnTrialEnd = Callable[[int, str], None]
+OnTrialEnd = Callable[[int, str], None]  # gets the trial's number, from 1, and its outcome
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search came to: trials, best first, and the best values by dotted key."""
+    """The result of a search: its trials, best first, and the best values by dotted key."""
 
     trials: list[FrozenTrial]
     best: dict[str, Any]
-    pruned: int
+    pruned: int  # number of trials that were stopped early
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial, and what it must know of the others."""
+    """A trial to run, with the earlier trials that decide whether it is stopped early."""
 
     settings: Settings
     name: str
     number: int
     values: dict[str, Any]
-    before: tuple[FrozenTrial, ...]  # that have ended
-    windows: str  # digest
+    ended: tuple[FrozenTrial, ...]
+    windows_digest: str
 
 
 def parse_space(words: list[str]) -> dict[str, Any]:
     """Read `units=32,64,128` as choices and `train.learning_rate=0.0003..0.01` as a range.
 
     Raises:
-        SettingsError: it is neither.
+        SettingsError: a word is neither.
     """
     yaml, space = YAML(typ="safe"), {}
     for word in words:
@@ -82,37 +84,37 @@ def search(
     name: str,
     trials: int,
     space: Space,
-    told: OnTrialEnd,
-    spread: ParallelMap = serial_map,
-    abreast: int = 1,
+    on_trial_end: OnTrialEnd,
+    parallel_map: ParallelMap = serial_map,
+    parallel_trials: int = 1,
 ) -> None:
-    """Search until there are so many finished trials, so many abreast; `told` is given each one's number and outcome.
+    """Search until `trials` trials have ended, running `parallel_trials` at a time.
 
-    Trials abreast are drawn without knowing of each other's outcome: the search is the broader for it, and less sharp.
+    Parallel trials are drawn without each other's outcome: the search covers more of the space, but converges slower.
 
     Raises:
-        SettingsError: the candidate has nothing to tune, or the space holds a value that its section refuses.
+        SettingsError: the space holds a value that the candidate's section does not allow.
     """
-    study, windows = _study(settings, name, space), identity.folder_digest(WINDOWS)
-    parent = runs.begin_search(identity.identity_of(settings, name), study.study_name)
+    study, windows_digest = _study(settings, name, space), identity.folder_digest(WINDOWS)
+    parent = runs.start_search(identity.identity_of(settings, name), study.study_name)
     while (left := trials - len(study.get_trials(states=ENDED))) > 0:
-        before, pieces = study.get_trials(states=ENDED), {}
-        for trial in [study.ask() for _ in range(min(left, abreast))]:
+        ended, parts = tuple(study.get_trials(states=ENDED)), {}
+        for trial in [study.ask() for _ in range(min(left, parallel_trials))]:
             values = {key: _suggest(trial, key, choices) for key, choices in space.items()}
-            pieces[f"trial-{trial.number + 1}"] = Trial(settings, name, trial.number, values, tuple(before), windows)
-        for own, (curve, error) in zip(pieces.values(), spread(_tried, pieces), strict=True):
-            _tell(study, own.number, curve, error)
-            ended = study.trials[own.number]
+            parts[f"trial-{trial.number + 1}"] = Trial(settings, name, trial.number, values, ended, windows_digest)
+        for part, (curve, error) in zip(parts.values(), parallel_map(_run_trial, parts), strict=True):
+            _store_outcome(study, part.number, curve, error)
+            result = study.trials[part.number]
             outcome = "pruned" if error is None else f"{error:.5f}" if math.isfinite(error) else "no number"
-            runs.record_trial(parent, own.number, ended.params, ended.value, curve, outcome)
-            told(own.number + 1, f"{outcome}  {_words(ended.params)}")
+            runs.record_trial(parent, part.number, result.params, result.value, curve, outcome)
+            on_trial_end(part.number + 1, f"{outcome}  {_values_text(result.params)}")
 
 
 def space_of(settings: Settings, name: str, words: list[str]) -> Space:
-    """Give what is to be searched: what the words say, or the family's own.
+    """Give the search space: that of the words, or by default that of the candidate's family.
 
     Raises:
-        SettingsError: that is nothing, or a word says none, or the candidate is unknown.
+        SettingsError: the candidate is unknown or has nothing to tune, or a word describes no space.
     """
     require_known(name, settings.models, "the candidate")
     space = parse_space(words) or models.space_of(name, settings.models[name])
@@ -122,21 +124,21 @@ def space_of(settings: Settings, name: str, words: list[str]) -> Space:
 
 
 def search_result(settings: Settings, name: str, space: Space) -> SearchResult:
-    """Give what a search has come to.
+    """Give the result of a search.
 
     Raises:
-        TidegateError: no trial came to its end.
+        TidegateError: no trial was completed.
     """
     study = _study(settings, name, space)
-    done = sorted(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda trial: float(trial.value or 0.0))
-    if not done:
-        raise TidegateError("No trial came to its end: see the log.")
-    best = {key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in done[0].params.items()}
-    return SearchResult(done, best, len(study.get_trials(states=(TrialState.PRUNED,))))
+    completed = sorted(study.get_trials(states=(TrialState.COMPLETE,)), key=lambda trial: float(trial.value or 0.0))
+    if not completed:
+        raise TidegateError("No trial was completed: see the log.")
+    best = {key: float(f"{v:.4g}") if isinstance(v, float) else v for key, v in completed[0].params.items()}
+    return SearchResult(completed, best, len(study.get_trials(states=(TrialState.PRUNED,))))
 
 
-def _tell(study: optuna.Study, number: int, curve: Mapping[int, float], error: float | None) -> None:
-    """Let the search know what came of a trial."""
+def _store_outcome(study: optuna.Study, number: int, curve: Mapping[int, float], error: float | None) -> None:
+    """Store a trial's validation losses and its error in the search; None as the error: it was stopped early."""
     trial = optuna.Trial(study, study.trials[number]._trial_id)
     for epoch, loss in curve.items():
         trial.report(loss, epoch)
@@ -146,55 +148,55 @@ def _tell(study: optuna.Study, number: int, curve: Mapping[int, float], error: f
         study.tell(trial, error)
 
 
-def _tried(piece: Trial) -> tuple[dict[int, float], float | None]:
-    """Do a trial, wherever that is: validation loss by epoch, and the error, or None if it was stopped early."""
-    require_same_files(WINDOWS, piece.windows)
-    # A search in memory, of what has ended and this one: whether to stop early needs no more.
+def _run_trial(part: Trial) -> tuple[dict[int, float], float | None]:
+    """Run a trial; give its validation loss by epoch, and its error, or None if it was stopped early."""
+    require_same_files(WINDOWS, part.windows_digest)
+    # Pruning needs only the ended trials and this one: a study in memory also works on another machine.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    own = optuna.create_study(pruner=PRUNER)
-    own.add_trials(list(piece.before))
-    trial = own.ask()
+    study = optuna.create_study(pruner=PRUNER)
+    study.add_trials(list(part.ended))
+    trial = study.ask()
     error: float | None = None
     with suppress(optuna.TrialPruned):
-        error = _error(trial, piece.settings, piece.name, piece.values)
-    return dict(own.trials[trial.number].intermediate_values), error
+        error = _error(trial, part.settings, part.name, part.values)
+    return dict(study.trials[trial.number].intermediate_values), error
 
 
 def with_values(section: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a section with other values, by dotted key."""
+    """Give a copy of a section with changed values, by dotted key."""
     changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in section.items()}
     _put(changed, values)
     return changed
 
 
 def write_back(name: str, values: Mapping[str, Any]) -> None:
-    """Write values into a candidate's section of params.yaml; comments and order stay."""
+    """Write values into a candidate's section of params.yaml, keeping comments and order."""
     with edit_params() as content:
         _put(content["models"][name], values)
 
 
 def _put(section: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Set values by dotted key, within."""
+    """Set values by dotted key, in place."""
     for key, value in values.items():
         *path, last = key.split(".")
-        part = section
-        for step in path:
-            part = part.setdefault(step, {})
-        part[last] = value
+        target = section
+        for part in path:
+            target = target.setdefault(part, {})
+        target[last] = value
 
 
 def _study(settings: Settings, name: str, space: Space) -> optuna.Study:
-    """Open the search, or begin it."""
+    """Open a search, or start it."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     STORE.parent.mkdir(exist_ok=True)
-    what = digest([identity.parameters(settings, name), identity.data_hash(), dict(space), settings.train.seed])
+    inputs = digest([identity.parameters(settings, name), identity.data_hash(), dict(space), settings.train.seed])
     study = optuna.create_study(
         storage=f"sqlite:///{STORE}",
-        study_name=f"{name}-{what}",
+        study_name=f"{name}-{inputs}",
         load_if_exists=True,
         direction="minimize",
     )
-    # Where a search goes on, its sampler must not draw the first values again.
+    # The sampler of a continued search must not draw the first values again.
     study.sampler = optuna.samplers.TPESampler(seed=settings.train.seed + len(study.trials))
     return study
 
@@ -207,11 +209,11 @@ def _suggest(trial: optuna.Trial, key: str, choices: Any) -> Any:
 
 
 def _error(trial: optuna.Trial, settings: Settings, name: str, values: Mapping[str, Any]) -> float:
-    """Train with these values; give the mean absolute error, of alerts the Brier score, on validation windows."""
+    """Train with these values; give the mean absolute error (of alerts the Brier score) on validation windows."""
     section = with_values(settings.models[name], values)
     panel, starts = read_windows()
 
-    def watch(done: float, total: float, note: str = "", loss: float | None = None) -> None:
+    def prune_or_continue(done: float, total: float, note: str = "", loss: float | None = None) -> None:
         if loss is not None:
             trial.report(loss, round(done))
             if trial.should_prune():
@@ -220,13 +222,14 @@ def _error(trial: optuna.Trial, settings: Settings, name: str, values: Mapping[s
     models.check({name: section}, settings.window, settings.train)
     model = models.make(name, section, panel.spec)
     recipe = models.recipe(name, section, settings.train)
-    model.fit(Training(panel, starts["train"], starts["validation"], recipe), watch)
-    seen = evenly(starts["validation"], VALIDATION_WINDOWS)
-    truth, observed = panel.future(seen)
-    error = np.where(observed, model.predict(panel, seen).point - truth, np.nan)
-    return float(np.nanmean(error**2 if panel.spec.alert else np.abs(error)))
+    model.fit(Training(panel, starts["train"], starts["validation"], recipe), prune_or_continue)
+    sample = evenly_spaced(starts["validation"], VALIDATION_WINDOWS)
+    truth, observed = panel.future(sample)
+    measured = np.where(observed, truth, np.nan).astype(np.float64)
+    comparison = Comparison(model.predict(panel, sample).point, measured, np.ones_like(measured))
+    return METRICS["brier" if panel.spec.alert else "mae"](comparison)
 
 
-def _words(values: Mapping[str, Any]) -> str:
-    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
-    return ", ".join(f"{key} {value}" for key, value in shown.items())
+def _values_text(values: Mapping[str, Any]) -> str:
+    texts = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+    return ", ".join(f"{key} {value}" for key, value in texts.items())

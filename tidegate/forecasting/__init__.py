@@ -1,1 +1,1 @@
-"""The forecaster, the forecasts that it issues, and how a candidate becomes champion."""
+"""The forecaster, the forecasts that are issued with it, and how a candidate becomes champion."""

@@ -1,10 +1,10 @@
-"""Forecasts, issued by the champion and kept.
+"""Issue forecasts with the champion, and store them.
 
     forecasts/<model>-v<version>/<month of the origin>.parquet
 
-A row is named by its version, station, origin, time and variable. One that has been issued stands: a second run, or a
-later revision of the measurements, changes nothing, so what was said can be held against what came. Each row bears the
-identity of the model (version, the data and commit it was trained on) and of the data that it was forecast from.
+Model version, station, origin, time and variable identify a row. An issued row never changes, not by a second run and
+not after a revision of the measurements, so that forecasts can be compared with what was measured later. Each row also
+has the identity of the model (version, data and commit of its training) and of the data that it was forecast from.
 """
 
 import functools
@@ -17,7 +17,7 @@ import pandas as pd
 from tidegate.errors import DataError, UserError
 from tidegate.forecasting import table
 from tidegate.forecasting.forecaster import BASELINE, Forecaster
-from tidegate.forecasting.recent import COUNTED, read_recent, steps_from
+from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.tracking import registry
@@ -32,31 +32,32 @@ from tidegate.workspace.settings import Settings
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
 
-Span = tuple[str | None, str | None]  # as they come from a command or a flow
+Span = tuple[str | None, str | None]  # first and last time, as a command or a flow got them
 
 
 @dataclass(frozen=True)
 class IssuedForecasts:
-    """What came of it."""
+    """The forecasts that one call issued."""
 
-    rows: pd.DataFrame  # the new ones
-    database: str | None  # that holds them too
+    rows: pd.DataFrame  # only the new rows
+    database: str | None  # address of the database that stores them too
     origins: pd.DatetimeIndex
     version: str
     candidate: str
     folder: Path
-    strangers: tuple[str, ...]  # stations that the model was not trained on
+    unknown_stations: tuple[str, ...]  # stations that the model was not trained on
 
     @property
     def sentence(self) -> str:
-        """Say it in a line."""
+        """Sum up the result in one line."""
         last = f"{self.origins[-1]:%Y-%m-%d %H:%M} UTC"
         span = f"from {last}" if len(self.origins) == 1 else f"from {len(self.origins):,} origins up to {last}"
         text = f"{len(self.rows):,} new rows {span}, by version {self.version} ({self.candidate})"
-        poor = sorted(self.rows.loc[self.rows[METHOD] == BASELINE, STATION].unique())
-        text += f"; by the baseline, too little measured: {_some(poor)}" if poor else ""
+        sparse = sorted(self.rows.loc[self.rows[METHOD] == BASELINE, STATION].unique())
+        text += f"; by the baseline, too little measured: {_first_names(sparse)}" if sparse else ""
         text += f"; in {self.database} too" if self.database else ""
-        return text + (f"; left out, unknown to the model: {_some(self.strangers)}" if self.strangers else "")
+        unknown = _first_names(self.unknown_stations)
+        return text + (f"; left out, unknown to the model: {unknown}" if unknown else "")
 
 
 def issue_forecasts(
@@ -64,72 +65,76 @@ def issue_forecasts(
     progress: Progress,
     as_of: str | None,
     span: Span | None,
-    spread: ParallelMap = serial_map,
+    parallel_map: ParallelMap = serial_map,
     groups: int = 1,
 ) -> IssuedForecasts:
-    """Forecast with the champion, and keep what is new.
+    """Forecast with the champion, and store the rows that are new.
 
     Args:
         settings: of the workspace.
-        progress: hears of each month of origins.
-        as_of: forecast from the latest complete step up to then, with nothing measured later; the newest by default.
-        span: instead, from every step of a span, both ends included.
-        spread: has groups of stations forecast side by side.
-        groups: so many.
+        progress: is called for each month of origins.
+        as_of: forecast from the newest complete step up to this time, without later measurements; by default from the
+            newest complete step.
+        span: instead, forecast from every step of a span, both ends included.
+        parallel_map: forecasts groups of stations, in parallel or in turn.
+        groups: number of groups.
 
     Raises:
-        UserError: a time cannot be read, or both a moment and a span are given, or half a span; there is no champion.
-        DataError: there is nothing measured to forecast from.
+        UserError: a time cannot be read; both `as_of` and `span` are given, or half a span; there is no champion.
+        DataError: there are no measurements to forecast from.
     """
     if as_of and span:
         raise UserError("A moment (--as-of) and a span (--backfill) are both given: leave one out.")
     if span and not all(span):
         raise UserError("Of a span's two ends one is given: give both.")
     champion = _champion(settings)
-    forecaster, digest = _loaded(Path.cwd(), champion.name, str(champion.version))
-    spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
-    length = max(2 * spec.lookback * step, COUNTED if spec.alert else pd.Timedelta(0))
-    if span is None:
-        rows, strangers = read_recent(
-            forecaster, typed_time(as_of) if as_of else None, length, settings.ingest.conflict
-        )
-        origins = pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
-    else:
-        first, last = (typed_time(end) for end in span if end)
-        rows, strangers = read_recent(forecaster, last, length + (last - first))
-        origins = steps_from(rows, spec, first, step)
-    whose = _identity(champion)
+    forecaster, digest = _load(Path.cwd(), champion.name, str(champion.version))
+    rows, unknown, origins = _rows_and_origins(settings, forecaster, as_of, span)
+    identity_columns = _identity(champion)
+
+    def forecast(origins: pd.DatetimeIndex) -> pd.DataFrame:
+        version, min_observed = str(champion.version), settings.window.min_observed_share
+        parts = {
+            f"stations-{number}": StationGroup(champion.name, version, stations, rows, origins, min_observed, digest)
+            for number, stations in enumerate(_split(forecaster.spec.stations, groups), start=1)
+        }
+        return pd.concat(parallel_map(_forecast, parts), ignore_index=True).assign(**identity_columns)
+
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
-    made, database = [], None
-    for done, (month, own) in enumerate(by_month := _by_month(origins), start=1):
-
-        def make(origins: pd.DatetimeIndex) -> pd.DataFrame:
-            enough = settings.window.min_observed_share
-            pieces = {
-                f"stations-{place}": StationGroup(
-                    champion.name, str(champion.version), stations, rows, origins, enough, digest
-                )
-                for place, stations in enumerate(_divided(spec.stations, groups), start=1)
-            }
-            return pd.concat(spread(_forecast, pieces), ignore_index=True).assign(**whose)
-
-        new, kept = _keep(folder / f"{month}.parquet", spec, own, make)
-        database = table.store_forecasts(settings.forecast.table, ["model", "version", *KEYS], kept)
-        made.append(new)
+    new_rows, database = [], None
+    for done, (month, month_origins) in enumerate(by_month := _by_month(origins), start=1):
+        new, stored = _store(folder / f"{month}.parquet", forecaster.spec, month_origins, forecast)
+        database = table.store_forecasts(settings.forecast.table, ["model", "version", *KEYS], stored)
+        new_rows.append(new)
         progress(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
-    return IssuedForecasts(pd.concat(made), database, origins, str(champion.version), candidate, folder, strangers)
+    return IssuedForecasts(pd.concat(new_rows), database, origins, str(champion.version), candidate, folder, unknown)
+
+
+def _rows_and_origins(
+    settings: Settings, forecaster: Forecaster, as_of: str | None, span: Span | None
+) -> tuple[pd.DataFrame, tuple[str, ...], pd.DatetimeIndex]:
+    """Read the measurements to forecast from; give them, the stations unknown to the model, and the origins."""
+    spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
+    length = max(2 * spec.lookback_steps * step, ALERT_HISTORY if spec.alert else pd.Timedelta(0))
+    if span is None:
+        until = typed_time(as_of) if as_of else None
+        rows, unknown = read_recent(forecaster, until, length, settings.ingest.conflict)
+        return rows, unknown, pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
+    first, last = (typed_time(end) for end in span if end)
+    rows, unknown = read_recent(forecaster, last, length + (last - first))
+    return rows, unknown, steps_from(rows, spec, first, step)
 
 
 def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Timestamp:
-    """Find the newest step at which at least this share of the stations, of those heard of lately, has a target.
+    """Find the newest step at which at least this share of the stations with a recent target has measured one.
 
     Raises:
-        DataError: there is none.
+        DataError: no target was measured.
     """
     measured = rows.loc[rows[list(spec.targets)].notna().any(axis=1), [STATION, TIME]]
-    heard = measured.groupby(TIME)[STATION].nunique()
-    complete = heard.index[heard >= share * measured[STATION].nunique()]
+    counts = measured.groupby(TIME)[STATION].nunique()
+    complete = counts.index[counts >= share * measured[STATION].nunique()]
     if complete.empty:
         raise DataError(f"No target was measured up to {rows[TIME].max()}: ingest newer rows, or give another --as-of.")
     newest: pd.Timestamp = complete.max()
@@ -137,6 +142,11 @@ def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Ti
 
 
 def _champion(settings: Settings) -> registry.ModelVersion:
+    """Give the champion.
+
+    Raises:
+        UserError: there is none.
+    """
     name = settings.register_.name
     champion = registry.champion(name)
     if champion is None:
@@ -145,38 +155,43 @@ def _champion(settings: Settings) -> registry.ModelVersion:
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(_where: Path, name: str, version: str) -> tuple[Forecaster, str]:
-    """Load a version from the store of a workspace, and its digest; a process does it once."""
-    model, spec = registry.version_files(registry.version(name, version))
+def _load(_workspace: Path, name: str, version: str) -> tuple[Forecaster, str]:
+    """Load a version from the store of a workspace, and give its digest too; cached per process."""
+    model, spec = registry.version_files(registry.get_version(name, version))
     return Forecaster.load(model, spec), identity.folder_digest(model)
 
 
 @dataclass(frozen=True)
 class StationGroup:
-    """Stations to forecast, wherever that is done."""
+    """A group of stations to forecast, in this process or another one."""
 
     model: str
     version: str
     stations: tuple[str, ...]
     rows: pd.DataFrame
     origins: pd.DatetimeIndex
-    enough: float
+    min_observed: float  # share of a target's lookback
     digest: str  # of the model
 
 
 def _forecast(group: StationGroup) -> pd.DataFrame:
-    forecaster, digest = _loaded(Path.cwd(), group.model, group.version)
+    """Forecast a group of stations.
+
+    Raises:
+        DataError: this process's model store has another model under the same version.
+    """
+    forecaster, digest = _load(Path.cwd(), group.model, group.version)
     if digest != group.digest:
         raise DataError(
             f"{group.model} version {group.version} is another model in the store that this worker sees: give it the "
             "run's MLFLOW_TRACKING_URI."
         )
-    return forecaster.forecast_all(group.rows, group.origins, group.enough, group.stations)
+    return forecaster.forecast_all(group.rows, group.origins, group.min_observed, group.stations)
 
 
-def _divided(stations: Sequence[str], groups: int) -> list[tuple[str, ...]]:
-    each = -(-len(stations) // groups)
-    return [tuple(stations[first : first + each]) for first in range(0, len(stations), each)]
+def _split(stations: Sequence[str], groups: int) -> list[tuple[str, ...]]:
+    size = -(-len(stations) // groups)
+    return [tuple(stations[first : first + size]) for first in range(0, len(stations), size)]
 
 
 def _identity(champion: registry.ModelVersion) -> dict[str, str]:
@@ -194,25 +209,26 @@ def _by_month(origins: pd.DatetimeIndex) -> list[tuple[str, pd.DatetimeIndex]]:
     return [(month, origins[names == month]) for month in names.unique()]
 
 
-def _keep(
-    path: Path, spec: WindowSpec, origins: pd.DatetimeIndex, make: Callable[[pd.DatetimeIndex], pd.DataFrame]
+def _store(
+    path: Path, spec: WindowSpec, origins: pd.DatetimeIndex, forecast: Callable[[pd.DatetimeIndex], pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Have forecast what a month's file does not hold yet, and add it; give the new rows, and all of these origins."""
-    kept, asked = long_frame.read_frame(path) if path.exists() else None, origins
-    if kept is not None:
-        stations = kept.groupby(ORIGIN)[STATION].nunique()
-        origins = origins[~origins.isin(stations.index[stations == len(spec.stations)])]
-    if origins.empty and kept is not None:
-        return kept.iloc[:0], kept[kept[ORIGIN].isin(asked)]
-    made = make(origins)
-    if kept is not None:
-        made = made[~pd.MultiIndex.from_frame(made[KEYS]).isin(pd.MultiIndex.from_frame(kept[KEYS]))]
-    every = made if kept is None else pd.concat([kept, made], ignore_index=True)
-    if len(made):
-        long_frame.write_frame(path, every.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
-    return made, every[every[ORIGIN].isin(asked)]
+    """Forecast what a month's file does not hold yet, and add it; give the new rows, and all rows of the origins."""
+    stored = long_frame.read_frame(path) if path.exists() else None
+    missing = origins
+    if stored is not None:
+        stations = stored.groupby(ORIGIN)[STATION].nunique()
+        missing = origins[~origins.isin(stations.index[stations == len(spec.stations)])]
+    if missing.empty and stored is not None:
+        return stored.iloc[:0], stored[stored[ORIGIN].isin(origins)]
+    new = forecast(missing)
+    if stored is not None:
+        new = new[~pd.MultiIndex.from_frame(new[KEYS]).isin(pd.MultiIndex.from_frame(stored[KEYS]))]
+    rows = new if stored is None else pd.concat([stored, new], ignore_index=True)
+    if len(new):
+        long_frame.write_frame(path, rows.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
+    return new, rows[rows[ORIGIN].isin(origins)]
 
 
-def _some(names: Sequence[str], shown: int = 3) -> str:
+def _first_names(names: Sequence[str], shown: int = 3) -> str:
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + rest

@@ -1,4 +1,4 @@
-"""What was measured lately."""
+"""Read the recent measurements that forecasts start from, as they are or as they were known at a past time."""
 
 import pandas as pd
 
@@ -14,43 +14,51 @@ from tidegate.workspace.columns import STATION, TIME
 from tidegate.workspace.paths import DATA, MEASUREMENTS
 from tidegate.workspace.settings import Conflict
 
-COUNTED = pd.Timedelta(days=365)  # of the past, for how often there are alerts
+ALERT_HISTORY = pd.Timedelta(days=365)  # in which the baseline counts how often there were alerts
 
 
 def read_recent(
-    forecaster: Forecaster, until: pd.Timestamp | None, length: pd.Timedelta, as_known: Conflict | None = None
+    forecaster: Forecaster, until: pd.Timestamp | None, length: pd.Timedelta, conflict: Conflict | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read what was measured up to then, so long back, and what is known ahead of it; and name unknown stations.
+    """Read the rows of data/ that the forecaster needs.
 
-    With `as_known`, how rows that disagree are settled, later corrections of what was measured are left out.
+    Args:
+        forecaster: knows the features and stations.
+        until: no later measurement is read, only covariates that are known ahead; by default there is no limit.
+        length: how far back to read.
+        conflict: the workspace's `ingest.conflict`: use the rows as they were known at `until`, without later
+            corrections. By default the rows are used as they are now.
+
+    Returns:
+        The rows, checked, of the stations that the model knows; and the names of the other stations.
 
     Raises:
-        DataError: that is nothing.
+        DataError: there are no measurements.
     """
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
-    ahead = until + spec.horizon * step if until is not None and spec.known else until
-    rows = _read(ahead, length + spec.horizon * step)
-    if until is not None and as_known:
-        rows = _as_known(rows, until, MergePolicy(spec.features, as_known, as_of=until))
+    ahead = until + spec.horizon_steps * step if until is not None and spec.known else until
+    rows = _read(ahead, length + spec.horizon_steps * step)
+    if until is not None and conflict:
+        rows = _as_known(rows, until, MergePolicy(spec.features, conflict, as_of=until))
     rows = rows[~off_grid(rows[STATION], rows[TIME], spec.frequency)]
     if until is not None:
         measured = [name for name in spec.features if name not in spec.known]
         rows.loc[rows[TIME] > until, measured] = float("nan")
     known = rows[STATION].isin(spec.stations)
-    return forecaster.checked(rows[known]), tuple(sorted(rows.loc[~known, STATION].unique()))
+    return forecaster.check_rows(rows[known]), tuple(sorted(rows.loc[~known, STATION].unique()))
 
 
-def _as_known(rows: pd.DataFrame, until: pd.Timestamp, terms: MergePolicy) -> pd.DataFrame:
-    """Give rows with what was known of them then in the place of what stands now; those after it stay as they are."""
+def _as_known(rows: pd.DataFrame, until: pd.Timestamp, policy: MergePolicy) -> pd.DataFrame:
+    """Replace the rows up to a time by what was known of them at that time; later rows stay as they are."""
     first = rows[TIME].min()
     names = [name for name in months.require_months() if f"{first:%Y-%m}" <= name <= f"{until:%Y-%m}"]
-    then = [versions.known_as_of(months.read_stored(name, None, terms.variables), terms) for name in names]
-    known = pd.concat([part for part in then if len(part)] or then[:1], ignore_index=True)
+    parts = [versions.known_as_of(months.read_stored(name, None, policy.variables), policy) for name in names]
+    known = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return pd.concat([known[known[TIME] >= first], rows[rows[TIME] > until]], ignore_index=True)
 
 
 def _read(until: pd.Timestamp | None, length: pd.Timedelta) -> pd.DataFrame:
-    """Read the rows of data/ of so much time up to then, or up to the newest; whole months, from the newest back."""
+    """Read the rows of data/ in a span that ends at `until`, or at the newest row; months are read newest first."""
     files = sorted((DATA / MEASUREMENTS).glob("*.parquet"), reverse=True)
     parts: list[pd.DataFrame] = []
     newest = pd.NaT if until is None else until
@@ -70,7 +78,7 @@ def _read(until: pd.Timestamp | None, length: pd.Timedelta) -> pd.DataFrame:
 
 
 def steps_from(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:
-    """List the steps of the data's own grid from `first` to the newest measurement.
+    """List the steps of the data's regular grid from `first` to the newest measurement of a target.
 
     Raises:
         DataError: there are none.

@@ -1,4 +1,4 @@
-"""The registered model, as MLflow loads it: code and arrays, no pickle."""
+"""The registered model as MLflow loads it: from code and arrays, without pickle."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from tidegate.forecasting.forecaster import Forecaster
 
 
 class Served(PythonModel):
-    """Long frame of recent measurements in, long frame of forecasts out; times are UTC."""
+    """A forecaster as an MLflow model: takes a long frame of recent measurements, gives one of forecasts, in UTC."""
 
     def load_context(self, context: Any) -> None:
-        """Read the model and the spec of its windows from the version's own files."""
+        """Load the model and the spec of its windows from the files of the registered version."""
         self.forecaster = Forecaster.load(Path(context.artifacts["model"]), Path(context.artifacts["spec"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Forecast. Times may be text, or dates with a zone or without one, which then mean UTC."""
+        """Forecast. Times may be text or timestamps, with or without a time zone; without one they are UTC."""
         recent = model_input.assign(time=pd.to_datetime(model_input["time"], utc=True))
         return self.forecaster.forecast(recent)
 

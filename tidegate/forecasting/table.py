@@ -1,6 +1,6 @@
-"""Issued forecasts in a table of a SQL database, beside the files; the only file that imports SQLAlchemy.
+"""Store issued forecasts in a table of a SQL database, in addition to the files.
 
-The database's address comes from the environment alone (it may hold a password), and is never logged or stored.
+The database's address comes only from the environment (it may hold a password), and is never logged or stored.
 """
 
 import os
@@ -12,28 +12,28 @@ from sqlalchemy import Column, DateTime, Double, Engine, MetaData, String, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from tidegate.errors import DataError, ServiceError, UserError, in_a_line
+from tidegate.errors import DataError, ServiceError, UserError, one_line
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
-# By dialect: those whose insert can leave out what is there.
+# By dialect: the inserts that can skip rows whose keys are already stored.
 INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-ROWS = 5000  # at a time
+ROWS_PER_INSERT = 5000
 
 
 def store_forecasts(name: str, keys: Sequence[str], rows: pd.DataFrame) -> str | None:
-    """Add rows to the table, each once: a row whose keys are there is left as it is.
+    """Add rows to the table, each once: a row whose keys are already stored is not changed.
 
     Args:
-        name: of the table; it is made at first use.
-        keys: the columns that name a row.
+        name: the table's name; the table is created at first use.
+        keys: the columns that identify a row.
         rows: a long frame.
 
     Returns:
-        The database, for a line to say, without a password; None if the environment names none.
+        The database's address without its password; None if the environment names no database.
 
     Raises:
-        UserError: the address is none, or of a database that is not supported.
-        DataError: the table is there with other columns.
+        UserError: the address is not valid, or its database is not supported.
+        DataError: the table exists with other columns.
         ServiceError: the database refuses or does not answer.
     """
     address = os.environ.get(ADDRESS)
@@ -55,19 +55,19 @@ def store_forecasts(name: str, keys: Sequence[str], rows: pd.DataFrame) -> str |
 
 
 def _add(engine: Engine, name: str, keys: Sequence[str], rows: pd.DataFrame) -> None:
-    kinds: dict[str, Any] = {"f": Double(), "M": DateTime(timezone=True)}
+    types: dict[str, Any] = {"f": Double(), "M": DateTime(timezone=True)}  # by NumPy's kind of the column
     columns = [
-        Column(str(column), kinds.get(rows[column].dtype.kind, String()), primary_key=column in keys) for column in rows
+        Column(str(column), types.get(rows[column].dtype.kind, String()), primary_key=column in keys) for column in rows
     ]
     table = Table(name, MetaData(), *columns)
     table.create(engine, checkfirst=True)
-    there = {column["name"] for column in inspect(engine).get_columns(name)}
-    if absent := [column for column in rows if column not in there]:
+    stored = {column["name"] for column in inspect(engine).get_columns(name)}
+    if absent := [column for column in rows if column not in stored]:
         raise DataError(f"The table {name} has no column {absent[0]}: name another one in forecast.table.")
     add = INSERTS[engine.dialect.name](table).on_conflict_do_nothing()
     with engine.begin() as connection:
-        for first in range(0, len(rows), ROWS):
-            part = rows.iloc[first : first + ROWS].astype(object)
+        for first in range(0, len(rows), ROWS_PER_INSERT):
+            part = rows.iloc[first : first + ROWS_PER_INSERT].astype(object)
             values: Any = part.where(part.notna(), None).to_dict("records")
             connection.execute(add, values)
 
@@ -77,5 +77,5 @@ def _shown(engine: Engine) -> str:
 
 
 def _brief(error: Exception) -> str:
-    """Say an error in a line, without the statement and its values."""
-    return in_a_line(getattr(error, "orig", None) or error)
+    """Describe an error in one line, without the SQL statement and its values."""
+    return one_line(getattr(error, "orig", None) or error)

@@ -1,1 +1,1 @@
-"""The data store: rows as versions, months of Parquet, and the regular grid."""
+"""The data store: versions of rows, Parquet files by month, and the regular grid."""

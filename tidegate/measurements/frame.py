@@ -1,9 +1,9 @@
-"""The long frame, the one shape in which measurements travel.
+"""The long frame: the format in which measurements are passed between modules.
 
 station   text
 time      UTC, when the measurement was taken
-arrived   UTC, when it was first known here; only where that is told, and NaT where it was known when it was taken
-…         one float64 column a variable, NaN where it is missing
+arrived   UTC, when the row was first received; the column is optional, NaT where the row was known at `time`
+…         one float64 column per variable, NaN where the value is missing
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from tidegate.workspace.paths import atomic_output, require_file
 
 
 def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
-    """Bring a frame to the contract: the keys, then the variables, each of its type, infinities missing.
+    """Convert a frame to the long frame: the key columns, then the variables, each with its type.
 
-    The order of rows is kept, and so is a column `arrived`.
+    Infinite values become missing. The order of rows is kept, and so is a column `arrived`.
 
     Raises:
         DataError: a column is absent, a station is unnamed, or a time is missing or without a zone.
@@ -31,9 +31,9 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     if absent:
         raise DataError(
             f"The rows have no column {absent[0]!r}; they have {', '.join(map(str, frame.columns))}: "
-            "name it in params.yaml as it stands in the source."
+            "name it in params.yaml as the source names it."
         )
-    times = _moments(frame[TIME])
+    times = _utc_times(frame[TIME])
     unnamed = frame[STATION].isna() | times.isna()
     if unnamed.any():
         row = int(np.flatnonzero(unnamed.to_numpy())[0])
@@ -43,13 +43,13 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
         TIME: times,
     }
     if ARRIVED in frame.columns:
-        columns[ARRIVED] = _moments(frame[ARRIVED])
+        columns[ARRIVED] = _utc_times(frame[ARRIVED])
     for name in variables:
         columns[name] = frame[name].astype("float64").replace([np.inf, -np.inf], np.nan)
     return pd.DataFrame(columns).reset_index(drop=True)
 
 
-def _moments(times: pd.Series) -> pd.Series:
+def _utc_times(times: pd.Series) -> pd.Series:
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         times = pd.to_datetime(times) if len(times) else times.astype("datetime64[us, UTC]")
     if times.dt.tz is None:
@@ -58,11 +58,11 @@ def _moments(times: pd.Series) -> pd.Series:
 
 
 def write_frame(path: Path, frame: pd.DataFrame, row_group: int | None = None) -> None:
-    """Write a frame as Parquet, in groups of so many rows; the same bytes for the same rows."""
-    # Without pandas' own metadata: it would only repeat the schema, with versions in it.
+    """Write a frame as Parquet, in row groups of `row_group` rows; the same rows give the same bytes."""
+    # Without pandas' own metadata: it repeats the schema, and adds the versions of packages, so bytes would differ.
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    with atomic_output(path) as aside:
-        pq.write_table(table, aside, compression="zstd", row_group_size=row_group)
+    with atomic_output(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=row_group)
 
 
 def read_frame(path: Path) -> pd.DataFrame:

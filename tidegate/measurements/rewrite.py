@@ -1,6 +1,6 @@
-"""data/ is never changed in place: its new state is built beside it, and then takes its place whole.
+"""Replacing data/: the new state is built in a folder beside it, and then takes its place as a whole.
 
-A killed ingest leaves the old rows or the new ones, and never half of each.
+If an ingest is killed, data/ holds either the old rows or the new ones, never a mixture.
 """
 
 import os
@@ -38,113 +38,123 @@ INCOMING, OUTGOING = DATA.with_name("data.incoming"), DATA.with_name("data.outgo
 
 @dataclass(frozen=True)
 class MonthMerge:
-    """A month to be merged, in this process or in another."""
+    """The merge of one month, to be done in this process or in another one."""
 
     month: str
     staged: tuple[Path, ...]  # files of new rows, in the order in which the rows came
     policy: MergePolicy
-    keep_stored: bool  # whether what data/ holds of the month is merged too
+    keep_stored: bool  # whether the stored rows of the month are merged too
 
 
 def build(
-    staged: Mapping[str, Sequence[Path]], policy: MergePolicy, begin: bool, again: Sequence[str], progress: Progress
+    staged: Mapping[str, Sequence[Path]],
+    policy: MergePolicy,
+    discard_stored: bool,
+    remerge: Sequence[str],
+    progress: Progress,
 ) -> RowCounts:
     """Build the new state of data/ in data.incoming.
 
     Args:
         staged: files of new rows by month.
-        policy: how versions of a row are settled.
-        begin: leave out what data/ holds.
-        again: months to settle anew though they have no new rows.
-        progress: is told of each merged month.
+        policy: how versions of a row are merged.
+        discard_stored: start anew, without the rows that data/ holds.
+        remerge: months to merge anew even if they have no new rows.
+        progress: is called after each merged month.
 
     Raises:
-        DataError: two rows disagree, and the policy refuses that. Nothing is left of the new state then: on a full
-            disk it would hold the room.
+        DataError: two rows disagree, and the policy refuses that.
     """
     try:
-        return _build(staged, policy, begin, again, progress)
+        return _build(staged, policy, discard_stored, remerge, progress)
     except BaseException:
-        remove(INCOMING)
+        remove(INCOMING)  # on a full disk it would keep the space occupied
         raise
 
 
 def _build(
-    staged: Mapping[str, Sequence[Path]], policy: MergePolicy, begin: bool, again: Sequence[str], progress: Progress
+    staged: Mapping[str, Sequence[Path]],
+    policy: MergePolicy,
+    discard_stored: bool,
+    remerge: Sequence[str],
+    progress: Progress,
 ) -> RowCounts:
-    touched = sorted(staged if begin else {*staged, *again})
+    month_names = sorted(staged if discard_stored else {*staged, *remerge})
     remove(INCOMING)
     INCOMING.mkdir()
-    if not begin:
+    if not discard_stored:
         _link_tree(DATA, INCOMING)
-    merges = {month: MonthMerge(month, tuple(staged.get(month, ())), policy, not begin) for month in touched}
+    merges = {
+        month: MonthMerge(month, tuple(staged.get(month, ())), policy, not discard_stored) for month in month_names
+    }
     counts = RowCounts()
-    for done, of_month in enumerate(map_parts(merge_month, merges), start=1):
-        counts += of_month
+    for done, month_counts in enumerate(map_parts(merge_month, merges), start=1):
+        counts += month_counts
         progress(done, len(merges), f"{counts.read:,} rows merged")
-    for kind in (REVISIONS, LATER):
-        if (INCOMING / kind).exists() and not any((INCOMING / kind).iterdir()):
-            (INCOMING / kind).rmdir()
-    return counts.balanced()
+    for name in (REVISIONS, LATER):
+        if (INCOMING / name).exists() and not any((INCOMING / name).iterdir()):
+            (INCOMING / name).rmdir()
+    return counts.require_balance()
 
 
 def merge_month(merge: MonthMerge) -> RowCounts:
     """Merge the staged rows of a month with the stored ones, a range of stations at a time."""
     variables = merge.policy.variables
-    stored = [DATA / kind / f"{merge.month}.parquet" for kind in (MEASUREMENTS, LATER)] if merge.keep_stored else []
+    stored = [DATA / name / f"{merge.month}.parquet" for name in (MEASUREMENTS, LATER)] if merge.keep_stored else []
     rows_by_station = parquet.rows_by_station([*(path for path in stored if path.exists()), *merge.staged])
-    plain, dated = months.month_schema(variables), months.month_schema(variables, REPLACED)
+    version_schema, revision_schema = months.month_schema(variables), months.month_schema(variables, REPLACED)
     counts = RowCounts()
     with (
-        parquet.write_parquet(INCOMING / MEASUREMENTS / f"{merge.month}.parquet", plain) as standing,
-        parquet.write_parquet(INCOMING / REVISIONS / f"{merge.month}.parquet", dated) as revisions,
-        parquet.write_parquet(INCOMING / LATER / f"{merge.month}.parquet", plain) as later,
+        parquet.write_parquet(INCOMING / MEASUREMENTS / f"{merge.month}.parquet", version_schema) as standing,
+        parquet.write_parquet(INCOMING / REVISIONS / f"{merge.month}.parquet", revision_schema) as revisions,
+        parquet.write_parquet(INCOMING / LATER / f"{merge.month}.parquet", version_schema) as later,
     ):
         for stations in parquet.station_ranges(rows_by_station, parquet.BLOCK_ROWS):
-            before = (
+            stored_rows = (
                 months.read_stored(merge.month, stations, variables) if merge.keep_stored else months.no_rows(variables)
             )
-            new = [parquet.read_range(path, stations, plain) for path in merge.staged]
-            rows = pd.concat(new, ignore_index=True) if new else plain.empty_table().to_pandas()
-            settled, of_range = versions.merge(before, rows, merge.policy)
-            counts += of_range
-            standing.add(settled.standing)
-            revisions.add(settled.revisions)
-            later.add(settled.later)
+            new = [parquet.read_range(path, stations, version_schema) for path in merge.staged]
+            rows = pd.concat(new, ignore_index=True) if new else version_schema.empty_table().to_pandas()
+            merged, range_counts = versions.merge(stored_rows, rows, merge.policy)
+            counts += range_counts
+            standing.add(merged.standing)
+            revisions.add(merged.revisions)
+            later.add(merged.later)
     return counts
 
 
 def rebuild(policy: MergePolicy, series: str, progress: Progress) -> str:
-    """Rebuild data/ as it was known at the policy's moment; give one line of what came later.
+    """Rebuild data/ as it was known at the policy's moment `as_of`; return a summary of one line.
 
     Raises:
-        DataError: data/ is of another series, or nothing in it was known then.
+        DataError: data/ holds another series than params.yaml describes, or none of its rows was known then.
     """
-    every = months.require_months()
+    month_names = months.require_months()
     if read_json(DATA / SERIES)["series"] != series:
-        raise DataError("data/ is of another series than params.yaml describes: tidegate ingest brings them together.")
+        raise DataError("data/ holds another series than params.yaml describes: run tidegate ingest first.")
     build({}, policy, False, months.stored_months(), progress)
     if not list((INCOMING / MEASUREMENTS).glob("*.parquet")):
         remove(INCOMING)
-        raise DataError(f"Nothing in data/ was known as of {policy.as_of}: its rows begin in {every[0]}.")
+        raise DataError(f"Nothing in data/ was known as of {policy.as_of}: its rows begin in {month_names[0]}.")
     write_json(INCOMING / SERIES, {**read_json(DATA / SERIES), "as_of": str(policy.as_of)})
     swap()
     write_json(INGEST_STATE, {**last_state(), "as_of": str(policy.as_of)})
-    note_data()
+    record_data_files()
     later = sum(len(read_frame(path)) for path in (DATA / LATER).glob("*.parquet"))
-    return f"data/ is as it was known at {policy.as_of:%Y-%m-%d %H:%M} UTC; {later:,} rows that came later are put by"
+    moment = f"{policy.as_of:%Y-%m-%d %H:%M} UTC"
+    return f"data/ is as it was known at {moment}; {later:,} rows that came later are kept in data/later"
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    """Take over the stored months without copying them: a merged month is written anew, never changed in place."""
+    """Hard-link the stored months instead of copying them: a merged month is a new file, so no link is written to."""
     for path in source.rglob("*.parquet"):
         link = target / path.relative_to(source)
         link.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, link)
 
 
-def keep_accepted() -> None:
-    """Keep with the new rows the profile of the data that passed the gate last: the new rows are compared with it."""
+def keep_accepted_profile() -> None:
+    """Keep the profile of the data that last passed the gate, because the new rows are compared with it."""
     for path in (PROFILE, DATA / ACCEPTED):
         if path.exists():
             (INCOMING / ACCEPTED).unlink(missing_ok=True)
@@ -153,7 +163,7 @@ def keep_accepted() -> None:
 
 
 def swap() -> None:
-    """Put the new state in the place of data/."""
+    """Replace data/ by the new state."""
     remove(OUTGOING)
     if DATA.exists():
         DATA.rename(OUTGOING)
@@ -168,16 +178,16 @@ def recover() -> None:
 
 
 def data_files() -> dict[str, list[int]]:
-    """Give the size and the time of change of each file of data/: a hand may have touched them."""
+    """Give the size and modification time of each file of data/, to notice files that were changed by hand."""
     files = sorted(path for path in DATA.rglob("*") if path.is_file())
     return {path.as_posix(): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
 def last_state() -> dict[str, Any]:
-    """Read what the last ingest noted of the source and of data/; empty before the first."""
+    """Read what the last ingest recorded about the source and data/; empty before the first ingest."""
     return read_json(INGEST_STATE) if INGEST_STATE.exists() else {}
 
 
-def note_data() -> None:
-    """Note data/ as it stands now, after an ingest, or after DVC has linked its files anew."""
+def record_data_files() -> None:
+    """Record the present files of data/: after an ingest, or after DVC has linked them anew."""
     write_json(INGEST_STATE, {**last_state(), "data": data_files()})

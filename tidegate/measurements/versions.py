@@ -1,14 +1,20 @@
-"""What was known when: each row as it was received, and what stands of it. Pure functions.
+"""Versions of rows: keep every row that was received, and derive the one row that counts.
 
-A row for one station and time may be received more than once: corrected, completed, or sent again. Each of these is a
-*version*. It became known when it `arrived`; where that is not told, when it was measured. data/ holds
+A source may send the row of one station and time several times: corrected, completed, or unchanged. Each row that
+differs is a *version*. A version became known when it arrived (column `arrived`). If the source gives no arrival time,
+a row of the first load counts as known when it was measured, and a later row arrives when the ingest reads it.
 
-    measurements  the standing row of each (station, time), and when its newest version arrived
-    revisions     every version of a row that has several, in the order in which they became known
-    later         the versions that became known after the moment as of which data/ was rebuilt, if it was
+The *standing row* of a station and time combines its versions cell by cell: the newest value wins, or the oldest if
+`conflict` is "first". A missing cell never replaces a value.
 
-so that nothing received is lost, and versions may come in any order, in any batches, again and again: what stands is
-the same, to the byte.
+data/ holds for each month
+
+    measurements  the standing row of each (station, time), with the arrival time of its newest version
+    revisions     every version of the rows that have several, in the order in which they became known
+    later         if data/ was rebuilt as of a moment: the versions that became known after that moment
+
+Nothing that was received is lost. Versions with an arrival time may be received in any order, split into any batches,
+and repeatedly: the stored rows are the same, to the byte. All functions here are pure.
 """
 
 from collections.abc import Sequence
@@ -23,50 +29,50 @@ from tidegate.errors import DataError, TidegateError
 from tidegate.workspace.columns import ARRIVED, KEYS, REPLACED, STANDING, STATION, TIME, VALUE, VARIABLE
 from tidegate.workspace.settings import Conflict
 
-KEY, MARK = "(key)", "(mark)"  # no variable is named so
+KEY, FLAG = "(key)", "(flag)"  # temporary columns; no variable can have these names
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class MergePolicy:
-    """How versions are settled."""
+    """How versions are merged into standing rows."""
 
     variables: tuple[str, ...]
-    conflict: Conflict
-    now: pd.Timestamp | None = None  # when untold rows arrive that are not of the first load
-    as_of: pd.Timestamp | None = None
+    conflict: Conflict  # which version wins where two disagree
+    now: pd.Timestamp | None = None  # arrival of new rows without an arrival time; None in the first load
+    as_of: pd.Timestamp | None = None  # use only the versions known at this moment; None: use all
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """What data/ holds of some stations and a month."""
+    """What data/ holds of one month, for some or all stations."""
 
-    standing: pd.DataFrame  # station, time, arrived, variables: one row a station and time, sorted
+    standing: pd.DataFrame  # station, time, arrived, variables: one row for each station and time, sorted
     revisions: pd.DataFrame  # the same columns, and `replaced`
     later: pd.DataFrame  # the same columns as `standing`
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """What became of the rows that were read."""
+    """How many rows were read, and what became of them."""
 
     read: int = 0
-    kept: int = 0  # the only version of their station and time, or the first
-    revisions: int = 0  # further versions: what they replace, or what replaced them, is in quarantine
-    copies: int = 0  # identical to what was known
+    kept: int = 0  # the first or only version of their station and time
+    revisions: int = 0  # further versions of a station and time
+    copies: int = 0  # rows that add nothing to what was known
 
     def __add__(self, other: "RowCounts") -> "RowCounts":
-        """Add up two ledgers."""
+        """Add two counts."""
         return RowCounts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
-    def balanced(self) -> "RowCounts":
-        """See that no row is lost.
+    def require_balance(self) -> "RowCounts":
+        """Check that every row is counted once, and return the counts.
 
         Raises:
-            TidegateError: one is.
+            TidegateError: a row would be lost.
         """
         if self.read != self.kept + self.revisions + self.copies:
-            raise TidegateError(f"The books do not balance, so rows would be lost ({self}): report this as a fault.")
+            raise TidegateError(f"Row counts do not add up, so rows would be lost ({self}): report this as a fault.")
         return self
 
 
@@ -75,163 +81,180 @@ def version_columns(variables: Sequence[str]) -> list[str]:
     return [*KEYS, ARRIVED, *variables]
 
 
-def merge(stored: StoredRows, new: pd.DataFrame, terms: MergePolicy) -> tuple[StoredRows, RowCounts]:
-    """Settle stored versions and new rows, all of one month; new ones in the order in which they came.
+def merge(stored: StoredRows, new: pd.DataFrame, policy: MergePolicy) -> tuple[StoredRows, RowCounts]:
+    """Merge new rows into the stored versions; all rows are of one month, the new ones in the order received.
 
     Raises:
-        DataError: two versions disagree, and `conflict` is "refuse".
+        DataError: two versions disagree, and the policy's `conflict` is "refuse".
     """
-    names = version_columns(terms.variables)
-    old = _versions(stored, names)
+    columns = version_columns(policy.variables)
+    old = _all_versions(stored, columns)
     arrived = new[ARRIVED] if ARRIVED in new else pd.Series(pd.NaT, new.index, dtype="datetime64[us, UTC]")
-    new = new.assign(**{ARRIVED: arrived.where(arrived > new[TIME])})[names]
+    # A row that arrived no later than it was measured was known when it was measured: this is stored as missing.
+    new = new.assign(**{ARRIVED: arrived.where(arrived > new[TIME])})[columns]
     rows = pd.concat([old, new], ignore_index=True)
     key = _keys(rows)
-    fresh = np.arange(len(rows)) >= len(old)
-    untold = np.r_[np.zeros(len(old), bool), arrived.isna().to_numpy()]
-    several = _repeated(key)
+    is_new = np.arange(len(rows)) >= len(old)
+    no_arrival = np.r_[np.zeros(len(old), bool), arrived.isna().to_numpy()]  # new rows without an arrival time
+    repeated = _repeated(key)
     drop = np.zeros(len(rows), bool)
-    if several.any():
-        contested = np.flatnonzero(several)
-        part = rows.iloc[contested].assign(**{KEY: key[contested]}).reset_index(drop=True)
-        # Data as of a moment lack in what stands what is known by now.
-        stands = stored.standing if stored.later.empty else known_as_of(stored, replace(terms, as_of=None))
-        drop[contested] = _known_already(part, fresh[contested], untold[contested], stands, terms)
-    if terms.now is not None:
-        late = untold & ~drop & (rows[TIME] < terms.now).to_numpy()
-        # Of several at one station and time, one after the other, as they came.
+    if repeated.any():
+        index = np.flatnonzero(repeated)
+        candidates = rows.iloc[index].assign(**{KEY: key[index]}).reset_index(drop=True)
+        # Standing rows as of a past moment lack the later versions, but a new row is compared with all known ones.
+        standing = stored.standing if stored.later.empty else known_as_of(stored, replace(policy, as_of=None))
+        drop[index] = _already_known(candidates, is_new[index], no_arrival[index], standing, policy)
+    if policy.now is not None:
+        late = no_arrival & ~drop & (rows[TIME] < policy.now).to_numpy()
+        # Several rows of one station and time arrive a microsecond apart, to keep the order in which they came.
         number = rows.groupby(key)[TIME].cumcount()[late]
-        rows.loc[late, ARRIVED] = terms.now + pd.to_timedelta(number, unit="us")
+        rows.loc[late, ARRIVED] = policy.now + pd.to_timedelta(number, unit="us")
     rows, key = rows[~drop], key[~drop]
-    settled = _settle(rows, key, terms)
+    merged = _derive_standing(rows, key, policy)
     kept = len(np.unique(key)) - len(np.unique(_keys(old)))
-    copies = int(drop.sum())
-    return settled, RowCounts(len(new), kept, len(rows) - len(old) - kept, copies).balanced()
+    counts = RowCounts(len(new), kept, len(rows) - len(old) - kept, int(drop.sum()))
+    return merged, counts.require_balance()
 
 
-def known_as_of(stored: StoredRows, terms: MergePolicy) -> pd.DataFrame:
-    """Give the rows that stood as of the terms' moment."""
-    versions = _versions(stored, version_columns(terms.variables))
-    return _settle(versions, _keys(versions), terms).standing
+def known_as_of(stored: StoredRows, policy: MergePolicy) -> pd.DataFrame:
+    """Give the rows that were standing at the policy's moment `as_of`."""
+    versions = _all_versions(stored, version_columns(policy.variables))
+    return _derive_standing(versions, _keys(versions), policy).standing
 
 
 def superseded(stored: StoredRows, variables: Sequence[str]) -> pd.DataFrame:
-    """Give each value that another stands for: station, time, variable, value, standing, arrived, replaced."""
-    names = [*KEYS, VARIABLE, VALUE, STANDING, ARRIVED, REPLACED]
+    """List the values that differ from the standing one.
+
+    Columns: station, time, variable, value, standing (the value of the standing row), arrived, replaced.
+    """
+    columns = [*KEYS, VARIABLE, VALUE, STANDING, ARRIVED, REPLACED]
     if stored.revisions.empty:
-        return pd.DataFrame(columns=names)
+        return pd.DataFrame(columns=columns)
     kept = [*KEYS, ARRIVED, REPLACED]
     cells = stored.revisions.melt(kept, list(variables), VARIABLE, VALUE).dropna(subset=VALUE)
     revised = stored.revisions[KEYS].drop_duplicates()
+    # A cheap selection first: the merge of all standing rows would need much memory.
     near = stored.standing[STATION].isin(revised[STATION]) & stored.standing[TIME].isin(revised[TIME])
     standing = stored.standing[near].merge(revised, on=KEYS)
     cells = cells.merge(standing.melt(KEYS, list(variables), VARIABLE, STANDING), on=[*KEYS, VARIABLE])
     cells = cells[cells[VALUE] != cells[STANDING]]
-    return cells.drop_duplicates([*KEYS, VARIABLE, VALUE]).sort_values([*KEYS, VARIABLE, ARRIVED])[names]
+    return cells.drop_duplicates([*KEYS, VARIABLE, VALUE]).sort_values([*KEYS, VARIABLE, ARRIVED])[columns]
 
 
-def _versions(stored: StoredRows, names: list[str]) -> pd.DataFrame:
-    """Give every version, once: the standing row of a station and time with several is none of them."""
+def _all_versions(stored: StoredRows, columns: list[str]) -> pd.DataFrame:
+    """Give every version once.
+
+    Where a station and time has several versions, they are in `revisions`, and its standing row is none of them.
+    """
     single = stored.standing
     if len(stored.revisions):
         revised = pd.MultiIndex.from_frame(stored.revisions[KEYS])
         single = single[~pd.MultiIndex.from_frame(single[KEYS]).isin(revised)]
-    parts = [part.reindex(columns=names) for part in (single, stored.revisions, stored.later) if len(part)]
+    parts = [part.reindex(columns=columns) for part in (single, stored.revisions, stored.later) if len(part)]
     if not parts:
-        return stored.standing.reindex(columns=names)
+        return stored.standing.reindex(columns=columns)
     return pd.concat(parts, ignore_index=True)
 
 
 def _keys(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Number each (station, time) of a month, in the order of stations, then times."""
+    """Give each (station, time) of a month a number, ascending by station, then by time."""
     if rows.empty:
         return np.empty(0, np.int64)
     station = pd.factorize(rows[STATION], sort=True)[0].astype(np.int64)
     time = rows[TIME].astype("int64").to_numpy()
-    since = time - time.min()
-    return station * (since.max() + 1) + since
+    offset = time - time.min()
+    return station * (offset.max() + 1) + offset
 
 
 def _repeated(key: npt.NDArray[np.int64]) -> Flags:
+    """Mark the rows whose key another row has too."""
     return pd.Series(key).duplicated(keep=False).to_numpy()
 
 
-def _known_already(
-    rows: pd.DataFrame, fresh: Flags, untold: Flags, standing: pd.DataFrame, terms: MergePolicy
+def _already_known(
+    rows: pd.DataFrame, is_new: Flags, no_arrival: Flags, standing: pd.DataFrame, policy: MergePolicy
 ) -> Flags:
-    """Mark the new rows that tell nothing new.
+    """Mark the new rows that add nothing to what is known.
 
-    A row that tells when it arrived is known if that very version is. Of the rows of a batch that do not tell, what
-    counts is what they come to: if that stands already, none of them is new.
+    A row with an arrival time is known if a version has the same arrival time and the same values. New rows without
+    an arrival time are combined first, for each station and time; if the result agrees with the standing row, all of
+    them are known.
     """
-    values = list(terms.variables)
-    same = rows.duplicated([KEY, ARRIVED, *values]).to_numpy() & fresh & ~untold
-    # Of equal rows that do not tell, the last counts: where a batch says 1, 2, 1 it comes to 1.
-    same |= rows.assign(**{MARK: untold}).duplicated([KEY, MARK, *values], keep="last").to_numpy() & untold
-    untold = untold & ~same
-    if terms.now is None or not untold.any():
-        return same
-    stood = rows[[KEY, *KEYS]].drop_duplicates(KEY).merge(standing, on=KEYS).set_index(KEY)
-    come = _folded(rows[untold].groupby(KEY)[values], terms)
-    both = come.index.intersection(stood.index)
-    now, then = come.loc[both, values].to_numpy(), stood.loc[both, values].to_numpy()
-    old_news = both[(np.isnan(now) | (now == then)).all(axis=1)]
-    told = rows[KEY].isin(old_news).to_numpy() & untold
-    again = untold & ~told & rows[KEY].isin(both).to_numpy()
-    newest = ~rows.assign(**{MARK: again}).duplicated([KEY, MARK], keep="last").to_numpy()
-    seen = rows.duplicated([KEY, *values]).to_numpy() & again
-    return same | told | (seen if terms.conflict == "first" else seen & ~newest)
+    values = list(policy.variables)
+    copies = rows.duplicated([KEY, ARRIVED, *values]).to_numpy() & is_new & ~no_arrival
+    # Of equal rows without an arrival time the last is kept: a batch with the values 1, 2, 1 results in 1.
+    copies |= rows.assign(**{FLAG: no_arrival}).duplicated([KEY, FLAG, *values], keep="last").to_numpy() & no_arrival
+    remaining = no_arrival & ~copies
+    if policy.now is None or not remaining.any():
+        return copies
+    before = rows[[KEY, *KEYS]].drop_duplicates(KEY).merge(standing, on=KEYS).set_index(KEY)
+    batch = _combine(rows[remaining].groupby(KEY)[values], policy)
+    shared = batch.index.intersection(before.index)
+    received, stood = batch.loc[shared, values].to_numpy(), before.loc[shared, values].to_numpy()
+    agreeing = shared[(np.isnan(received) | (received == stood)).all(axis=1)]
+    unchanged = rows[KEY].isin(agreeing).to_numpy() & remaining
+    changed = remaining & ~unchanged & rows[KEY].isin(shared).to_numpy()
+    newest = ~rows.assign(**{FLAG: changed}).duplicated([KEY, FLAG], keep="last").to_numpy()
+    seen = rows.duplicated([KEY, *values]).to_numpy() & changed
+    # If the newest value wins, the newest row counts even if it repeats an old version: it may restore that value.
+    return copies | unchanged | (seen if policy.conflict == "first" else seen & ~newest)
 
 
-def _folded(versions: Any, terms: MergePolicy) -> pd.DataFrame:
-    """Give what stands of each group of versions, cell by cell: a missing cell never stands for a value."""
-    folded: pd.DataFrame = versions.first() if terms.conflict == "first" else versions.last()
-    return folded
+def _combine(versions: Any, policy: MergePolicy) -> pd.DataFrame:
+    """Combine each group of versions cell by cell; a missing cell never replaces a value."""
+    combined: pd.DataFrame = versions.first() if policy.conflict == "first" else versions.last()
+    return combined
 
 
-def _settle(rows: pd.DataFrame, key: npt.NDArray[np.int64], terms: MergePolicy) -> StoredRows:
-    """Let one row stand for each station and time, of the versions that are known as of the moment."""
-    moment = rows[ARRIVED].fillna(rows[TIME])
-    order = _order(rows, key, np.asarray(moment.astype("int64"), np.int64), terms)
-    rows, key, moment = rows.iloc[order].reset_index(drop=True), key[order], moment.iloc[order].reset_index(drop=True)
+def _derive_standing(rows: pd.DataFrame, key: npt.NDArray[np.int64], policy: MergePolicy) -> StoredRows:
+    """Derive one standing row for each station and time from the versions known at the policy's moment."""
+    known = rows[ARRIVED].fillna(rows[TIME])  # when each version became known
+    order = _order(rows, key, np.asarray(known.astype("int64"), np.int64), policy)
+    rows, key, known = rows.iloc[order].reset_index(drop=True), key[order], known.iloc[order].reset_index(drop=True)
     later = rows.iloc[:0]
-    if terms.as_of is not None:
-        after = (moment > terms.as_of).to_numpy()
-        later, rows, key, moment = rows[after], rows[~after].reset_index(drop=True), key[~after], moment[~after]
-    several = _repeated(key)
-    revisions = rows.assign(**{REPLACED: moment.shift(-1).set_axis(rows.index)})[several]
-    if several.any():
+    if policy.as_of is not None:
+        after = (known > policy.as_of).to_numpy()
+        later, rows, key, known = rows[after], rows[~after].reset_index(drop=True), key[~after], known[~after]
+    repeated = _repeated(key)
+    # A version is replaced when the next one of its station and time becomes known; the last one is not replaced.
+    revisions = rows.assign(**{REPLACED: known.shift(-1).set_axis(rows.index)})[repeated]
+    if repeated.any():
         last = ~pd.Series(key).duplicated(keep="last").to_numpy()
-        revisions[REPLACED] = revisions[REPLACED].where(~last[several])
-        folded = _folded(rows[several].groupby(key[several])[list(terms.variables)], terms).to_numpy()
+        revisions[REPLACED] = revisions[REPLACED].where(~last[repeated])
+        combined = _combine(rows[repeated].groupby(key[repeated])[list(policy.variables)], policy).to_numpy()
         rows = rows[last].copy()
-        rows.loc[several[last], list(terms.variables)] = folded
-    settled = StoredRows(rows.reset_index(drop=True), revisions.reset_index(drop=True), later.reset_index(drop=True))
-    if terms.conflict == "refuse":
-        _refuse(settled, terms.variables)
-    return settled
+        rows.loc[repeated[last], list(policy.variables)] = combined
+    merged = StoredRows(rows.reset_index(drop=True), revisions.reset_index(drop=True), later.reset_index(drop=True))
+    if policy.conflict == "refuse":
+        _refuse_disagreement(merged, policy.variables)
+    return merged
 
 
 def _order(
-    rows: pd.DataFrame, key: npt.NDArray[np.int64], moment: npt.NDArray[np.int64], terms: MergePolicy
+    rows: pd.DataFrame, key: npt.NDArray[np.int64], known: npt.NDArray[np.int64], policy: MergePolicy
 ) -> npt.NDArray[np.intp]:
     """Order versions by station and time, then by when they became known.
 
-    Those that arrived at one and the same moment are ordered by their values, so that the order of batches does not
-    matter; those that do not tell, as they were received.
+    Versions that arrived at the same moment are ordered by their values, so that the order of batches does not
+    matter. Versions without an arrival time keep the order in which they were received.
     """
-    order = np.lexsort((moment, key))  # stable
-    same = (np.diff(key[order]) == 0) & (np.diff(moment[order]) == 0) & rows[ARRIVED].notna().to_numpy()[order][1:]
+    order = np.lexsort((known, key))  # stable
+    same = (np.diff(key[order]) == 0) & (np.diff(known[order]) == 0) & rows[ARRIVED].notna().to_numpy()[order][1:]
     if not same.any():
         return order
     tied = np.zeros(len(rows), bool)
     tied[order[1:][same]] = tied[order[:-1][same]] = True
-    values = [np.where(tied, rows[name].to_numpy(np.float64), 0.0) for name in reversed(terms.variables)]
-    return np.lexsort((*values, moment, key))
+    values = [np.where(tied, rows[name].to_numpy(np.float64), 0.0) for name in reversed(policy.variables)]
+    return np.lexsort((*values, known, key))
 
 
-def _refuse(settled: StoredRows, variables: Sequence[str]) -> None:
-    disagreeing = superseded(settled, variables)
+def _refuse_disagreement(merged: StoredRows, variables: Sequence[str]) -> None:
+    """Refuse versions that disagree.
+
+    Raises:
+        DataError: a value differs from the standing one.
+    """
+    disagreeing = superseded(merged, variables)
     if len(disagreeing):
         cell = disagreeing.iloc[0]
         raise DataError(

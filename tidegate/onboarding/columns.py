@@ -1,6 +1,6 @@
-"""Which columns of someone's table are what: times, stations, values; and what local times tell of their zone.
+"""Which columns of someone's table hold what: times, stations, values; and what local times show of their zone.
 
-All guesses, each with its reason. Pure functions of tables of text.
+These are guesses, each with its reason. Pure functions of tables of text.
 """
 
 import re
@@ -51,7 +51,7 @@ UNIQUE_SHARE = 0.9
 
 @dataclass
 class ColumnRoles:
-    """Which columns of the files are what."""
+    """What the columns of the files hold."""
 
     time: str | tuple[str, ...]
     aware: bool  # whether times carry a zone
@@ -64,7 +64,7 @@ class ColumnRoles:
 
 @dataclass
 class ZoneGuess:
-    """What local times tell of their zone."""
+    """What local times show of their zone."""
 
     zone: str = "UTC"
     labels: str = "begin"
@@ -77,18 +77,18 @@ def numbers(cells: "pd.Series[Any]", decimal: str = ".") -> tuple["pd.Series[flo
     if pd.api.types.is_numeric_dtype(cells):
         return cells.astype("float64"), 1.0
     text = cells.astype("str").str.strip()
-    there = ~text.isin(MISSING) & cells.notna()
+    present = ~text.isin(MISSING) & cells.notna()
     plain = text.str.replace(",", ".", regex=False) if decimal == "," else text
-    found = pd.to_numeric(plain.where(there), errors="coerce")
-    return found, float(found[there].notna().mean()) if there.any() else 0.0
+    parsed = pd.to_numeric(plain.where(present), errors="coerce")
+    return parsed, float(parsed[present].notna().mean()) if present.any() else 0.0
 
 
 def classify_columns(
     tables: Sequence[pd.DataFrame], decimal: str, wide: bool | None = None, station: str | None = None
 ) -> ColumnRoles:
-    """Say which columns hold the time, the station and the values; `tables` are the files' samples.
+    """Find the columns that hold the time, the station and the values; `tables` are samples of the files.
 
-    `wide` and `station` are what the user has said of them.
+    `wide` and `station` are what the user has set; they are not guessed then.
 
     Raises:
         ValueError: no column holds times, or none holds numbers.
@@ -126,11 +126,11 @@ def classify_columns(
 
 def _time_of(table: pd.DataFrame) -> tuple[str | tuple[str, ...], bool]:
     """Find the column of times, those with a zone first, then those with a usual name; else columns of its parts."""
-    found = []
-    for place, name in enumerate(table.columns):
+    candidates = []  # name, whether its times carry a zone, position
+    for position, name in enumerate(table.columns):
         cells = table[name].dropna().head(500)
         if pd.api.types.is_datetime64_any_dtype(cells):
-            found.append((name, cells.dt.tz is not None, place))
+            candidates.append((name, cells.dt.tz is not None, position))
             continue
         text = cells.astype("str").str.strip()
         if pd.api.types.is_numeric_dtype(cells) or pd.to_numeric(text, errors="coerce").notna().mean() > 0.5:
@@ -138,10 +138,10 @@ def _time_of(table: pd.DataFrame) -> tuple[str | tuple[str, ...], bool]:
         times = _read_times(text)
         if len(times) and times.notna().mean() > 0.95:
             zoned = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$").all()
-            found.append((name, bool(zoned), place))
+            candidates.append((name, bool(zoned), position))
     lower = {name.lower(): name for name in table.columns}
-    if found:
-        best = min(found, key=lambda one: (not one[1], one[0].lower() not in TIME_NAMES, one[2]))
+    if candidates:
+        best = min(candidates, key=lambda column: (not column[1], column[0].lower() not in TIME_NAMES, column[2]))
         return best[0], best[1]
     if all(part in lower for part in PARTS[:3]):
         return tuple(lower[part] for part in PARTS if part in lower), False
@@ -169,14 +169,14 @@ def _read_times(text: "pd.Series[str]") -> "pd.Series[Any]":
 
 
 def _counts_up(cells: "pd.Series[Any]", decimal: str) -> bool:
-    found = numbers(cells, decimal)[0].head(1000)
-    return len(found) > 10 and bool(found.notna().all()) and bool((found.diff().dropna() == 1).all())
+    head = numbers(cells, decimal)[0].head(1000)
+    return len(head) > 10 and bool(head.notna().all()) and bool((head.diff().dropna() == 1).all())
 
 
 def _names_stations(cells: "pd.Series[Any]") -> bool:
     """Say whether numbers may be the names of stations: whole, and few."""
-    found = numbers(cells)[0]
-    return bool((found == found.round()).all()) and found.nunique() <= max(1, len(found) // 10)
+    parsed = numbers(cells)[0]
+    return bool((parsed == parsed.round()).all()) and parsed.nunique() <= max(1, len(parsed) // 10)
 
 
 def _looks_wide(tables: Sequence[pd.DataFrame], numeric: Sequence[str], others: Sequence[str]) -> bool:
@@ -240,7 +240,7 @@ def clock_of(local: "pd.Series[Any]", step: pd.Timedelta) -> ZoneGuess:
 
 def _skipped(zone: str, first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:
     """List one local time a year that does not exist in a zone."""
-    found = []
+    skipped = []
     for year in range(first.year, last.year + 1):
         for when, _ in rules.clock_changes(zone, year):
             before = pd.Timestamp(when, unit="us", tz="UTC") - pd.Timedelta("1us")
@@ -249,13 +249,13 @@ def _skipped(zone: str, first: pd.Timestamp, last: pd.Timestamp, step: pd.Timede
                 local.tz_localize(zone)
             except Exception as error:  # pandas raises one class for what does not exist, another for what is doubled
                 if "Nonexistent" in type(error).__name__ or "nonexistent" in str(error).lower():
-                    found.append(local)
-    return pd.DatetimeIndex([time for time in found if first < time < last])
+                    skipped.append(local)
+    return pd.DatetimeIndex([time for time in skipped if first < time < last])
 
 
 def variable_name(column: str) -> tuple[str, str]:
     """Split a header into a name that is safe everywhere, and a unit."""
-    found = UNITS.match(column)
-    name, unit = (found["name"], found["unit"]) if found else (column, "")
+    match = UNITS.match(column)
+    name, unit = (match["name"], match["unit"]) if match else (column, "")
     safe = re.sub(r"(?:[^\w.]|\.(?!\d))+", "_", name).strip("_.")
     return safe if safe and safe not in RESERVED else f"{safe}_measured".strip("_"), unit.replace("\ufffd", "?")

@@ -13,10 +13,10 @@ import pandas as pd
 from tidegate.errors import UserError
 from tidegate.measurements import versions
 from tidegate.measurements.grid import step_of
-from tidegate.measurements.versions import StoredRows
-from tidegate.onboarding import columns as columns_of
+from tidegate.measurements.plausible import plausible
+from tidegate.measurements.versions import RowCounts, StoredRows
 from tidegate.onboarding import variables
-from tidegate.onboarding.columns import ColumnRoles, ZoneGuess
+from tidegate.onboarding.columns import ColumnRoles, ZoneGuess, classify_columns, frequency_text
 from tidegate.onboarding.sample import (
     read_database,
     read_files,
@@ -27,13 +27,15 @@ from tidegate.onboarding.sample import (
     variable_names,
 )
 from tidegate.onboarding.variables import VariableProfile, relations_of
-from tidegate.quality import rules
 from tidegate.quality.findings import COLUMNS
-from tidegate.quality.rules import plausible
-from tidegate.quality.verdict import Network, verdict
+from tidegate.quality.network import Network
+from tidegate.quality.sorted_rows import epoch_microseconds, most_common, step_microseconds
+from tidegate.quality.suite import Rules, rules_of
+from tidegate.quality.verdict import verdict
 from tidegate.sources.sql.database import is_address
 from tidegate.workspace.columns import RULE, STATION, TIME
-from tidegate.workspace.settings import Dataset, DurationRule, Rules, Settings
+from tidegate.workspace.dataset import Dataset
+from tidegate.workspace.settings import DurationRule, Settings
 
 COVARIATES = 8
 
@@ -48,10 +50,10 @@ class Proposal:
 
     dataset: dict[str, Any]
     columns: ColumnRoles
-    clock: ZoneGuess
+    zone: ZoneGuess
     season: str  # why
-    measured: dict[str, VariableProfile]
-    left_out: dict[str, str]
+    profiles: dict[str, VariableProfile]
+    left_out: dict[str, str]  # column: why
     rows: int
     stations: int
     span: tuple[pd.Timestamp, pd.Timestamp]
@@ -63,7 +65,7 @@ class Proposal:
 def propose(
     source: str, table: str | None, zone: str | None, wide: bool | None, settings: Settings, station: str | None = None
 ) -> Proposal:
-    """Look at a source, and propose.
+    """Look at a source, and propose the section `dataset`.
 
     Args:
         source: a path, a glob, a folder or a URL of files, or a database's address.
@@ -74,116 +76,164 @@ def propose(
         station: the column that names the station, if the user has named it.
 
     Raises:
-        UserError: it cannot be told what is what.
-        SourceError: it cannot be read.
+        UserError: the columns cannot be told apart, or the rows do not fit what the columns seem to be.
+        SourceError: the source cannot be read.
     """
     if is_address(source):
         kind, options, tables, decimal = "sql", *read_database(source, table)
     else:
         kind, options, tables, decimal = "files", *read_files(source)
     try:
-        columns = columns_of.classify_columns(tables, decimal, wide, station)
+        columns = classify_columns(tables, decimal, wide, station)
     except ValueError as error:
         raise UserError(f"{source}: {error}: describe it in params.yaml by hand, as README.md shows.") from None
     if kind == "sql" and (columns.wide or not isinstance(columns.time, str)):
         raise UserError(f"{table} has no single column of times, or a column a station: give a query, in params.yaml.")
     refuse_other_columns(tables, columns, source)
-    names, left_out = variable_names(columns), dict(columns.left_out)
-    step, clock = step_and_zone(tables, columns, zone)
-    options |= source_options(columns, names, clock, kind)
+    names = variable_names(columns)
+    step, zone_guess = step_and_zone(tables, columns, zone)
     draft: dict[str, Any] = {
         "source": kind,
-        "options": options,
-        "frequency": columns_of.frequency_text(step),
-        "time_zone": zone or clock.zone,
+        "options": {**options, **source_options(columns, names, zone_guess, kind)},
+        "frequency": frequency_text(step),
+        "time_zone": zone or zone_guess.zone,
         "variables": {name: {"unit": unit or "1"} for name, (_, unit) in names.items()},
         "targets": [next(iter(names))],
         "season_steps": 1,
     }
-    rows, books, notes = read_sample(draft, names)
-    if books.revisions > MOST_DISAGREEING * books.read or books.copies > MOST_COPIES * books.read:
-        raise UserError(
-            f"{source}: of {books.read:,} rows {books.revisions:,} disagree with another of their station and time, "
-            f"and {books.copies:,} repeat one: name the column of stations with --station, or describe it by hand."
-        )
-    measured = {}
-    for name, (column, unit) in names.items():
-        found = variables.profile_variable(name, unit, column, rows[name], rows, draft["frequency"])
-        if found.missing > variables.ABSENT_SHARE or np.isnan(found.middle):
-            left_out[column] = f"{found.missing:.1%} missing"
-        else:
-            measured[name] = found
-    if not measured:
-        raise UserError(f"{source}: no column is measured more than half of the time: name others in params.yaml.")
-    if books.copies:
-        notes.append(f"{books.copies:,} identical rows")
-    if books.revisions:
-        notes.append(f"{books.revisions:,} rows that disagree with another of their station and time: the last stands")
-    target = variables.target_of(list(measured))
-    own = measured[target]
-    season, why = variables.season(plausible(rows[target], own.low, own.high, own.sentinels), rows, step)
-    dataset = {**draft, **_described(measured, target, rows), "season_steps": season}
+    rows, counts, notes = read_sample(draft, names)
+    notes += _notes_on_versions(source, counts)
+    profiles, mostly_missing = _profiles(source, names, rows, draft["frequency"])
+    target = variables.target_of(list(profiles))
+    profile = profiles[target]
+    measured = plausible(rows[target], profile.low, profile.high, profile.sentinels)
+    season, why = variables.season(measured, rows, step)
     proposal = Proposal(
-        dataset, columns, clock, why, measured, left_out, len(rows), int(rows[STATION].nunique()),
-        (rows[TIME].min(), rows[TIME].max()), notes,
-    )  # fmt: skip
+        dataset={**draft, **_described(profiles, target, rows), "season_steps": season},
+        columns=columns,
+        zone=zone_guess,
+        season=why,
+        profiles=profiles,
+        left_out={**columns.left_out, **mostly_missing},
+        rows=len(rows),
+        stations=int(rows[STATION].nunique()),
+        span=(rows[TIME].min(), rows[TIME].max()),
+        notes=notes,
+    )
     _try(proposal, rows, settings)
     return proposal
 
 
-def _described(measured: dict[str, VariableProfile], target: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """Describe the variables, and choose covariates: those that go with the target most closely."""
-    variables: dict[str, Any] = {}
-    for name, found in measured.items():
-        given = {
-            "unit": found.unit, "min": found.low, "max": found.high, "sentinels": list(found.sentinels) or None,
-            "stuck_steps": found.stuck_steps, "floor": found.floor if found.stuck_steps else None, "spike": found.spike,
-        }  # fmt: skip
-        variables[name] = {key: value for key, value in given.items() if value is not None}
-    others = [name for name in measured if name != target]
+def _notes_on_versions(source: str, counts: RowCounts) -> list[str]:
+    """Note rows that occur twice.
+
+    Raises:
+        UserError: there are so many that the columns must have been misread.
+    """
+    if counts.revisions > MOST_DISAGREEING * counts.read or counts.copies > MOST_COPIES * counts.read:
+        raise UserError(
+            f"{source}: of {counts.read:,} rows {counts.revisions:,} disagree with another of their station and time, "
+            f"and {counts.copies:,} repeat one: name the column of stations with --station, or describe it by hand."
+        )
+    notes = [f"{counts.copies:,} identical rows"] if counts.copies else []
+    disagree = f"{counts.revisions:,} rows that disagree with another of their station and time: the last stands"
+    return notes + ([disagree] if counts.revisions else [])
+
+
+def _profiles(
+    source: str, names: dict[str, tuple[str, str]], rows: pd.DataFrame, frequency: str
+) -> tuple[dict[str, VariableProfile], dict[str, str]]:
+    """Profile each variable; give those that are measured, and why other columns are left out.
+
+    Raises:
+        UserError: no variable is measured more than half of the time.
+    """
+    profiles, left_out = {}, {}
+    for name, (column, unit) in names.items():
+        profile = variables.profile_variable(name, unit, column, rows[name], rows, frequency)
+        if profile.missing > variables.ABSENT_SHARE or np.isnan(profile.middle):
+            left_out[column] = f"{profile.missing:.1%} missing"
+        else:
+            profiles[name] = profile
+    if not profiles:
+        raise UserError(f"{source}: no column is measured more than half of the time: name others in params.yaml.")
+    return profiles, left_out
+
+
+def _described(profiles: dict[str, VariableProfile], target: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """Describe the variables, and choose as covariates those that correlate most with the target."""
+    described: dict[str, Any] = {}
+    for name, profile in profiles.items():
+        options = {
+            "unit": profile.unit,
+            "min": profile.low,
+            "max": profile.high,
+            "sentinels": list(profile.sentinels) or None,
+            "stuck_steps": profile.stuck_steps,
+            "floor": profile.floor if profile.stuck_steps else None,
+            "spike": profile.spike,
+        }
+        described[name] = {key: value for key, value in options.items() if value is not None}
+    others = [name for name in profiles if name != target]
     with np.errstate(all="ignore"):
-        close = {name: abs(rows[name].corr(rows[target])) for name in others}
-    chosen = sorted(others, key=lambda name: -np.nan_to_num(close[name]))[:COVARIATES]
-    made = {"variables": variables, "targets": [target], "covariates": [name for name in others if name in chosen]}
-    if relations := relations_of(list(measured)):
-        made["relations"] = relations
-    return made
+        correlation = {name: abs(rows[name].corr(rows[target])) for name in others}
+    chosen = sorted(others, key=lambda name: -np.nan_to_num(correlation[name]))[:COVARIATES]
+    section = {
+        "variables": described,
+        "targets": [target],
+        "covariates": [name for name in others if name in chosen],
+    }
+    if relations := relations_of(list(profiles)):
+        section["relations"] = relations
+    return section
 
 
 def _try(proposal: Proposal, rows: pd.DataFrame, settings: Settings) -> None:
-    """Put the sample to the rules, and tolerate what is already there."""
+    """Put the sample to the rules of the data gate, and tolerate what is there already."""
     dataset = Dataset.model_validate(proposal.dataset)
-    open_rules = Rules.model_validate(
-        {name: {**rule.model_dump(), "tolerance": 0.0} for name, rule in settings.validate_.rules if name != "drift"}
-    )
-    validate = settings.validate_.model_copy(update={"rules": open_rules, "releases": ()})
+    strict = {**rules_of(settings.validate_).model_dump(), "drift": Rules().of("drift").model_dump()}
+    strict = {name: {**section, "tolerance": 0.0} for name, section in strict.items()}
+    validate = settings.validate_.model_copy(update={"rules": strict, "releases": ()})
     trial = settings.model_copy(update={"dataset": dataset, "validate_": validate})
-    phases = rules.epoch_microseconds(rows[TIME]) % rules.step_microseconds(dataset.frequency)
-    offset = rules.most_common(phases)
+    nothing = versions.superseded(StoredRows(*(rows.iloc[:0],) * 3), list(dataset.variables))
+    proposal.findings = verdict(rows, nothing, trial, _network(rows, dataset.frequency)).findings
+    for name, findings in proposal.findings.groupby(RULE):
+        if tolerance := _tolerance(str(name), findings, step_of(dataset.frequency)):
+            proposal.tolerances[str(name)] = tolerance
+
+
+def _network(rows: pd.DataFrame, frequency: str) -> Network:
+    """Find the grid on which most rows lie.
+
+    Raises:
+        UserError: too many rows lie between its steps.
+    """
+    phases = epoch_microseconds(rows[TIME]) % step_microseconds(frequency)
+    offset = most_common(phases)
     on_grid = rows.loc[phases == offset, TIME]
     if len(on_grid) < (1 - MOST_OFF_GRID) * len(rows):
         raise UserError(
-            f"{1 - len(on_grid) / len(rows):.0%} of the rows lie between steps of {dataset.frequency}, which is the "
+            f"{1 - len(on_grid) / len(rows):.0%} of the rows lie between steps of {frequency}, which is the "
             "commonest: give data of one fixed frequency (months have none)."
         )
-    network = Network(rows.groupby(STATION).size(), offset, on_grid.min(), on_grid.max())
-    nothing = versions.superseded(StoredRows(*(rows.iloc[:0],) * 3), list(dataset.variables))
-    found = verdict(rows, nothing, trial, network).findings
-    proposal.findings = found
-    step = step_of(dataset.frequency)
-    for name, part in found.groupby(RULE):
-        rule = Rules().of(str(name))
-        worst = part.sort_values("found").iloc[-1]
-        if isinstance(rule, DurationRule):
-            length = max((pd.to_datetime(part["to"]) - pd.to_datetime(part["from"])) // step)
-            worst = part.iloc[int(np.argmax((pd.to_datetime(part["to"]) - pd.to_datetime(part["from"])) // step))]
-            why = f"{worst['variable']} at {worst['station']}, {worst['from']} to {worst['to']}"
-            proposal.tolerances[str(name)] = ("steps", int(length * MARGIN), why)
-        elif rule.severity != "warn" and (share := float(part["share"].max())) * MARGIN > rule.tolerance:
-            worst = part.sort_values("share").iloc[-1]
-            why = f"{share:.1%} of {worst['variable']} at {worst['station']}"
-            proposal.tolerances[str(name)] = ("tolerance", min(1.0, _up(share * MARGIN)), why)
+    return Network(rows.groupby(STATION).size(), offset, on_grid.min(), on_grid.max())
 
 
-def _up(share: float) -> float:
+def _tolerance(name: str, findings: pd.DataFrame, step: pd.Timedelta) -> tuple[str, float, str] | None:
+    """Say what a rule must tolerate for a sample to pass: the key, its value and why; None if the default is enough."""
+    rule = Rules().of(name)
+    if isinstance(rule, DurationRule):
+        steps = (pd.to_datetime(findings["to"]) - pd.to_datetime(findings["from"])) // step
+        worst = findings.iloc[int(np.argmax(steps))]
+        why = f"{worst['variable']} at {worst['station']}, {worst['from']} to {worst['to']}"
+        return "steps", int(max(steps) * MARGIN), why
+    share = float(findings["share"].max())
+    if rule.severity == "warn" or share * MARGIN <= rule.tolerance:
+        return None
+    worst = findings.sort_values("share").iloc[-1]
+    why = f"{share:.1%} of {worst['variable']} at {worst['station']}"
+    return "tolerance", min(1.0, _rounded_up(share * MARGIN)), why
+
+
+def _rounded_up(share: float) -> float:
     return float(np.ceil(share * 100) / 100)

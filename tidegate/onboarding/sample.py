@@ -20,7 +20,7 @@ from tidegate.sources.files.rows import FileRows
 from tidegate.sources.files.tables import require
 from tidegate.sources.sql.database import first_rows
 from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
-from tidegate.workspace.settings import Dataset
+from tidegate.workspace.dataset import Dataset
 
 LOOKED_AT = 20_000  # rows of a file, for what its columns are
 
@@ -32,19 +32,19 @@ def read_files(source: str) -> tuple[dict[str, Any], list[pd.DataFrame], str]:
     if holds_a_secret(source):
         raise UserError("The address has a password or a key in it: put it into the environment (docs/data.md).")
     pattern = f"{source.rstrip('/')}/*" if Path(source).is_dir() else source
-    places = [place for place in find_files(pattern, {}) if not place.path.lower().endswith((".md", ".yaml", ".json"))]
-    if not places:
+    files = [file for file in find_files(pattern, {}) if not file.path.lower().endswith((".md", ".yaml", ".json"))]
+    if not files:
         raise SourceError(f"No file of measurements is at {source}: give a path, a glob, a folder or a URL.")
     if Path(source).is_dir():
-        endings = {Path(place.path).suffix for place in places}
+        endings = {Path(file.path).suffix for file in files}
         ending = next((each for each in (".csv", ".tsv", ".parquet", ".gz", ".zip") if each in endings), None)
         if ending is None:
             raise SourceError(f"{source} holds no CSV or Parquet file: give a path, a glob, a folder or a URL.")
-        pattern, places = f"{pattern}{ending}", [place for place in places if place.path.endswith(ending)]
+        pattern, files = f"{pattern}{ending}", [file for file in files if file.path.endswith(ending)]
     tables, decimal = [], "."
-    for place in places:
+    for file in files:
         with ExitStack() as open_files:
-            raw = FileRows(Options(paths=place.path, time="time"), _any_dataset(), place, None, place.path)
+            raw = FileRows(Options(paths=file.path, time="time"), _any_dataset(), file, None, file.path)
             table = raw.table(open_files)
             decimal = table.decimal
             require(table, table.columns)
@@ -82,13 +82,13 @@ def variable_names(columns: ColumnRoles) -> dict[str, tuple[str, str]]:
     """Name the variables: name, then column and unit. Two columns never come to one name."""
     if columns.wide:
         return {columns.wide: (columns.wide, "")}
-    found: dict[str, tuple[str, str]] = {}
+    names: dict[str, tuple[str, str]] = {}
     for column in columns.values:
         name, unit = columns_of.variable_name(column)
-        while name in found:
+        while name in names:
             name += "_2"
-        found[name] = (column, unit)
-    return found
+        names[name] = (column, unit)
+    return names
 
 
 def step_and_zone(
@@ -133,28 +133,28 @@ def source_options(
     columns: ColumnRoles, names: dict[str, tuple[str, str]], clock: ZoneGuess, kind: str
 ) -> dict[str, Any]:
     """Say to the source what is what."""
-    made: dict[str, Any] = {"time": columns.time if isinstance(columns.time, str) else list(columns.time)}
+    options: dict[str, Any] = {"time": columns.time if isinstance(columns.time, str) else list(columns.time)}
     if columns.station:
-        made["station"] = columns.station
+        options["station"] = columns.station
     if columns.wide:
-        made["wide"] = columns.wide
-        made |= {"stations": list(columns.values)} if columns.values else {}
+        options["wide"] = columns.wide
+        options |= {"stations": list(columns.values)} if columns.values else {}
     if others := {name: column for name, (column, _) in names.items() if name != column and not columns.wide}:
-        made["columns"] = others
+        options["columns"] = others
     if kind == "files":
-        made |= {"time_format": columns.time_format} if columns.time_format else {}
+        options |= {"time_format": columns.time_format} if columns.time_format else {}
         if clock.labels != "begin":
-            made["labels"] = clock.labels
+            options["labels"] = clock.labels
         if clock.infer:
-            made["clock_change"] = "infer"
-        made["missing"] = [token for token in columns_of.MISSING if token]
-    return made
+            options["clock_change"] = "infer"
+        options["missing"] = [token for token in columns_of.MISSING if token]
+    return options
 
 
 def read_sample(
     draft: dict[str, Any], names: dict[str, tuple[str, str]]
 ) -> tuple[pd.DataFrame, versions.RowCounts, list[str]]:
-    """Read a sample as the pipeline will; give its standing rows, sorted, and what was noted."""
+    """Read a sample as the pipeline will; give its standing rows, sorted, the counts of rows, and notes."""
     source = open_source(Dataset.model_validate(draft))
     chunks, notes, read = [], Counter[str](), 0
     for piece in source.pieces(None):
@@ -169,13 +169,13 @@ def read_sample(
     rows = pd.concat(chunks, ignore_index=True)
     before = rows.groupby(STATION)[TIME].shift()
     notes["steps back in time"] = int((rows[TIME] < before).sum())
-    said = [f"{count:,} {note}" for note, count in notes.items() if count]
+    lines = [f"{count:,} {note}" for note, count in notes.items() if count]
     if read > SAMPLE_ROWS:
-        said.append(f"only the first {read:,} rows were looked at")
-    books, parts = versions.RowCounts(), []
+        lines.append(f"only the first {read:,} rows were looked at")
+    counts, parts = versions.RowCounts(), []
     for _, part in rows.groupby(rows[TIME].dt.strftime("%Y-%m")):
-        settled, found = versions.merge(months.no_rows(list(names)), part, MergePolicy(tuple(names), "last"))
-        books += found
+        settled, of_month = versions.merge(months.no_rows(list(names)), part, MergePolicy(tuple(names), "last"))
+        counts += of_month
         parts.append(settled.standing)
     standing = pd.concat(parts, ignore_index=True).drop(columns=ARRIVED)
-    return standing.sort_values(KEYS, ignore_index=True), books, said
+    return standing.sort_values(KEYS, ignore_index=True), counts, lines

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tidegate.measurements.plausible import plausible
 from tidegate.quality import rules
-from tidegate.quality.rules import plausible
 from tidegate.workspace.columns import STATION, TIME
 
 TARGET_NAMES = ("target", "ot", "pm2.5", "pm25", "traffic_volume", "load", "power", "demand", "temperature", "temp")
@@ -64,30 +64,30 @@ def profile_variable(
     valued = values.mask(values.isin(sentinels))
     clean = valued.dropna()
     least, middle, most = (float(clean.quantile(q)) for q in (0, 0.5, 1)) if len(clean) else (np.nan,) * 3
-    found = VariableProfile(column, unit or "1", least, middle, most, missing, sentinels=sentinels)
+    profile = VariableProfile(column, unit or "1", least, middle, most, missing, sentinels=sentinels)
     if clean.empty:
-        return found
-    found.low, found.high = limits(name, clean)
-    within = plausible(valued, found.low, found.high, ())
+        return profile
+    profile.low, profile.high = limits(name, clean)
+    within = plausible(valued, profile.low, profile.high, ())
     if float((within == within.min()).mean()) > RESTING_SHARE and within.min() <= 0:
-        found.floor = float(within.min())
-    found.stuck_steps = stuck_steps(rows, within, step, found.floor)
-    if found.floor is None:
-        found.spike = spike_z(rows, within, step)
-    return found
+        profile.floor = float(within.min())
+    profile.stuck_steps = stuck_steps(rows, within, step, profile.floor)
+    if profile.floor is None:
+        profile.spike = spike_z(rows, within, step)
+    return profile
 
 
 def suspects(values: np.ndarray[Any, Any]) -> tuple[float, ...]:
     """Give the usual marks of missing values that stand apart from all others."""
-    found = []
+    sentinels = []
     for suspect in SUSPECTS:
         others = values[~np.isin(values, SUSPECTS)]
         if not (values == suspect).any() or not len(others):
             continue
         spread = max(float(np.quantile(others, 0.99) - np.quantile(others, 0.01)), 1e-9)
         if suspect < others.min() - 0.5 * spread or suspect > others.max() + 0.5 * spread:
-            found.append(suspect)
-    return tuple(found)
+            sentinels.append(suspect)
+    return tuple(sentinels)
 
 
 def limits(name: str, clean: "pd.Series[float]") -> tuple[float | None, float | None]:
@@ -147,8 +147,8 @@ def season(values: "pd.Series[float]", rows: pd.DataFrame, step: pd.Timedelta) -
         return 7, "a week"
     day = int(pd.Timedelta("1D") // step)
     longest = rows[STATION].value_counts().index[0]
-    own = values[rows[STATION] == longest].reset_index(drop=True)
-    daily, weekly = (float(own.corr(own.shift(lag))) for lag in (day, 7 * day))
+    series = values[rows[STATION] == longest].reset_index(drop=True)
+    daily, weekly = (float(series.corr(series.shift(lag))) for lag in (day, 7 * day))
     if weekly > daily + 0.15 and 7 * day <= 400:
         return 7 * day, f"a week (correlation {weekly:.2f}, after a day {daily:.2f})"
     return day, f"a day (correlation {daily:.2f})"
@@ -165,10 +165,10 @@ def target_of(names: Sequence[str]) -> str:
 
 def relations_of(names: Sequence[str]) -> list[str]:
     """List the relations that must hold between variables of these names."""
-    found = []
+    relations = []
     for less, more in RELATED:
-        one = [name for name in names if re.fullmatch(less, name, re.IGNORECASE)]
-        other = [name for name in names if re.fullmatch(more, name, re.IGNORECASE)]
-        if one and other:
-            found.append(f"{one[0]} <= {other[0]}")
-    return found
+        lesser = [name for name in names if re.fullmatch(less, name, re.IGNORECASE)]
+        greater = [name for name in names if re.fullmatch(more, name, re.IGNORECASE)]
+        if lesser and greater:
+            relations.append(f"{lesser[0]} <= {greater[0]}")
+    return relations

@@ -1,111 +1,123 @@
-"""What `tidegate init` says and writes of a proposal."""
+"""What `tidegate init` prints of a proposal, and writes into params.yaml."""
 
-import json
+import io
 import re
 from typing import Any
 
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
 from tidegate.onboarding.proposal import Proposal
-from tidegate.quality.findings import ALL_VARIABLES
+from tidegate.quality.gate_rule import ALL_VARIABLES
+from tidegate.quality.suite import Rules
 from tidegate.workspace.columns import RULE, STATION
 from tidegate.workspace.params import edit_params
 from tidegate.workspace.paths import PARAMS
-from tidegate.workspace.settings import Rules
+
+SECTION = re.compile(r"^dataset:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
+PLAIN = re.compile(r"[A-Za-z_][\w./*-]*$")  # text that YAML reads as itself, in any place; ruamel quotes null and true
+LONGEST_EXACT = 1e15  # a float below it that is whole is written as a whole number
 
 
 def remarks(proposal: Proposal) -> list[str]:
-    """Say in a line each what was found besides the variables."""
-    own, columns = proposal.dataset, proposal.columns
+    """Describe in a line each what was found besides the variables."""
+    dataset, columns = proposal.dataset, proposal.columns
     time = columns.time if isinstance(columns.time, str) else ", ".join(columns.time)
     station = columns.station or ("each column" if columns.wide else "the file's name")
-    said = [
-        f"time      {time}, each {own['frequency']}, in {own['time_zone']}: {proposal.clock.why}",
+    lines = [
+        f"time      {time}, each {dataset['frequency']}, in {dataset['time_zone']}: {proposal.zone.why}",
         f"station   {station}",
-        f"forecast  {', '.join(own['targets'])} from itself and {', '.join(own['covariates']) or 'nothing else'}; "
-        f"season {own['season_steps']} steps, {proposal.season}",
+        f"forecast  {', '.join(dataset['targets'])} from itself and "
+        f"{', '.join(dataset['covariates']) or 'nothing else'}; season {dataset['season_steps']} steps, "
+        f"{proposal.season}",
     ]
-    said += [f"left out  {column}: {why}" for column, why in proposal.left_out.items()]
-    said += [f"seen      {note}" for note in proposal.notes]
-    for rule, part in proposal.findings.groupby(RULE, sort=False):
+    lines += [f"left out  {column}: {why}" for column, why in proposal.left_out.items()]
+    lines += [f"seen      {note}" for note in proposal.notes]
+    for rule, findings in proposal.findings.groupby(RULE, sort=False):
         if rule == "missing" and rule not in proposal.tolerances:
             continue  # the table shows it
-        worst = part.sort_values("found").iloc[-1]
-        what = "" if worst["variable"] == ALL_VARIABLES else f"{worst['variable']} "
-        said.append(
-            f"seen      {rule}: {part['found'].sum():,} at {part[STATION].nunique()} stations, most of them "
-            f"{what}at {worst[STATION]}, {worst['from']} to {worst['to']} ({worst['examples']})"
+        worst = findings.sort_values("found").iloc[-1]
+        subject = "" if worst["variable"] == ALL_VARIABLES else f"{worst['variable']} "
+        lines.append(
+            f"seen      {rule}: {findings['found'].sum():,} at {findings[STATION].nunique()} stations, most of them "
+            f"{subject}at {worst[STATION]}, {worst['from']} to {worst['to']} ({worst['examples']})"
         )
-    return said
+    return lines
 
 
 def section(proposal: Proposal) -> str:
-    """Write the section `dataset` of params.yaml, with comments."""
-    own = proposal.dataset
-    lines = ["dataset:", f"  source: {own['source']}", "  options:"]
-    lines += [f"    {key}: {_yaml(value)}" for key, value in own["options"].items()]
-    lines += [
-        f"  frequency: {own['frequency']}",
-        f"  time_zone: {own['time_zone']}    # {proposal.clock.why}",
-        "  variables:    # unit, plausible limits, and what betrays a faulty sensor (docs/data.md)",
-    ]
-    for name, given in own["variables"].items():
-        found = proposal.measured[name]
-        seen = f"{found.least:g} to {found.most:g}, median {found.middle:g}, {found.missing:.1%} missing"
-        lines.append(f"    {_yaml(name)}: {_yaml(given)}    # {seen}")
-    lines += [f"    # {_yaml(column)} is left out: {why}" for column, why in proposal.left_out.items()]
-    if own.get("relations"):
-        lines.append(f"  relations: {_yaml(own['relations'])}")
-    lines += [
-        f"  targets: {_yaml(own['targets'])}    # the likeliest: name another, or several",
-        f"  covariates: {_yaml(own['covariates'])}",
-        f"  season_steps: {own['season_steps']}    # {proposal.season}",
-    ]
-    return "\n".join(lines) + "\n"
+    """Give the section `dataset` of params.yaml as YAML, with comments."""
+    dataset = CommentedMap({name: _node(value) for name, value in proposal.dataset.items() if value != []})
+    if "covariates" not in dataset:
+        dataset["covariates"] = _node([])
+    for name in ("relations", "targets", "covariates", "season_steps"):  # in the order in which they are read
+        if name in dataset:
+            dataset.move_to_end(name)
+    dataset["options"].fa.set_block_style()
+    variables = dataset["variables"]
+    variables.fa.set_block_style()
+    for name, profile in proposal.profiles.items():
+        seen = f"{profile.least:g} to {profile.most:g}, median {profile.middle:g}, {profile.missing:.1%} missing"
+        variables.yaml_add_eol_comment(seen, name)
+    dataset.yaml_add_eol_comment(proposal.zone.why, "time_zone")
+    dataset.yaml_add_eol_comment("unit, plausible limits, and signs of a faulty sensor (docs/data.md)", "variables")
+    dataset.yaml_add_eol_comment("the likeliest: name another, or several", "targets")
+    dataset.yaml_add_eol_comment(proposal.season, "season_steps")
+    if left_out := "\n".join(f"{column} is left out: {why}" for column, why in proposal.left_out.items()):
+        after_variables = "relations" if "relations" in dataset else "targets"
+        dataset.yaml_set_comment_before_after_key(after_variables, before=left_out, indent=2)
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.dump({"dataset": dataset}, text)
+    return text.getvalue()
 
 
-PLAIN = re.compile(r"^[A-Za-z_][\w./*-]*$")
-WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-
-
-def _yaml(value: Any) -> str:
-    """Write a value in YAML's flow style."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_yaml(key)}: {_yaml(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_yaml, value)) + "]"
+def _node(value: Any) -> Any:
+    """Give a value as YAML that is written in one line."""
     if isinstance(value, str):
-        plain = PLAIN.match(value) and value.lower() not in WORDS
-        return value if plain else json.dumps(value, ensure_ascii=False)
-    return f"{value:g}" if isinstance(value, float) and value == int(value) and abs(value) < 1e15 else repr(value)
-
-
-def _reset(rules: Any, proposal: Proposal) -> list[str]:
-    """Take back what was tolerated of another data set."""
-    said = []
-    for rule, own in rules.items():
-        usual = Rules().of(rule)
-        for key in ("tolerance", "steps"):
-            if rule not in proposal.tolerances and own.get(key, 0) > getattr(usual, key, 0):
-                own[key] = getattr(usual, key)
-                said.append(f"validate.rules.{rule}.{key} is {own[key]:g} again")
-    return said
+        return value if PLAIN.match(value) else DoubleQuotedScalarString(value)
+    if isinstance(value, dict):
+        mapping = CommentedMap({_node(key): _node(item) for key, item in value.items()})
+        mapping.fa.set_flow_style()
+        return mapping
+    if isinstance(value, list | tuple):
+        sequence = CommentedSeq(_node(item) for item in value)
+        sequence.fa.set_flow_style()
+        return sequence
+    whole = isinstance(value, float) and value == int(value) and abs(value) < LONGEST_EXACT
+    return int(value) if whole else value
 
 
 def write(proposal: Proposal) -> list[str]:
-    """Put the section into params.yaml, and fit what must fit it; the rest stays. Say what else was changed."""
+    """Write the section into params.yaml, and adjust what must go with it; give a line for each adjustment."""
     text = PARAMS.read_text(encoding="utf-8")
-    own = re.compile(r"^dataset:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
-    text = own.sub(lambda _: section(proposal) + "\n", text) if own.search(text) else section(proposal) + "\n" + text
+    new = section(proposal) + "\n"
+    text = SECTION.sub(lambda _: new, text) if SECTION.search(text) else new + text
     with edit_params(text) as content:
-        said = [*_reset(content["validate"].setdefault("rules", {}), proposal)]
+        rules = content["validate"].setdefault("rules", {})
+        lines = _reset(rules, proposal)
         for rule, (key, value, why) in proposal.tolerances.items():
-            known = content["validate"].setdefault("rules", {})
-            if rule not in known:
-                known[rule] = {"severity": Rules().of(rule).severity}
-            known[rule][key] = value
-            known.yaml_add_eol_comment(f"there: {why}", rule)
-            said.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
+            if rule not in rules:
+                rules[rule] = {"severity": Rules().of(rule).severity}
+            rules[rule][key] = value
+            rules.yaml_add_eol_comment(f"there: {why}", rule)
+            lines.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
         season, window = proposal.dataset["season_steps"], content["window"]
         if window["lookback_steps"] < season:
             window["lookback_steps"] = season
-            said.append(f"window.lookback_steps is {season}, a season")
-    return said
+            lines.append(f"window.lookback_steps is {season}, a season")
+    return lines
+
+
+def _reset(rules: Any, proposal: Proposal) -> list[str]:
+    """Take back what was tolerated for another data set."""
+    lines = []
+    for rule, options in rules.items():
+        default = Rules().of(rule)
+        for key in ("tolerance", "steps"):
+            if rule not in proposal.tolerances and options.get(key, 0) > getattr(default, key, 0):
+                options[key] = getattr(default, key)
+                lines.append(f"validate.rules.{rule}.{key} is {options[key]:g} again")
+    return lines

@@ -1,1 +1,1 @@
-"""The graph of dvc.yaml as DVC sees it, and what drives it: order, locks, other machines, what the user sees."""
+"""Run the graph of dvc.yaml: its order, locks, other machines, and what the user sees."""

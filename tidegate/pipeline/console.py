@@ -1,6 +1,6 @@
-"""What the user sees: one progress line a stage, a table, one sentence when something is wrong.
+"""What the user sees: one line per stage, tables, and one sentence when something is wrong.
 
-All else that libraries print (on any stream, from Python or from C++) goes to a log file.
+Everything else that libraries print (on any stream, from Python or from C++) goes to a log file.
 """
 
 import logging
@@ -22,14 +22,14 @@ from tidegate.workspace.paths import LOGS
 logger = logging.getLogger("tidegate")
 
 KEPT_LOGS = 50
-WIDTH = 120  # where there is no terminal to fit
+WIDTH = 120  # columns, where the output is no terminal
 
 
 class Terminal:
-    """The two streams that reach the user, also while those of the process go to the log."""
+    """The two streams that reach the user, even while the process's own streams go to the log."""
 
     def __init__(self) -> None:
-        """Write to the process's own streams."""
+        """Start with the process's own streams."""
         self.out, self.err = _console(sys.stdout), _console(sys.stderr)
         self.log: Path | None = None
 
@@ -44,9 +44,9 @@ terminal = Terminal()
 
 @contextmanager
 def quiet(name: str) -> Iterator[None]:
-    """Send everything printed within the block, but for the lines of this module, to a log file.
+    """Send everything that is printed within the block to a log file, except the lines of this module.
 
-    The file descriptors are redirected, not sys.stdout: C++ libraries and child processes write there too.
+    The file descriptors are redirected, not sys.stdout, because C++ libraries and child processes write to them.
     """
     LOGS.mkdir(exist_ok=True)
     _drop_old_logs()
@@ -65,14 +65,14 @@ def quiet(name: str) -> Iterator[None]:
 
 
 def silence_until_exit() -> None:
-    """Send to the log what libraries print while the process ends."""
+    """Send to the log what libraries print while the process exits."""
     if terminal.log is not None:
         with suppress(OSError):
             _redirect_to(terminal.log)
 
 
 def _redirect_to(log: Path) -> None:
-    """Have the process's own streams write to a log file."""
+    """Let the process's own streams write to a log file."""
     sys.stdout.flush()
     sys.stderr.flush()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -86,7 +86,7 @@ def say(text: str) -> None:
     terminal.out.print(text)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print one line to the user's error stream."""
     terminal.err.print(text, style="red")
 
@@ -96,8 +96,8 @@ def show(table: Table) -> None:
     terminal.out.print(table)
 
 
-def confirmed(question: str) -> bool:
-    """Ask the user; no where there is nobody to ask."""
+def confirm(question: str) -> bool:
+    """Ask the user a yes/no question; without a terminal the answer is no."""
     if not sys.stdin.isatty():
         say(f"{question} There is nobody to ask: give --yes.")
         return False
@@ -106,7 +106,7 @@ def confirmed(question: str) -> bool:
 
 
 class StageLine:
-    """The line of one stage: its bar while it runs, its result when it is done."""
+    """The line of one stage: a progress bar while it runs, its result when it is done. It is the stage's `progress`."""
 
     def __init__(self, progress: Progress, name: str) -> None:
         """Start the line."""
@@ -115,13 +115,13 @@ class StageLine:
         self._task = progress.add_task(name, total=None, note="")
 
     def __call__(self, done: float, total: float, note: str = "", loss: float | None = None) -> None:
-        """Move the bar; a `Report`."""
+        """Move the bar to `done` of `total`, with a note beside it."""
         self._progress.update(self._task, completed=done, total=total, note=note)
 
 
 @contextmanager
 def stage_line(name: str) -> Iterator[StageLine]:
-    """Show a stage while it runs, and leave one line of what came of it."""
+    """Show a progress bar while a stage runs, then print one line with its result."""
     began = time.monotonic()
     progress = Progress(
         TextColumn("{task.description:<22}"),

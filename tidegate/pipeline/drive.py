@@ -1,4 +1,4 @@
-"""The pipeline as a whole: what both the command and the flows ask of it."""
+"""The operations on the whole pipeline that both the commands and the flows use."""
 
 from importlib import import_module
 from pathlib import Path
@@ -8,11 +8,14 @@ import pandas as pd
 
 import models
 from models import baseline_of
+from tidegate.evaluation import metrics
 from tidegate.measurements.grid import step_of
 from tidegate.pipeline import console, lock
+from tidegate.quality.suite import with_defaults
 from tidegate.sources import open_source
 from tidegate.windows.calendar import calendar_values
 from tidegate.workspace.parallel import ParallelMap, serial_map
+from tidegate.workspace.paths import LOCK
 from tidegate.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -20,26 +23,28 @@ if TYPE_CHECKING:
     from tidegate.pipeline.dag import StageWrapper
     from tidegate.pipeline.remote import RemoteRunner, StageInputs
 
-# DVC is imported where the graph is asked for: a stage that runs as a process of its own has no use for it.
+# DVC is imported within the functions that need the graph: a stage in a process of its own does not need it.
 
 
 def checked_settings() -> Settings:
-    """Read params.yaml, every section of it, before anything starts.
+    """Read params.yaml and check every section of it, before anything starts.
 
     Raises:
-        SettingsError: a key or value in it is refused.
+        SettingsError: a key or value is not allowed.
     """
-    loaded = load_settings()
-    step_of(loaded.dataset.frequency)
-    open_source(loaded.dataset)
-    calendar_values(pd.DatetimeIndex([pd.Timestamp(0, tz="UTC")]), loaded.window.calendar, loaded.dataset.time_zone)
-    models.check(loaded.models, loaded.window, loaded.train)
-    baseline_of(loaded.models, loaded.window)
-    return loaded
+    settings = load_settings()
+    step_of(settings.dataset.frequency)
+    open_source(settings.dataset)
+    epoch = pd.DatetimeIndex([pd.Timestamp(0, tz="UTC")])
+    calendar_values(epoch, settings.window.calendar, settings.dataset.time_zone)
+    models.check(settings.models, settings.window, settings.train)
+    baseline_of(settings.models, settings.window)
+    metrics.check(settings)
+    return settings.model_copy(update={"validate_": with_defaults(settings.validate_)})
 
 
 def run_stage(words: list[str], **options: Any) -> None:
-    """Run a stage by its verb and arguments ("train", "gru"), with its line."""
+    """Run a stage, given its verb and arguments ("train", "gru"), and print its line."""
     verb, *arguments = words
     with console.stage_line("@".join(words)) as line:
         stage = import_module(f"tidegate.stages.{verb}")
@@ -47,23 +52,23 @@ def run_stage(words: list[str], **options: Any) -> None:
 
 
 def ingest(anew: bool = False, as_of: pd.Timestamp | None = None) -> None:
-    """Bring new rows into data/, or begin it anew, or rebuild it as of a moment, and let DVC take note of it."""
-    from tidegate.measurements.rewrite import note_data
+    """Bring new rows into data/, or rebuild it from the source alone or as of a time, and let DVC track the result."""
+    from tidegate.measurements.rewrite import record_data_files
     from tidegate.pipeline import dag
 
     with lock.workspace_lock("tidegate ingest"):
         dag.track_data(lambda: run_stage(["ingest"], anew=anew, as_of=as_of))
-        note_data()
+        record_data_files()
 
 
 def forecast(
-    as_of: str | None = None, span: "Span | None" = None, spread: ParallelMap = serial_map, groups: int = 1
+    as_of: str | None = None, span: "Span | None" = None, parallel_map: ParallelMap = serial_map, groups: int = 1
 ) -> Path:
-    """Issue forecasts, with their line, groups of stations side by side; give the folder that keeps them."""
+    """Issue forecasts, in parallel by groups of stations, and print a line; give the folder that stores them."""
     from tidegate.forecasting.issue import issue_forecasts
 
     with lock.workspace_lock("tidegate forecast"), console.stage_line("forecast") as line:
-        issued = issue_forecasts(checked_settings(), line, as_of, span, spread, groups)
+        issued = issue_forecasts(checked_settings(), line, as_of, span, parallel_map, groups)
         line.result = issued.sentence
     return issued.folder
 
@@ -77,15 +82,20 @@ def is_current() -> bool:
     return plan.is_current(settings, open_source(settings.dataset)) and not dag.stale_stages()
 
 
-def reproduce(around: "StageWrapper", elsewhere: "RemoteRunner | None" = None) -> None:
-    """Bring every stage of dvc.yaml up to date, each stale one's work through `around`, or `elsewhere`."""
+def reproduce(wrap: "StageWrapper", remote: "RemoteRunner | None" = None) -> None:
+    """Bring every stage of dvc.yaml up to date; stale stages run through `wrap`, or in the work pools of `remote`.
+
+    Where stages have run before, a line first says which are stale and why.
+    """
     from tidegate.pipeline import dag
 
-    dag.reproduce(run_stage, around, elsewhere)
+    if LOCK.exists() and (descriptions := dag.describe_stale_stages()):
+        console.say(f"Stale: {', '.join(descriptions)}")
+    dag.reproduce(run_stage, wrap, remote)
 
 
-def run_for_another(stage: str, parcel: "StageInputs", around: "StageWrapper") -> None:
+def run_for_another(stage: str, inputs: "StageInputs", wrap: "StageWrapper") -> None:
     """Run one stage for a run in another clone."""
     from tidegate.pipeline import dag
 
-    dag.run_for_another(stage, parcel, run_stage, around)
+    dag.run_for_another(stage, inputs, run_stage, wrap)

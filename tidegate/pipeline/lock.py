@@ -1,6 +1,7 @@
-"""One at a time in a workspace: who comes second waits, says for whom, and then finds the work done.
+"""The lock of a workspace: one run at a time. A second run prints which process it waits for, and then waits.
 
-DVC's own commands know nothing of this, and refuse instead; `python -m tidegate.pipeline.lock dvc repro` waits.
+DVC's own commands do not take this lock, and fail instead of waiting. To let one wait, run
+`python -m tidegate.pipeline.lock dvc repro`.
 """
 
 import fcntl
@@ -21,15 +22,18 @@ from tidegate.errors import DataError
 from tidegate.pipeline.console import say
 from tidegate.workspace.paths import DVC_LOCKS, read_json, write_json
 
-LOCK = Path(".tidegate") / "lock"  # held by the operating system: it is free as soon as its holder is gone
+LOCK = Path(".tidegate") / "lock"  # an OS file lock: released even when its process is killed
 HOLDER = LOCK.with_name("holder.json")
 
 
 @contextmanager
 def workspace_lock(what: str) -> Iterator[None]:
-    """Hold the workspace, after waiting for a run or a DVC command at work; who holds it already goes on at once."""
+    """Hold the workspace's lock, after waiting for any other run or DVC command; re-entrant within a process.
+
+    `what` describes this run to those that wait for it.
+    """
     LOCK.parent.mkdir(exist_ok=True)
-    # One lock a process, whichever of its threads asks: a flow within a command is no second holder.
+    # One lock object per process, for all its threads: a flow that a command starts must not wait for the command.
     lock = FileLock(LOCK.absolute(), is_singleton=True, thread_local=False)
     try:
         lock.acquire(blocking=False)
@@ -46,48 +50,49 @@ def workspace_lock(what: str) -> Iterator[None]:
 
 
 def _holder() -> str:
+    """Describe the run that holds the lock."""
     try:
-        found = read_json(HOLDER)
-    except DataError:  # it has only just begun
+        holder = read_json(HOLDER)
+    except DataError:  # the holder has not written it yet
         return "another run of this workspace"
-    return f"{found['what']} (process {found['pid']}, since {found['since']})"
+    return f"{holder['what']} (process {holder['pid']}, since {holder['since']})"
 
 
 def _wait_for_dvc() -> None:
-    """Wait while a DVC command of another process is at work, which knows nothing of our lock; say for which."""
-    told = None
-    while other := _other():
-        if other != told:
-            say(f"Waiting for {_command(other)} (process {other}) to end …")
-        told = other
+    """Wait while another process runs a DVC command, which does not take our lock; print which one."""
+    announced = None
+    while pid := _dvc_process():
+        if pid != announced:
+            say(f"Waiting for {_command_of(pid)} (process {pid}) to end …")
+        announced = pid
         time.sleep(0.5)
 
 
-def _other() -> int | None:
-    """Find a living process that holds DVC's lock or is running a stage; not this one, nor one that waits for it."""
-    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+def _dvc_process() -> int | None:
+    """Find a living process that holds DVC's lock or runs a stage, other than this process and its parents."""
+    ignored_pids = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     holders = []
-    with suppress(OSError, ValueError):  # a run of stages: who reads and who writes what
-        running = json.loads((DVC_LOCKS / "rwlock").read_text())
-        holders += [one["pid"] for many in running.get("read", {}).values() for one in many]
-        holders += [one["pid"] for one in running.get("write", {}).values()]
+    with suppress(OSError, ValueError):  # rwlock: which processes read and write which paths while stages run
+        rwlock = json.loads((DVC_LOCKS / "rwlock").read_text())
+        holders += [reader["pid"] for readers in rwlock.get("read", {}).values() for reader in readers]
+        holders += [writer["pid"] for writer in rwlock.get("write", {}).values()]
     with suppress(OSError, ValueError):
         with (DVC_LOCKS / "lock").open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holders.append(int(lock.read()))
-    return next((pid for pid in holders if pid not in own and psutil.pid_exists(pid)), None)
+    return next((pid for pid in holders if pid not in ignored_pids and psutil.pid_exists(pid)), None)
 
 
-def _command(pid: int) -> str:
-    """Name what a process is: "dvc repro", say."""
+def _command_of(pid: int) -> str:
+    """Give the name of a process's command, for example "dvc repro"."""
     try:
         words = psutil.Process(pid).cmdline()
     except psutil.Error:
         return "another process"
-    named = [Path(word.partition("\n")[0]).name for word in words if not word.startswith("-")]
-    return " ".join(named[1:3]) if len(named) > 1 and named[0].startswith("python") else " ".join(named[:2])
+    names = [Path(word.partition("\n")[0]).name for word in words if not word.startswith("-")]
+    return " ".join(names[1:3]) if len(names) > 1 and names[0].startswith("python") else " ".join(names[:2])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A stage in another clone: what travels there, and what must agree.
+"""What a stage that runs in another clone needs: which files are sent, and what must be the same there.
 
-The run sends params.yaml, dvc.lock and data.dvc as they stand; code travels by git, data by the DVC remote. The worker
-pulls what the stage reads, by hash, runs it, and pushes what it made, with DVC's record of the run. The run pulls that
-record: DVC then finds that this very run has been done, whoever did it, and writes dvc.lock as after a run of its own.
+The run sends its params.yaml, dvc.lock and data.dvc; code comes by git, and data by the DVC remote. The worker pulls
+the stage's dependencies by hash, runs the stage, and pushes its outputs together with DVC's run cache entry. The run
+pulls that entry: DVC then restores the outputs as if the stage had run here, and writes dvc.lock in the same way.
 """
 
 from collections.abc import Iterator
@@ -15,68 +15,70 @@ from tidegate.errors import ServiceError, UserError
 from tidegate.workspace import identity
 from tidegate.workspace.paths import DATA_DVC, LOCK, PARAMS, atomic_output, remove
 
-TRAVELLING = (PARAMS, LOCK, DATA_DVC)
-CODE = ("flows", "models", "tidegate")
+SENT_FILES = (PARAMS, LOCK, DATA_DVC)
+CODE_FOLDERS = ("flows", "models", "tidegate")
 
 
 @dataclass(frozen=True)
 class StageInputs:
-    """What a worker needs to stand where the run stands."""
+    """What a worker needs to be in the same state as the run."""
 
     commit: str
     files: dict[str, str]  # content by path
 
 
 class RemoteRunner(Protocol):
-    """Where stages can be sent."""
+    """Runs stages in the work pools of other machines."""
 
     def has(self, pool: str) -> bool:
         """Say whether there is such a pool.
 
         Raises:
-            UserError: there is, and nobody works there.
+            UserError: the pool exists, but has no workers.
         """
 
-    def run(self, pool: str, stages: list[str], parcel: StageInputs) -> None:
-        """Have stages run there, side by side; come back when all are done.
+    def run(self, pool: str, stages: list[str], inputs: StageInputs) -> None:
+        """Run stages in the pool, side by side; return when all are done.
 
         Raises:
-            StageFailed: one of them is not.
+            StageFailed: one of them failed.
         """
 
 
 def collect_inputs() -> StageInputs:
-    """Make the parcel of this workspace.
+    """Collect what a worker needs from this workspace.
 
     Raises:
-        UserError: there is code here that no commit holds, so that a worker could not have it.
+        UserError: there is code here that is not committed, so that a worker could not have it.
     """
     commit, _ = identity.git_state()
-    changed = (identity.changed_files(*TRAVELLING) or []) + identity.new_files(*CODE)
+    changed = (identity.changed_files(*SENT_FILES) or []) + identity.new_files(*CODE_FOLDERS)
     if commit == "none" or changed:
-        what = f"{changed[0]} has changed since the last commit" if changed else "this is no git repository"
-        raise UserError(f"A stage cannot be sent to another machine: {what}; commit it, and let the workers fetch it.")
-    files = {path.as_posix(): path.read_text(encoding="utf-8") for path in TRAVELLING if path.exists()}
+        reason = f"{changed[0]} has changed since the last commit" if changed else "this is no git repository"
+        raise UserError(
+            f"A stage cannot be sent to another machine: {reason}; commit it, and let the workers fetch it."
+        )
+    files = {path.as_posix(): path.read_text(encoding="utf-8") for path in SENT_FILES if path.exists()}
     return StageInputs(commit, files)
 
 
 @contextmanager
-def inputs_in_place(parcel: StageInputs) -> Iterator[None]:
-    """Stand where the run stands; put this clone's own files back afterwards.
+def inputs_in_place(inputs: StageInputs) -> Iterator[None]:
+    """Replace this clone's files by those of the run within the block; put its own files back afterwards.
 
     Raises:
         ServiceError: this clone is at another commit.
     """
     commit, _ = identity.git_state()
-    if commit != parcel.commit:
+    if commit != inputs.commit:
         raise ServiceError(
-            f"The worker's clone in {Path.cwd()} is at commit {commit[:10]} and the run at {parcel.commit[:10]}: "
+            f"The worker's clone in {Path.cwd()} is at commit {commit[:10]} and the run at {inputs.commit[:10]}: "
             "fetch and check that out there, then run again."
         )
-    before = {path: path.read_bytes() if path.exists() else None for path in TRAVELLING}
+    before = {path: path.read_bytes() if path.exists() else None for path in SENT_FILES}
     try:
-        for path in TRAVELLING:
-            _put(path, parcel.files[path.as_posix()].encode() if path.as_posix() in parcel.files else None)
+        for path in SENT_FILES:
+            _put(path, inputs.files[path.as_posix()].encode() if path.as_posix() in inputs.files else None)
         yield
     finally:
         for path, content in before.items():
@@ -84,6 +86,7 @@ def inputs_in_place(parcel: StageInputs) -> Iterator[None]:
 
 
 def _put(path: Path, content: bytes | None) -> None:
+    """Write a file, or remove it where there is no content."""
     if content is None:
         remove(path)
         return

@@ -1,4 +1,4 @@
-"""A page of Great Expectations' Data Docs for what came of a whole network, judged in parts."""
+"""A page of Great Expectations' Data Docs for a whole network that was judged in parts."""
 
 import re
 from collections.abc import Sequence
@@ -19,11 +19,12 @@ from tidegate.workspace.paths import atomic_output
 
 
 def write_page(name: str, parts: Sequence[Sequence[Outcome]], findings: pd.DataFrame, page: Path) -> None:
-    """Write a page of Data Docs: what was found, and each expectation with what came of it in all parts of the data.
+    """Write a page of Data Docs: the findings, and each expectation with its result over all parts of the data.
 
-    The page bears no clock and no random ids.
+    The page holds no clock time and no random ids, so that the same data give the same bytes.
     """
-    results = [_added_up([part[place].shown for part in parts]) for place in range(len(parts[0]))] if parts else []
+    positions = range(len(parts[0])) if parts else []
+    results = [_sum([part[position].shown for part in parts]) for position in positions]
     met = sum(result.success for result in results)
     outcome = ExpectationSuiteValidationResult(
         success=met == len(results),
@@ -46,8 +47,8 @@ def write_page(name: str, parts: Sequence[Sequence[Outcome]], findings: pd.DataF
         aside.write_text(html, encoding="utf-8")
 
 
-def _added_up(parts: Sequence[dict[str, Any]]) -> ExpectationValidationResult:
-    """Make one result of those of all parts."""
+def _sum(parts: Sequence[dict[str, Any]]) -> ExpectationValidationResult:
+    """Add up an expectation's results over all parts of the data."""
     elements = sum(part["element_count"] for part in parts)
     unexpected = sum(part["unexpected_count"] for part in parts)
     config = dict(parts[0]["config"])
@@ -60,7 +61,7 @@ def _added_up(parts: Sequence[dict[str, Any]]) -> ExpectationValidationResult:
             "element_count": elements,
             "unexpected_count": unexpected,
             "unexpected_percent": 100.0 * unexpected / max(elements, 1),
-            "partial_unexpected_list": [each for part in parts for each in part["examples"]][:EXAMPLES],
+            "partial_unexpected_list": [example for part in parts for example in part["examples"]][:EXAMPLES],
         },
         exception_info={"raised_exception": False, "exception_message": None, "exception_traceback": None},
         meta={},

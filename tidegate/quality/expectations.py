@@ -1,16 +1,18 @@
 """Expectations for series of measurements, for any suite of Great Expectations.
 
-Each is a map expectation over the columns [station, time, value], or as many of them as it needs, in any order of rows,
-and gives every row that breaks it. What breaks it is said by the function of tidegate/rules.py that bears its name.
+Each is made from a rule of tidegate/quality/suite.py: a map expectation over the columns that the rule's function takes
+([station, time, value], or as many of them as it needs), in any order of rows, which gives every row that breaks the
+rule. The function's other parameters are the expectation's options.
 
     suite.add_expectation(ExpectNoStuckSensor(column_list=["station", "time", "wind"], frequency="1h", steps=6))
     suite.add_expectation(ExpectNoSpike(column_list=["station", "time", "temperature"], frequency="1h", z=20))
 
-For what is no matter of time, Great Expectations has its own: ranges, sets, pairs, uniqueness of (station, time).
+Great Expectations has its own for what does not depend on time: ranges, sets, pairs, uniqueness of (station, time).
 """
 
+import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import great_expectations as gx
@@ -25,212 +27,142 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map
 from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
 from great_expectations.render.renderer.renderer import renderer
 
-from tidegate.quality import drift, rules
+from tidegate.quality import rules
+from tidegate.quality.gate_rule import Expected
+from tidegate.quality.sorted_rows import Flags
+from tidegate.quality.suite import RULES
 
 METRICS = "multicolumn_values.tidegate_"
-EXAMPLES = 20  # of each expectation, on a page
+COLUMNS = ("station", "time", "value", "less", "more", "standing")  # parameters of a rule that are columns of a frame
+EXAMPLES = 20  # of each expectation, on a page of Data Docs
 
 
-def _metric(name: str, mark: Callable[..., Any], *keys: str) -> str:
-    """Make known to Great Expectations the metric that a function of rules.py is; give its name."""
-
-    def meets(cls: Any, columns: pd.DataFrame, **given: Any) -> "pd.Series[Any]":
-        marks = mark(*(columns[name] for name in columns), **{key: given[key] for key in keys})
-        return pd.Series(~marks, index=columns.index)
-
-    members = {
-        "condition_metric_name": METRICS + name,
-        "condition_domain_keys": MulticolumnMapMetricProvider.condition_domain_keys,
-        "condition_value_keys": keys,
-        "_pandas": multicolumn_condition_partial(engine=PandasExecutionEngine)(meets),
-    }
-    type(f"Tidegate{name.title().replace('_', '')}", (MulticolumnMapMetricProvider,), members)
-    return METRICS + name
-
-
-def _drift(station: Any, time: Any, value: Any, profile: str, variable: str, **given: Any) -> rules.Flags:
-    accepted = pd.read_parquet(profile, filters=[("variable", "==", variable)])
-    return drift.drift(station, time, value, accepted, **given)
-
-
-class _OverTime(MulticolumnMapExpectation):
-    """What all of them share: a row counts, whatever is missing in it."""
+class _SeriesExpectation(MulticolumnMapExpectation):
+    """What all of them share: every row counts, whatever is missing in it."""
 
     ignore_row_if: str = "never"
 
     @classmethod
     @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    def _prescriptive_renderer(cls, configuration: Any = None, **_given: Any) -> list[RenderedStringTemplateContent]:
-        """Say for a page of Data Docs what is expected: the class's own sentence, and its options."""
-        given = configuration.kwargs
-        options = ", ".join(f"{key} {given[key]}" for key in cls.success_keys if given.get(key) is not None)
+    def _prescriptive_renderer(cls, configuration: Any = None, **_options: Any) -> list[RenderedStringTemplateContent]:
+        """Describe on a page of Data Docs what is expected: the class's first sentence, and its options."""
+        kwargs = configuration.kwargs
+        options = ", ".join(f"{key} {kwargs[key]}" for key in cls.success_keys if kwargs.get(key) is not None)
         sentence = " ".join((cls.__doc__ or "").strip().splitlines()[0].replace("`", "").split())
-        text = f"{given['column_list'][-1]}: {sentence}" + (f" ({options})" if options else "")
+        text = f"{kwargs['column_list'][-1]}: {sentence}" + (f" ({options})" if options else "")
         template = {"template": text.replace("$", "$$"), "params": {}}
         return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
 
 
-class ExpectRegularTimes(_OverTime):
-    """Each time of [station, time] lies on a whole step of `frequency`, counted from where most lie, or an offset."""
+def expectation(name: str, marks: Callable[..., Flags], sentence: str) -> Any:
+    """Make an expectation of a function that marks the rows that break a rule.
 
-    frequency: str
-    offset: int | None = None  # microseconds
-    map_metric: ClassVar[str] = _metric("off_grid", rules.off_grid, "frequency", "offset")
-    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "offset")
-
-
-class ExpectTimesInOrder(_OverTime):
-    """Of [station, time], each row is later than the one of its station before it."""
-
-    map_metric: ClassVar[str] = _metric("unordered", rules.unordered)
-    success_keys: ClassVar[tuple[str, ...]] = ()
-
-
-class ExpectNoHourLostToClockChange(_OverTime):
-    """Of [station, time], no hour is missing or doubled where the clock is changed in `time_zone`.
-
-    Times may be local ones without a zone, too.
+    Args:
+        name: of the class: ExpectNoSpike, say.
+        marks: takes columns, then options; gives flags (rows,), True where the rule is broken.
+        sentence: what is expected; it is the class's docstring, and stands in Data Docs.
     """
-
-    time_zone: str
-    frequency: str
-    map_metric: ClassVar[str] = _metric(
-        "clock_change",
-        lambda station, time, time_zone, frequency: rules.clock_change(station, time, time_zone, frequency),
-        "time_zone",
-        "frequency",
-    )
-    success_keys: ClassVar[tuple[str, ...]] = ("time_zone", "frequency")
-
-
-class ExpectNoStuckSensor(_OverTime):
-    """A value of [station, time, value] is not the same for more than so many steps, but at or below `floor`."""
-
-    frequency: str
-    steps: int
-    floor: float | None = None
-    map_metric: ClassVar[str] = _metric("stuck", rules.stuck, "frequency", "steps", "floor")
-    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "steps", "floor")
+    parameters = inspect.signature(marks).parameters.values()
+    options = [parameter for parameter in parameters if parameter.name not in COLUMNS]
+    names = tuple(option.name for option in options)
+    members: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": sentence,
+        "__annotations__": {
+            **{option.name: option.annotation for option in options},
+            "map_metric": ClassVar[str],
+            "success_keys": ClassVar[tuple[str, ...]],
+        },
+        "map_metric": _metric(marks, names),
+        "success_keys": names,
+        **{option.name: option.default for option in options if option.default is not inspect.Parameter.empty},
+    }
+    metaclass: Any = type(_SeriesExpectation)
+    return metaclass(name, (_SeriesExpectation,), members)
 
 
-class ExpectNoSpike(_OverTime):
-    """No value of [station, time, value] stands out from both neighbours by a robust z-score above `z`."""
+def _metric(marks: Callable[..., Flags], options: tuple[str, ...]) -> str:
+    """Register with Great Expectations the metric that a function computes; give the metric's name."""
 
-    frequency: str
-    z: float
-    map_metric: ClassVar[str] = _metric("spike", rules.spike, "frequency", "z")
-    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "z")
+    def meets(cls: Any, columns: pd.DataFrame, **kwargs: Any) -> "pd.Series[Any]":
+        broken = marks(*(columns[name] for name in columns), **{key: kwargs[key] for key in options})
+        return pd.Series(~broken, index=columns.index)
 
-
-class ExpectNoLongGap(_OverTime):
-    """Between two values of [station, time, value] lie no more than so many steps without one."""
-
-    frequency: str
-    steps: int
-    map_metric: ClassVar[str] = _metric("gap", rules.gap, "frequency", "steps")
-    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "steps")
-
-
-class ExpectFewMissing(_OverTime):
-    """A station of [station, time, value] lacks no more than a `share` of its values, from its first one on."""
-
-    share: float
-    map_metric: ClassVar[str] = _metric("missing", rules.missing, "share")
-    success_keys: ClassVar[tuple[str, ...]] = ("share",)
+    name = METRICS + marks.__name__
+    members = {
+        "condition_metric_name": name,
+        "condition_domain_keys": MulticolumnMapMetricProvider.condition_domain_keys,
+        "condition_value_keys": options,
+        "_pandas": multicolumn_condition_partial(engine=PandasExecutionEngine)(meets),
+    }
+    type(f"Tidegate{marks.__name__.title().replace('_', '')}", (MulticolumnMapMetricProvider,), members)
+    return name
 
 
-class ExpectFreshData(_OverTime):
-    """Each station's newest value of [station, time, value] is at most so many steps older than `until`.
+OURS = {rule.expectation: expectation(rule.expectation, rule.marks, rule.expects) for rule in RULES if rule.marks}
 
-    Without `until`, that is the newest time of all.
-    """
-
-    frequency: str
-    steps: int
-    until: str | None = None
-    map_metric: ClassVar[str] = _metric("silent", rules.freshness, "frequency", "steps", "until")
-    success_keys: ClassVar[tuple[str, ...]] = ("frequency", "steps", "until")
-
-
-class ExpectNoDrift(_OverTime):
-    """New values of [station, time, value] are distributed as the accepted ones of the same month of the year.
-
-    `profile` is a Parquet file of what `rules.profile` gives, with a column `variable`.
-    """
-
-    profile: str
-    variable: str
-    psi: float
-    ks: float
-    least: int
-    map_metric: ClassVar[str] = _metric("drift", _drift, "profile", "variable", "psi", "ks", "least")
-    success_keys: ClassVar[tuple[str, ...]] = ("profile", "variable", "psi", "ks", "least")
-
-
-class ExpectSmallRevisions(_OverTime):
-    """Values of [value, standing] have been replaced by such as differ by at most a tolerance."""
-
-    tolerance: float
-    map_metric: ClassVar[str] = _metric("revised", rules.revision, "tolerance")
-    success_keys: ClassVar[tuple[str, ...]] = ("tolerance",)
-
-
-@dataclass(frozen=True)
-class Expected:
-    """An expectation in the terms of the data gate."""
-
-    rule: str
-    variable: str
-    expectation: Any = field(repr=False)
+ExpectRegularTimes = OURS["ExpectRegularTimes"]
+ExpectNoHourLostToClockChange = OURS["ExpectNoHourLostToClockChange"]
+ExpectNoStuckSensor = OURS["ExpectNoStuckSensor"]
+ExpectNoSpike = OURS["ExpectNoSpike"]
+ExpectNoLongGap = OURS["ExpectNoLongGap"]
+ExpectFewMissing = OURS["ExpectFewMissing"]
+ExpectFreshData = OURS["ExpectFreshData"]
+ExpectNoDrift = OURS["ExpectNoDrift"]
+ExpectSmallRevisions = OURS["ExpectSmallRevisions"]
+ExpectTimesInOrder = expectation(
+    "ExpectTimesInOrder",
+    rules.unordered,
+    "Of [station, time], each row is later than the one of its station before it.",
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: the rows that broke it (positions in the frame), and what a page needs of it."""
+    """The result of an expectation: the rows that broke it (positions in the frame), and what Data Docs show of it."""
 
     rule: str
-    variable: str
+    subject: str
     rows: tuple[int, ...]
     shown: dict[str, Any]
 
 
 def check(name: str, frame: pd.DataFrame, expected: Sequence[Expected]) -> list[Outcome]:
-    """Put a frame, whose index numbers its rows, to expectations."""
+    """Check a frame, whose index numbers its rows, against expectations.
+
+    Raises:
+        RuntimeError: an expectation could not be evaluated.
+    """
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     asset = context.data_sources.add_pandas("tidegate").add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    for place, each in enumerate(expected):
-        each.expectation.meta = {"place": place}
-    suite = gx.ExpectationSuite(name=name, expectations=[each.expectation for each in expected])
-    outcome = batch.validate(suite, result_format={"result_format": "COMPLETE"})
-    found = []
-    for result in outcome.results:
-        each = expected[result.expectation_config.meta["place"]]
+    expectations = []
+    for position, item in enumerate(expected):
+        kind = OURS.get(item.expectation) or getattr(gxe, item.expectation)
+        expectations.append(kind(**item.arguments, meta={"position": position}))
+    suite = gx.ExpectationSuite(name=name, expectations=expectations)
+    validation = batch.validate(suite, result_format={"result_format": "COMPLETE"})
+    outcomes: dict[int, Outcome] = {}
+    for result in validation.results:
+        position = result.expectation_config.meta["position"]
+        item = expected[position]
         if result.exception_info.get("raised_exception", False) or (
             "unexpected_index_list" not in result.result and not result.success
         ):
-            raise RuntimeError(f"{each.rule} of {each.variable} could not be judged: {result.exception_info}")
+            raise RuntimeError(f"{item.rule} of {item.subject} could not be judged: {result.exception_info}")
         rows = tuple(result.result.pop("unexpected_index_list", None) or ())
-        found.append((result.expectation_config.meta["place"], Outcome(each.rule, each.variable, rows, _shown(result))))
-    return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+        outcomes[position] = Outcome(item.rule, item.subject, rows, _shown(result))
+    return [outcomes[position] for position in sorted(outcomes)]
 
 
 def _shown(result: Any) -> dict[str, Any]:
     """Keep what a page shows of a result: plain values."""
-    kept = result.to_json_dict()
-    numbers = kept["result"]
+    content = result.to_json_dict()
+    numbers = content["result"]
     return {
-        "config": kept["expectation_config"],
+        "config": content["expectation_config"],
         "element_count": numbers.get("element_count", 0),
         "unexpected_count": numbers.get("unexpected_count", 0),
         "examples": (numbers.get("partial_unexpected_list") or [])[:EXAMPLES],
     }
-
-
-not_null = gxe.ExpectColumnValuesToNotBeNull
-unique = gxe.ExpectCompoundColumnsToBeUnique
-between = gxe.ExpectColumnValuesToBeBetween
-not_in = gxe.ExpectColumnValuesToNotBeInSet
-not_less = gxe.ExpectColumnPairValuesAToBeGreaterThanB
-equal = gxe.ExpectColumnPairValuesToBeEqual

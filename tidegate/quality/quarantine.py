@@ -1,4 +1,8 @@
-"""Which cells the data gate holds back, and the decisions to take them back in."""
+"""Quarantine: the cells that the data gate holds back, and the decisions to take them back in.
+
+A decision is a section of `validate.releases` in params.yaml, so it is visible, versioned and undone like any other
+setting: which rule, where, when, and why.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,51 +12,44 @@ import numpy as np
 import pandas as pd
 
 from tidegate.errors import UserError
-from tidegate.measurements import frame as long_frame
+from tidegate.measurements.frame import read_frame
 from tidegate.quality.expectations import Outcome
-from tidegate.quality.findings import ALL_VARIABLES, CELL_RULES
-from tidegate.workspace.columns import KEYS, RULE, STATION, TIME, VALUE, VARIABLE
+from tidegate.quality.suite import CELL_RULES, rules_of, variables_of
+from tidegate.workspace.columns import HELD_BACK, KEYS, ROW, RULE, STATION, SUBJECT, TIME, VALUE, VARIABLE
 from tidegate.workspace.params import edit_params
 from tidegate.workspace.paths import QUARANTINE
 from tidegate.workspace.settings import Release, Settings, Validate
 
-RELEASABLE = CELL_RULES[1:]
-
-
-def variables_of(outcome: Outcome, known: Sequence[str]) -> list[str]:
-    """Name the variables whose cells an outcome is about."""
-    if outcome.variable == ALL_VARIABLES:
-        return list(known)
-    return outcome.variable.split(" <= ") if outcome.rule == "relation" else [outcome.variable]
+RELEASABLE = CELL_RULES[1:]  # all but off_grid: a row between the steps has no room among the clean rows
+SHOWN = 40  # values of a station, in the terminal
 
 
 def quarantined(rows: pd.DataFrame, outcomes: Sequence[Outcome], settings: Settings) -> pd.DataFrame:
     """Give every cell that broke a rule, once: rows as in quarantine, with `row`, `of`, and whether it is `held` back.
 
-    A cell is put down to the first rule that holds it back, else to the first that it broke. What a release takes back
-    in was not broken by that rule; what a rule merely warns of, or fails for, is not held back.
+    A cell is put down to the first rule that holds it back, else to the first that it broke. A cell that a release
+    takes back in did not break that rule; a rule that merely warns, or fails, holds no cell back.
     """
-    known, rules = list(settings.dataset.variables), settings.validate_.rules
+    rules = rules_of(settings.validate_)
     parts: list[pd.DataFrame] = []
     for outcome in sorted(outcomes, key=lambda outcome: _precedence(outcome.rule)):
         if not outcome.rows or outcome.rule not in CELL_RULES:
             continue
-        names, broken = variables_of(outcome, known), np.array(outcome.rows)
-        if outcome.rule == "relation":  # where one of the two is no measurement, nothing is said of the other
-            held = [part.loc[part["held"] & part[VARIABLE].isin(names), "row"].to_numpy() for part in parts]
+        names, broken = variables_of(outcome.rule, outcome.subject, settings.dataset.variables), np.array(outcome.rows)
+        if outcome.rule == "relation":  # where one of the two is no measurement, nothing can be said of the other
+            held = [part.loc[part[HELD_BACK] & part[VARIABLE].isin(names), ROW].to_numpy() for part in parts]
             broken = broken[~np.isin(broken, np.concatenate(held))] if held else broken
-        bad = rows.iloc[broken]
         for name in names:
-            cells = bad[[*KEYS, name]].set_axis([*KEYS, VALUE], axis=1)
-            named: dict[str, Any] = {VARIABLE: name, RULE: outcome.rule, "row": broken, "of": outcome.variable}
-            # What lies between the steps has no place among the clean rows, whatever is done about it.
-            named["held"] = outcome.rule == "off_grid" or rules.of(outcome.rule).severity == "quarantine"
-            cells = cells.assign(**named).dropna(subset=VALUE)
+            cells = rows.iloc[broken][[*KEYS, name]].set_axis([*KEYS, VALUE], axis=1)
+            # A row between the steps has no room among the clean rows, whatever its severity.
+            is_held = outcome.rule == "off_grid" or rules.of(outcome.rule).severity == "quarantine"
+            labels: dict[str, Any] = {VARIABLE: name, RULE: outcome.rule, ROW: broken, SUBJECT: outcome.subject}
+            cells = cells.assign(**labels, **{HELD_BACK: is_held}).dropna(subset=VALUE)
             parts.append(cells[~released(cells, settings.validate_)])
     if not parts:
-        return pd.DataFrame(columns=[*KEYS, VALUE, VARIABLE, RULE, "row", "of", "held"])
-    every = pd.concat(parts, ignore_index=True)
-    first = every.sort_values("held", ascending=False, kind="stable").drop_duplicates(["row", VARIABLE])
+        return pd.DataFrame(columns=[*KEYS, VALUE, VARIABLE, RULE, ROW, SUBJECT, HELD_BACK])
+    cells = pd.concat(parts, ignore_index=True)
+    first = cells.sort_values(HELD_BACK, ascending=False, kind="stable").drop_duplicates([ROW, VARIABLE])
     return first.sort_index().reset_index(drop=True)
 
 
@@ -62,30 +59,30 @@ def _precedence(rule: str) -> int:
 
 def released(cells: pd.DataFrame, validate: Validate) -> "pd.Series[bool]":
     """Mark the cells that a release takes back in."""
-    marks = pd.Series(False, index=cells.index)
+    flags = pd.Series(False, index=cells.index)
     for release in validate.releases:
-        marks |= matches(cells, release)
-    return marks
+        flags |= matches(cells, release)
+    return flags
 
 
 def matches(cells: pd.DataFrame, release: Release) -> "pd.Series[bool]":
     """Mark the cells that a release is about."""
     first, last = release.span
-    marks = cells[RULE] == release.rule
+    flags = cells[RULE] == release.rule
     if release.station is not None:
-        marks &= cells[STATION] == release.station
+        flags &= cells[STATION] == release.station
     if release.variable is not None:
-        marks &= cells[VARIABLE] == release.variable
+        flags &= cells[VARIABLE] == release.variable
     if first is not None:
-        marks &= cells[TIME] >= first
-    return marks if last is None else marks & (cells[TIME] <= last)
+        flags &= cells[TIME] >= first
+    return flags if last is None else flags & (cells[TIME] <= last)
 
 
 def check_releases(validate: Validate) -> None:
-    """See that each release is of a rule whose cells can come back.
+    """Refuse a release of a rule whose cells cannot come back.
 
     Raises:
-        UserError: one is not.
+        UserError: there is one.
     """
     for release in validate.releases:
         if release.rule not in RELEASABLE:
@@ -95,15 +92,12 @@ def check_releases(validate: Validate) -> None:
             )
 
 
-SHOWN = 40
-
-
 def quarantine_summary() -> pd.DataFrame:
     """Count what is held back, by rule, station and variable, with its span."""
-    held = long_frame.read_frame(QUARANTINE)
+    held = read_frame(QUARANTINE)
     grouped = held.groupby([RULE, STATION, VARIABLE], sort=True)
-    made = grouped.agg(values=(VALUE, "size"), first=(TIME, "min"), last=(TIME, "max"))
-    return made.reset_index()
+    counts = grouped.agg(values=(VALUE, "size"), first=(TIME, "min"), last=(TIME, "max"))
+    return counts.reset_index()
 
 
 def quarantine_of_station(station: str) -> pd.DataFrame:
@@ -112,12 +106,12 @@ def quarantine_of_station(station: str) -> pd.DataFrame:
     Raises:
         UserError: nothing is.
     """
-    held = long_frame.read_frame(QUARANTINE)
-    own = held[held[STATION] == station]
-    if own.empty:
+    held = read_frame(QUARANTINE)
+    cells = held[held[STATION] == station]
+    if cells.empty:
         some = ", ".join(sorted(held[STATION].unique())[:10]) or "none"
         raise UserError(f"Nothing of station {station!r} is in quarantine; stations with something there: {some}.")
-    return own.sort_values([TIME, VARIABLE], ignore_index=True)
+    return cells.sort_values([TIME, VARIABLE], ignore_index=True)
 
 
 def release(rules: Sequence[str], because: str, **where: str | None) -> int:
@@ -129,10 +123,10 @@ def release(rules: Sequence[str], because: str, **where: str | None) -> int:
     for rule in rules:
         if rule not in RELEASABLE:
             raise UserError(f"What {rule!r} holds back cannot be released; known: {', '.join(RELEASABLE)}.")
-    given = {key: value for key, value in where.items() if value is not None}
+    limits = {key: value for key, value in where.items() if value is not None}
     today = date.today().isoformat()
-    decisions = [Release(rule=rule, because=because, decided=today, **given) for rule in rules]
-    held = long_frame.read_frame(QUARANTINE)
+    decisions = [Release(rule=rule, because=because, decided=today, **limits) for rule in rules]
+    held = read_frame(QUARANTINE)
     count = sum(int(matches(held, decision).sum()) for decision in decisions)
     if not count:
         raise UserError(f"{QUARANTINE} holds nothing like that: tidegate quarantine list shows what it holds.")
@@ -143,6 +137,6 @@ def release(rules: Sequence[str], because: str, **where: str | None) -> int:
 def _write(decisions: Sequence[dict[str, str]]) -> None:
     """Add decisions to params.yaml; comments and order stay."""
     with edit_params() as content:
-        known = content["validate"].setdefault("releases", [])
-        known.fa.set_block_style()
-        known.extend(decisions)
+        releases = content["validate"].setdefault("releases", [])
+        releases.fa.set_block_style()
+        releases.extend(decisions)

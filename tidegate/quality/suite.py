@@ -1,95 +1,298 @@
-"""Which rules a data set is held to."""
+"""The rules of the data gate, one row of a table each.
+
+From the table follow the section `validate.rules` of params.yaml, what a data set is checked against, how its findings
+are worded, and the table in docs/data.md. Cells that break several rules are put down to the first one in the table
+that holds them back.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pandas as pd
+from pydantic import Field, create_model, model_validator
 
-from tidegate.quality import expectations as expect
-from tidegate.quality.expectations import Expected
-from tidegate.quality.findings import ALL_VARIABLES, SCHEMA
-from tidegate.workspace.columns import KEYS, STANDING, STATION, TIME, VALUE
-from tidegate.workspace.paths import ACCEPTED, DATA
-from tidegate.workspace.settings import Settings
+from tidegate.quality import drift, rules
+from tidegate.quality.gate_rule import (
+    ALL_VARIABLES,
+    SCHEMA,
+    Checked,
+    Expected,
+    GateRule,
+    Phase,
+    columns_of,
+    drift_limits,
+    if_set,
+    limits,
+    relation,
+    revision,
+    sentinels,
+)
+from tidegate.workspace.columns import KEYS, STATION, TIME
+from tidegate.workspace.params import Section, parse
+from tidegate.workspace.settings import DriftRule, DurationRule, Rule, Settings, Validate
+
+QUARANTINED = Rule(severity="quarantine", tolerance=0.05)
+
+RULES = (
+    GateRule(
+        name="off_grid",
+        phase="keys",
+        subjects="all",
+        settings=QUARANTINED,
+        finds="times between the steps of `dataset.frequency`",
+        expectation="ExpectRegularTimes",
+        expects="Each time of [station, time] lies on a whole step of `frequency`, counted from where most lie, or an "
+        "offset.",
+        marks=rules.off_grid,
+        arguments=lambda c, _: {"column_list": KEYS, "frequency": c.dataset.frequency, "offset": c.offset},
+        holds_cells=True,
+        by_share=True,
+    ),
+    GateRule(
+        name="sentinel",
+        phase="rows",
+        subjects="variables",
+        settings=QUARANTINED,
+        finds='values that mean "missing"',
+        set_at="`dataset.sentinels`, a variable's `sentinels`",
+        expectation="ExpectColumnValuesToNotBeInSet",
+        arguments=sentinels,
+        holds_cells=True,
+        by_share=True,
+    ),
+    GateRule(
+        name="range",
+        phase="rows",
+        subjects="variables",
+        settings=QUARANTINED,
+        finds="beyond physical limits",
+        set_at="a variable's `min`, `max`",
+        expectation="ExpectColumnValuesToBeBetween",
+        arguments=limits,
+        holds_cells=True,
+        by_share=True,
+    ),
+    GateRule(
+        name="relation",
+        phase="rows",
+        subjects="relations",
+        settings=QUARANTINED,
+        finds="both cells of `PM2.5 <= PM10`, `DEWP <= TEMP` where it does not hold",
+        set_at="`dataset.relations`",
+        expectation="ExpectColumnPairValuesAToBeGreaterThanB",
+        arguments=relation,
+        holds_cells=True,
+        by_share=True,
+    ),
+    GateRule(
+        name="stuck",
+        phase="rows",
+        subjects="variables",
+        settings=QUARANTINED,
+        finds="the same value for more than so many steps; at or below `floor` it may rest",
+        set_at="`stuck_steps`, `floor`",
+        expectation="ExpectNoStuckSensor",
+        expects="A value of [station, time, value] is not the same for more than so many steps, but at or below "
+        "`floor`.",
+        marks=rules.stuck,
+        arguments=if_set("stuck_steps", steps="stuck_steps", floor="floor"),
+        holds_cells=True,
+        by_share=True,
+    ),
+    GateRule(
+        name="spike",
+        phase="rows",
+        subjects="variables",
+        settings=QUARANTINED,
+        finds="what stands out from both neighbours, by robust z-score of the station and season",
+        set_at="`spike`",
+        expectation="ExpectNoSpike",
+        expects="No value of [station, time, value] stands out from both neighbours by a robust z-score above `z`.",
+        marks=rules.spike,
+        arguments=if_set("spike", z="spike"),
+        holds_cells=True,
+        by_share=True,
+    ),
+    GateRule(
+        name="gap",
+        phase="series",
+        subjects="variables",
+        settings=DurationRule(severity="fail", steps=336),
+        finds="more than so many steps without a value",
+        set_at="`steps`",
+        expectation="ExpectNoLongGap",
+        expects="Between two values of [station, time, value] lie no more than so many steps without one.",
+        marks=rules.gap,
+        arguments=lambda c, name: {**columns_of(name), "frequency": c.dataset.frequency, "steps": c.settings.steps},
+        sentence="gap: {where} has no value {span}",
+    ),
+    GateRule(
+        name="missing",
+        phase="series",
+        subjects="variables",
+        settings=Rule(severity="fail", tolerance=0.10),
+        finds="a station lacks more than `tolerance` of its values",
+        expectation="ExpectFewMissing",
+        expects="A station of [station, time, value] lacks no more than a `share` of its values, from its first one "
+        "on.",
+        marks=rules.missing,
+        arguments=lambda c, name: {**columns_of(name), "share": c.settings.tolerance},
+    ),
+    GateRule(
+        name="freshness",
+        phase="series",
+        subjects="variables",
+        settings=DurationRule(severity="fail", steps=48),
+        finds="silent for more than so many steps while others report",
+        set_at="`steps`",
+        expectation="ExpectFreshData",
+        expects="Each station's newest value of [station, time, value] is at most so many steps older than `until`.\n\n"
+        "Without `until`, that is the newest time of all.",
+        marks=rules.freshness,
+        arguments=lambda c, name: {
+            **columns_of(name),
+            "frequency": c.dataset.frequency,
+            "steps": c.settings.steps,
+            "until": str(c.until),
+        },
+        sentence="freshness: {where} is silent {span}",
+    ),
+    GateRule(
+        name="clock_change",
+        phase="rows",
+        subjects="all",
+        settings=Rule(severity="warn"),
+        finds="an hour lost or doubled where the clock is changed in `dataset.time_zone`",
+        expectation="ExpectNoHourLostToClockChange",
+        expects="Of [station, time], no hour is missing or doubled where the clock is changed in `time_zone`.\n\n"
+        "Times may be local ones without a zone, too.",
+        marks=rules.clock_change,
+        arguments=lambda c, _: {
+            "column_list": KEYS,
+            "time_zone": c.dataset.time_zone,
+            "frequency": c.dataset.frequency,
+        },
+        by_share=True,
+    ),
+    GateRule(
+        name="stations",
+        phase="network",
+        subjects="all",
+        settings=Rule(severity="warn"),
+        finds="new, or vanished, since the data that passed last",
+        expectation="ExpectColumnPairValuesToBeEqual",
+        arguments=lambda c, _: {"column_A": "present", "column_B": "accepted"},
+    ),
+    GateRule(
+        name="drift",
+        phase="series",
+        subjects="variables",
+        settings=DriftRule(severity="warn"),
+        finds="new values against those that passed last, same station and month of the year: PSI and "
+        "Kolmogorov–Smirnov, both",
+        set_at="`psi`, `ks`, `values`",
+        expectation="ExpectNoDrift",
+        expects="New values of [station, time, value] are distributed as the accepted ones of the same month of the "
+        "year.\n\n`profile` is a Parquet file of what `drift.profile` gives, with a column `variable`.",
+        marks=drift.drift_from_file,
+        arguments=drift_limits,
+    ),
+    GateRule(
+        name="revision",
+        phase="revisions",
+        subjects="variables",
+        settings=Rule(severity="warn"),
+        finds="a late correction by more than that",
+        set_at="a variable's `revision`",
+        expectation="ExpectSmallRevisions",
+        expects="Values of [value, standing] have been replaced by such as differ by at most a tolerance.",
+        marks=rules.revision,
+        arguments=revision,
+        by_share=True,
+    ),
+)
+RULE_BY_NAME = {rule.name: rule for rule in RULES}
+CELL_RULES = tuple(rule.name for rule in RULES if rule.holds_cells)  # in the order of precedence
 
 
-def of_keys(settings: Settings, offset: int) -> list[Expected]:
-    """List what stations and times are held to; `offset` is that of the grid."""
-    frequency = settings.dataset.frequency
+class RuleSections(Section):
+    """The section `validate.rules` of params.yaml."""
+
+    @model_validator(mode="after")
+    def _only_cells_go_to_quarantine(self) -> "RuleSections":
+        for rule in RULES:
+            if not rule.holds_cells and self.of(rule.name).severity == "quarantine":
+                raise ValueError(f"{rule.name} finds no values that quarantine could hold: give fail or warn")
+        return self
+
+    def of(self, name: str) -> Any:
+        """Give the section of a rule."""
+        return getattr(self, name)
+
+
+_FIELDS: dict[str, Any] = {rule.name: (type(rule.settings), Field(default=rule.settings)) for rule in RULES}
+Rules: type[RuleSections] = create_model("Rules", __base__=RuleSections, **_FIELDS)
+
+
+def rules_of(validate: Validate) -> RuleSections:
+    """Read `validate.rules` of params.yaml, what is left out by its default.
+
+    Raises:
+        SettingsError: a rule or a key is unknown, or a value out of range.
+    """
+    return parse(Rules, validate.rules, "validate.rules")
+
+
+def with_defaults(validate: Validate) -> Validate:
+    """Fill in the defaults of `validate.rules`.
+
+    Raises:
+        SettingsError: as `rules_of`.
+    """
+    return validate.model_copy(update={"rules": rules_of(validate).model_dump(mode="json")})
+
+
+def expected(phase: Phase, settings: Settings, offset: int = 0, until: pd.Timestamp | None = None) -> list[Expected]:
+    """List what a data set is checked against in a phase: whole rows first, then relations, then variable by variable.
+
+    Args:
+        phase: what is checked.
+        settings: of the workspace.
+        offset: of the grid, in microseconds.
+        until: the newest time of the network.
+    """
+    sections, dataset = rules_of(settings.validate_), settings.dataset
+    of_phase = [rule for rule in RULES if rule.phase == phase]
+    pairs: list[tuple[GateRule, str]] = [(rule, ALL_VARIABLES) for rule in of_phase if rule.subjects == "all"]
+    relations = [f"{less} <= {more}" for less, more in dataset.pairs]
+    pairs += [(rule, relation) for relation in relations for rule in of_phase if rule.subjects == "relations"]
+    pairs += [(rule, variable) for variable in dataset.variables for rule in of_phase if rule.subjects == "variables"]
+    listed = _schema() if phase == "keys" else []
+    for rule, subject in pairs:
+        arguments = rule.arguments(Checked(dataset, sections.of(rule.name), offset, until), subject)
+        if arguments is not None:
+            listed.append(Expected(rule.name, subject, rule.expectation, arguments))
+    return listed
+
+
+def _schema() -> list[Expected]:
     return [
-        Expected(SCHEMA, ALL_VARIABLES, expect.not_null(column=STATION)),
-        Expected(SCHEMA, ALL_VARIABLES, expect.not_null(column=TIME)),
-        Expected(SCHEMA, ALL_VARIABLES, expect.unique(column_list=KEYS)),
-        Expected(
-            "off_grid", ALL_VARIABLES, expect.ExpectRegularTimes(column_list=KEYS, frequency=frequency, offset=offset)
-        ),
+        Expected(SCHEMA, ALL_VARIABLES, "ExpectColumnValuesToNotBeNull", {"column": STATION}),
+        Expected(SCHEMA, ALL_VARIABLES, "ExpectColumnValuesToNotBeNull", {"column": TIME}),
+        Expected(SCHEMA, ALL_VARIABLES, "ExpectCompoundColumnsToBeUnique", {"column_list": KEYS}),
     ]
 
 
-def of_rows(settings: Settings) -> list[Expected]:
-    """List what the rows on the grid and their cells are held to, in the order of precedence."""
-    dataset, frequency = settings.dataset, settings.dataset.frequency
-    zone = {"time_zone": dataset.time_zone, "frequency": frequency}
-    whole = expect.ExpectNoHourLostToClockChange(column_list=KEYS, **zone)
-    listed = [Expected("clock_change", ALL_VARIABLES, whole)]
-    for name in dataset.variables:
-        if values := dataset.sentinels_of(name):
-            listed.append(Expected("sentinel", name, expect.not_in(column=name, value_set=list(values))))
-    for name, variable in dataset.variables.items():
-        if variable.min is not None or variable.max is not None:
-            limits = {"min_value": variable.min, "max_value": variable.max}
-            listed.append(Expected("range", name, expect.between(column=name, **limits)))
-    for less, more in dataset.pairs:
-        listed.append(
-            Expected(
-                "relation",
-                f"{less} <= {more}",
-                expect.not_less(column_A=more, column_B=less, or_equal=True, ignore_row_if="either_value_is_missing"),
-            )
-        )
-    for name, variable in dataset.variables.items():
-        columns = {"column_list": [*KEYS, name], "frequency": frequency}
-        if variable.stuck_steps is not None:
-            stuck = expect.ExpectNoStuckSensor(**columns, steps=variable.stuck_steps, floor=variable.floor)
-            listed.append(Expected("stuck", name, stuck))
-        if variable.spike is not None:
-            listed.append(Expected("spike", name, expect.ExpectNoSpike(**columns, z=variable.spike)))
-    return listed
+def documentation() -> Iterator[str]:
+    """Give the lines of the table of rules in docs/data.md."""
+    yield "| rule | finds | set at |"
+    yield "|---|---|---|"
+    for rule in RULES:
+        yield f"| `{rule.name}` | {rule.finds} | {rule.set_at} |"
 
 
-def of_series(settings: Settings, until: pd.Timestamp) -> list[Expected]:
-    """List what a station's clean series is held to; `until` is the newest time of the network."""
-    rules, frequency = settings.validate_.rules, settings.dataset.frequency
-    listed = []
-    for name in settings.dataset.variables:
-        columns = {"column_list": [*KEYS, name]}
-        listed += [
-            Expected(
-                "gap", name, expect.ExpectNoLongGap(**columns, frequency=frequency, steps=rules.gap.steps)
-            ),
-            Expected("missing", name, expect.ExpectFewMissing(**columns, share=rules.missing.tolerance)),
-            Expected(
-                "freshness",
-                name,
-                expect.ExpectFreshData(
-                    **columns, frequency=frequency, steps=rules.freshness.steps, until=str(until)
-                ),
-            ),
-        ]  # fmt: skip
-        if (DATA / ACCEPTED).exists():
-            drift = rules.drift
-            measures = {"psi": drift.psi, "ks": drift.ks, "least": drift.values}
-            profile = {"profile": str(DATA / ACCEPTED), "variable": name}
-            listed.append(Expected("drift", name, expect.ExpectNoDrift(**columns, **profile, **measures)))
-    return listed
-
-
-def of_revisions(settings: Settings, variable: str) -> list[Expected]:
-    """List what replaced values of a variable are held to."""
-    tolerance = settings.dataset.variables[variable].revision
-    if tolerance is None:
-        return []
-    small = expect.ExpectSmallRevisions(column_list=[VALUE, STANDING], tolerance=tolerance)
-    return [Expected("revision", variable, small)]
-
-
-def of_stations() -> list[Expected]:
-    """List what the network is held to, a row a station."""
-    return [Expected("stations", ALL_VARIABLES, expect.equal(column_A="present", column_B="accepted"))]
+def variables_of(rule: str, subject: str, known: Mapping[str, Any]) -> list[str]:
+    """Name the variables whose cells an outcome is about."""
+    if subject == ALL_VARIABLES:
+        return list(known)
+    return subject.split(" <= ") if RULE_BY_NAME[rule].subjects == "relations" else [subject]

@@ -1,4 +1,4 @@
-"""What came of all groups of stations, put together."""
+"""The results of all groups of stations, put together: files, findings, Data Docs, counts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +10,20 @@ import pyarrow.parquet as pq
 
 from tidegate.measurements import months, parquet
 from tidegate.measurements.grid import step_of
-from tidegate.quality import data_docs, expectations
-from tidegate.quality import findings as findings_of
-from tidegate.quality.expectations import Outcome
-from tidegate.quality.groups import SUPERSEDED, Part
-from tidegate.quality.suite import of_stations
-from tidegate.quality.verdict import Network
+from tidegate.quality import data_docs
+from tidegate.quality.expectations import Outcome, check
+from tidegate.quality.findings import COLUMNS, findings_of_series, sorted_findings
+from tidegate.quality.groups import SUPERSEDED, GroupResult
+from tidegate.quality.network import Network
+from tidegate.quality.suite import expected, rules_of
 from tidegate.workspace.columns import ARRIVED, RULE, STATION, TIME
 from tidegate.workspace.paths import (
     ACCEPTED,
+    CLEAN,
     DATA,
     DATA_DOCS,
     FINDINGS,
+    PROFILE,
     QUARANTINE,
     VALIDATION,
     VALIDATION_PARTS,
@@ -31,65 +33,82 @@ from tidegate.workspace.paths import (
 from tidegate.workspace.settings import Settings
 
 
-def write_results(settings: Settings, network: Network, parts: Sequence[Part]) -> pd.DataFrame:
-    """Write what is to be seen whether the gate closes or not; give all findings."""
-    join_parts(VALIDATION_PARTS.glob("*.quarantine.parquet"), QUARANTINE, None)
-    stations, outcomes = _stations(network, parts, settings)
-    findings = findings_of.sorted_findings([stations, *(part.findings for part in parts)])
+def write_findings(settings: Settings, network: Network, results: Sequence[GroupResult]) -> pd.DataFrame:
+    """Write what must be visible whether the gate closes or not: quarantine, findings, Data Docs and counts."""
+    _join("quarantine", QUARANTINE, None)
+    of_stations, outcomes = _check_stations(network, results, settings)
+    findings = sorted_findings([of_stations, *(result.findings for result in results)])
     with atomic_output(FINDINGS) as aside:
         findings.to_csv(aside, index=False)
-    shown = [
-        [*part.outcomes["rows"], *part.outcomes["series"], *part.outcomes["revisions"], *outcomes] for part in parts
-    ]
-    data_docs.write_page("data gate", shown, findings, DATA_DOCS / "index.html")
-    write_json(VALIDATION, _figures(parts, findings, len(network.rows)))
+    phases = ("rows", "series", "revisions")
+    by_group = [[*(one for phase in phases for one in result.outcomes[phase]), *outcomes] for result in results]
+    data_docs.write_page("data gate", by_group, findings, DATA_DOCS / "index.html")
+    write_json(VALIDATION, _counts(results, findings, len(network.rows)))
     return findings
 
 
-def _stations(network: Network, parts: Sequence[Part], settings: Settings) -> tuple[pd.DataFrame, list[Outcome]]:
-    """Hold the stations against those of the data that the gate let pass last.
+def write_clean(settings: Settings) -> None:
+    """Write what passed the gate: the clean rows, and the profile that the next data are compared with."""
+    columns = [field for field in months.month_schema(list(settings.dataset.variables)) if field.name != ARRIVED]
+    _join("clean", CLEAN, pa.schema(columns))
+    _join("profile", PROFILE, None)
 
-    One has vanished if nothing newer came of it while others went on, for longer than it may be silent.
+
+def _join(name: str, whole: Path, schema: pa.Schema | None) -> None:
+    """Put the groups' files together, in the order of their stations."""
+    paths = sorted(VALIDATION_PARTS.glob(f"*.{name}.parquet"))
+    with parquet.write_parquet(whole, schema or pq.read_schema(paths[0]), keep_empty=True) as file:
+        for path in paths:
+            for batch in pq.ParquetFile(path).iter_batches(parquet.ROW_GROUP):
+                file.add_table(pa.Table.from_batches([batch]))
+
+
+def _check_stations(
+    network: Network, results: Sequence[GroupResult], settings: Settings
+) -> tuple[pd.DataFrame, list[Outcome]]:
+    """Compare the stations with those of the data that passed the gate last.
+
+    A station has vanished if it has nothing newer while others have, for longer than `freshness` tolerates.
     """
     if not (DATA / ACCEPTED).exists():
-        return pd.DataFrame(columns=findings_of.COLUMNS), []
+        return pd.DataFrame(columns=COLUMNS), []
+    rules = rules_of(settings.validate_)
     until = pd.read_parquet(DATA / ACCEPTED, columns=[STATION, "until"]).groupby(STATION)["until"].max()
-    newest = pd.concat([part.newest for part in parts])
-    patience = settings.validate_.rules.freshness.steps * step_of(settings.dataset.frequency)
-    every = until.index.union(newest.index).astype("str")
-    last = newest.reindex(every)
-    silent = (last <= until.reindex(every)) & (network.last - last > patience)
+    newest = pd.concat([result.newest for result in results])
+    patience = rules.of("freshness").steps * step_of(settings.dataset.frequency)
+    names = until.index.union(newest.index).astype("str")
+    last = newest.reindex(names)
+    silent = (last <= until.reindex(names)) & (network.last - last > patience)
     frame = pd.DataFrame(
         {
-            STATION: every,
-            TIME: last.fillna(until.reindex(every)).to_numpy(),
+            STATION: names,
+            TIME: last.fillna(until.reindex(names)).to_numpy(),
             "present": (last.notna() & ~silent).to_numpy(np.float64),
-            "accepted": every.isin(until.index).astype(np.float64),
+            "accepted": names.isin(until.index).astype(np.float64),
         }
     )
     frame[TIME] = frame[TIME].astype("datetime64[us, UTC]")
-    outcomes = expectations.check("stations", frame, of_stations())
-    found = findings_of.findings_of_series(frame, outcomes, pd.Series(1, index=every), settings.validate_.rules)
-    known = set(until.index)
-    found["examples"] = ["vanished" if station in known else "new" for station in found[STATION]]
-    return found, outcomes
+    outcomes = check("stations", frame, expected("network", settings))
+    findings = findings_of_series(frame, outcomes, pd.Series(1, index=names), rules)
+    accepted = set(until.index)
+    findings["examples"] = ["vanished" if station in accepted else "new" for station in findings[STATION]]
+    return findings, outcomes
 
 
-def _figures(parts: Sequence[Part], findings: pd.DataFrame, stations: int) -> dict[str, object]:
-    steps = sum(part.steps for part in parts)
+def _counts(results: Sequence[GroupResult], findings: pd.DataFrame, stations: int) -> dict[str, object]:
+    steps = sum(result.steps for result in results)
+    missing = _sum([result.missing for result in results])
     return {
-        "rows": _added([part.rows for part in parts]),
-        "values": _added([part.values for part in parts]),
+        "rows": _sum([result.rows for result in results]),
+        "values": _sum([result.values for result in results]),
         "stations": stations,
-        "missing_share": {
-            name: round(count / max(steps, 1), 6) for name, count in _added([part.missing for part in parts]).items()
-        },
-        "quarantined": dict(sorted(_added([part.quarantined for part in parts]).items())),
+        "missing_share": {name: round(count / max(steps, 1), 6) for name, count in missing.items()},
+        "quarantined": dict(sorted(_sum([result.quarantined for result in results]).items())),
         "findings": {str(rule): int(count) for rule, count in findings.groupby(RULE).size().items()},
     }
 
 
-def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+def _sum(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     total: dict[str, int] = {}
     for count in counts:
         for name, number in count.items():
@@ -97,27 +116,13 @@ def _added(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return total
 
 
-def clean_schema(settings: Settings) -> pa.Schema:
-    """Give the columns of the clean data."""
-    return pa.schema([each for each in months.month_schema(list(settings.dataset.variables)) if each.name != ARRIVED])
-
-
-def join_parts(parts: "object", whole: Path, kind: pa.Schema | None) -> None:
-    """Put the groups' files together, in the order of their stations."""
-    paths = sorted(parts)  # type: ignore[call-overload]
-    with parquet.write_parquet(whole, kind or pq.read_schema(paths[0]), keep_empty=True) as file:
-        for path in paths:
-            for batch in pq.ParquetFile(path).iter_batches(parquet.ROW_GROUP):
-                file.add_table(pa.Table.from_batches([batch]))
-
-
-def result_sentence(network: Network, parts: Sequence[Part], findings: pd.DataFrame) -> str:
+def result_line(network: Network, results: Sequence[GroupResult], findings: pd.DataFrame) -> str:
     """Say in one line what passed, what was held back and what was warned of."""
-    values, rows = _added([part.values for part in parts]), _added([part.rows for part in parts])
-    held = _added([part.quarantined for part in parts]).get(SUPERSEDED, 0)
+    values, rows = _sum([result.values for result in results]), _sum([result.rows for result in results])
+    superseded = _sum([result.quarantined for result in results]).get(SUPERSEDED, 0)
     text = f"{rows['kept']:,} of {rows['stored']:,} rows of {len(network.rows)} stations pass: "
     text += f"{values['measured']:,} values = {values['kept']:,} kept + {values['quarantined']:,} in quarantine"
-    text += f" (and {held:,} superseded)" if held else ""
+    text += f" (and {superseded:,} superseded)" if superseded else ""
     warned = findings[findings["severity"] == "warn"]
     names = ", ".join(sorted(set(warned[RULE])))
     return text + (f"; {len(warned)} warnings ({names}): see {FINDINGS}" if len(warned) else "")

@@ -1,8 +1,8 @@
-"""Where rows come from: one file a source, one line in the table.
+"""Sources of rows: each is a module, and one line of the table SOURCES.
 
 A source module has `Options` (its section of params.yaml) and `Source(options, dataset)`. A source gives its rows in
-pieces, and a piece its rows in chunks, so that memory does not grow with the data's length, and an ingest that stops
-half-way goes on with the first piece that it has not whole.
+pieces, and a piece its rows in chunks. So memory does not grow with the length of the data, and an ingest that stops
+half-way continues with the first piece that it has not read completely.
 """
 
 from collections import Counter
@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from tidegate.workspace.dataset import Dataset
 from tidegate.workspace.params import parse, require_known
-from tidegate.workspace.settings import Dataset
 
 SOURCES = {
     "simulated": "tidegate.sources.simulated",
@@ -27,37 +27,37 @@ CHUNK_ROWS = 250_000
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows that are read together: a file, a month of a table, a station's month.
+    """Rows of a source that are read together: a file, a month of a table, a month of one station.
 
-    `read` gives long frames (see `frame.conform`; with a column `arrived` where the source knows when it had a row) in
-    the order in which the rows arrived, each of about CHUNK_ROWS rows at most. `notes` counts, while they are read,
-    what the user should hear of them: "times that do not exist in Europe/Berlin, taken as winter time" → 3.
+    `read` gives long frames (see `frame.conform`; with a column `arrived` if the source knows when it received a row)
+    in the order in which the rows arrived, each of at most about CHUNK_ROWS rows. While they are read, `notes` counts
+    what the user should know about them: "times that do not exist in Europe/Berlin, taken as winter time" → 3.
     """
 
-    name: str  # says what it holds: another content, another name
+    name: str  # identifies the content: other content has another name
     read: Callable[[], Iterator[pd.DataFrame]]
     notes: Counter[str] = field(default_factory=Counter)
-    lasting: bool = False  # whether its name tells its content for good, as a file's digest does: once read is enough
+    is_immutable: bool = False  # whether a piece of this name never changes, so that reading it once is enough
 
 
 class Source(Protocol):
-    """A place that rows can be read from."""
+    """What every source offers."""
 
     def series(self) -> dict[str, Any]:
-        """Name what makes the rows one series: when it changes, stored rows do not belong with new ones."""
+        """Name what makes the rows one series: when it changes, the stored rows and new ones do not belong together."""
 
     def fingerprint(self) -> str:
-        """Give text that changes when the source has something new."""
+        """Give text that changes when the source has new rows."""
 
     def end(self) -> pd.Timestamp | None:
-        """Give the time before which all its rows lie, if the source has one."""
+        """Give the time before which all rows are, if the source has one."""
 
     def pieces(self, since: pd.Timestamp | None) -> Iterator[Piece]:
         """Give the rows in pieces, in the order in which they arrived; those before `since` may be left out."""
 
 
 def open_source(dataset: Dataset) -> Source:
-    """Make the source that params.yaml names.
+    """Create the source that params.yaml names.
 
     Raises:
         SettingsError: the source or one of its options is unknown.
@@ -70,6 +70,6 @@ def open_source(dataset: Dataset) -> Source:
 
 
 def read_all(source: Source, since: pd.Timestamp | None = None) -> pd.DataFrame:
-    """Read all of a source that is known to be small."""
+    """Read all rows of a source at once; for small sources."""
     chunks = [chunk for piece in source.pieces(since) for chunk in piece.read()]
     return pd.concat(chunks, ignore_index=True)

@@ -1,9 +1,9 @@
-"""A network of weather stations that does not exist: the embedded default.
+"""Source `simulated`, the default: a simulated network of weather stations.
 
-Weather fronts cross the network from west to east and reach each station with a lag; between them run daily and
-yearly cycles, clouds that flatten the day's temperature, and autoregressive noise. Faults of each kind that real
-networks have are planted in the rows. Values are rounded to the sensor's resolution, so that the same seed and
-span give the same bytes on every machine, and a later end only adds rows.
+Weather fronts cross the network from west to east and reach each station with a lag. Daily and yearly cycles, clouds
+that flatten the daily temperature cycle, and autoregressive noise are added, and the faults that real networks have
+are injected into the rows. Values are rounded to the resolution of the sensor, so that the same seed and span give the
+same bytes on every machine, and a later end only adds rows.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from tidegate.errors import SettingsError
 from tidegate.measurements.frame import conform
 from tidegate.sources import Piece
 from tidegate.workspace.columns import ARRIVED, STATION, TIME
+from tidegate.workspace.dataset import Dataset
 from tidegate.workspace.params import Section, require_known
-from tidegate.workspace.settings import Dataset
 
 RESOLUTION = {"temperature": 1, "humidity": 0, "pressure": 1, "wind_speed": 1}  # decimals of °C, %, hPa, m/s
 SENTINEL = -999.0
@@ -47,7 +47,7 @@ class Source:
     """Hourly rows of temperature, humidity, pressure and wind speed."""
 
     def __init__(self, options: Options, dataset: Dataset) -> None:
-        """Check that the variables asked for are measured here."""
+        """Check that each variable of the dataset is simulated."""
         for name in dataset.variables:
             require_known(name, RESOLUTION, "a variable of source simulated")
         self.options, self.variables = options, list(dataset.variables)
@@ -102,16 +102,16 @@ def _weather(seed: int, stations: int, times: pd.DatetimeIndex) -> dict[str, np.
     """Simulate each variable, (stations, hours)."""
     hours = (times - pd.Timestamp("2000-01-01", tz="UTC")) / pd.Timedelta("1h")
     hour = hours.to_numpy()[None, :]
-    place = np.random.default_rng([seed, 0])
-    east_km = np.sort(place.uniform(0, 400, stations))
-    altitude_m = place.uniform(0, 600, stations)[:, None]
+    positions = np.random.default_rng([seed, 0])
+    east_km = np.sort(positions.uniform(0, 400, stations))
+    altitude_m = positions.uniform(0, 600, stations)[:, None]
     cold, cloud, dip = _fronts(np.random.default_rng([seed, 2]), east_km, len(times))
-    noise = [np.random.default_rng([seed, 3, kind]) for kind in range(4)]
+    noise = [np.random.default_rng([seed, 3, number]) for number in range(4)]
     regional = _autoregressive(noise[0], 1, len(times), hours=60.0)
 
     cloud = 1 / (1 + np.exp(-(cloud + 0.8 * _autoregressive(noise[1], stations, len(times), hours=8.0) - 0.4)))
     yearly = np.cos(2 * np.pi * (hour / YEAR - 0.55))
-    # The sun heats only through a clear sky: the day's swing depends on the cloud, which no linear model can say.
+    # The sun heats only through a clear sky: the daily amplitude depends on cloud, which no linear model can express.
     daily = np.cos(2 * np.pi * (hour / DAY - 0.6)) * (2.0 + 7.0 * (1 - cloud)) * (0.75 + 0.35 * yearly)
     temperature = (
         9.5
@@ -132,8 +132,8 @@ def _weather(seed: int, stations: int, times: pd.DatetimeIndex) -> dict[str, np.
 
 
 def _fronts(rng: np.random.Generator, east_km: np.ndarray, hours: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Let fronts cross from west to east: cooling (K), cloudiness and pressure dip (hPa), each (stations, hours)."""
-    draws = rng.random((hours, 3))  # hour by hour, so that a longer span begins as a shorter one does
+    """Simulate fronts from west to east: cooling (K), cloudiness and pressure dip (hPa), each (stations, hours)."""
+    draws = rng.random((hours, 3))  # hour by hour, so that a longer span begins with the rows of a shorter one
     begins = draws[:, 0] < 1 / 110
     strength, speed = 0.4 + 1.2 * draws[:, 1], 15 + 30 * draws[:, 2]  # –, km/h
     cold, cloud, dip = (np.zeros((len(east_km), hours)) for _ in range(3))
@@ -152,30 +152,30 @@ def _fronts(rng: np.random.Generator, east_km: np.ndarray, hours: int) -> tuple[
 
 
 def _autoregressive(rng: np.random.Generator, series: int, steps: int, hours: float) -> np.ndarray:
-    """Draw AR(1) series of unit variance that forget within `hours`, (series, steps)."""
+    """Draw AR(1) series of unit variance whose correlation falls to 1/e within `hours`, (series, steps)."""
     keep = np.exp(-1 / hours)
-    from scipy.signal import lfilter  # half a second to import: not needed to see that there is nothing new
+    from scipy.signal import lfilter  # takes half a second to import, which an ingest without new rows need not wait
 
-    # Step by step, so that a longer span begins as a shorter one does.
+    # Step by step, so that a longer span begins with the rows of a shorter one.
     shocks = rng.standard_normal((steps, series)).T * np.sqrt(1 - keep**2)
     return lfilter([1.0], [1.0, -keep], shocks, axis=1)
 
 
 def _with_faults(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Plant what real networks do: stuck sensors, spikes, sentinels, gaps, late revisions and duplicates."""
+    """Inject stuck sensors, spikes, sentinels, gaps, late revisions and duplicates."""
     hours = len(rows)
-    draws = rng.random((hours, 8))  # one draw an hour and fault, so that a longer span begins as a shorter one does
+    draws = rng.random((hours, 8))  # row by row, so that a longer span begins with the rows of a shorter one
     rows = rows.copy()
 
     stuck = _episodes(draws[:, 0] < 1 / 4000, draws[:, 1], mean_hours=36)
-    held = rows["wind_speed"].where(~stuck)
-    rows["wind_speed"] = held.ffill().fillna(rows["wind_speed"])
+    wind_speed = rows["wind_speed"].where(~stuck)
+    rows["wind_speed"] = wind_speed.ffill().fillna(rows["wind_speed"])
 
     spikes = draws[:, 2] < 1 / 1500
     rows.loc[spikes, "temperature"] += np.where(draws[spikes, 3] < 0.5, -1, 1) * (22 + 20 * draws[spikes, 3])
 
     revised = rows[draws[:, 5] < 1 / 700].copy()
-    rows.loc[revised.index, "pressure"] += 3.0  # first reported uncalibrated, set right later
+    rows.loc[revised.index, "pressure"] += 3.0  # reported uncalibrated at first, corrected later
     revised[ARRIVED] += pd.Timedelta(hours=REVISION_DELAY_HOURS)
 
     sentinels = draws[:, 4] < 1 / 900
@@ -191,7 +191,7 @@ def _with_faults(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _episodes(begins: np.ndarray, draws: np.ndarray, mean_hours: float) -> np.ndarray:
-    """Mark the hours of episodes that begin where `begins`, each of a random length."""
+    """Mark the hours of episodes of random length, one at each hour marked in `begins`."""
     marked = np.zeros(len(begins), dtype=bool)
     for begin in np.flatnonzero(begins):
         marked[begin : begin + 2 + int(-mean_hours * np.log(1 - draws[begin]))] = True

@@ -1,5 +1,5 @@
-"""The pipeline's stages, a verb a file: dvc.yaml's key, the command's verb and params.yaml's section bear its name.
+"""The pipeline's stages, one per file: dvc.yaml's key, the command and params.yaml's section have the file's name.
 
-Each has `run(settings, report, …)`, which reads files, calls pure functions, writes files, and gives one line of what
-came of it. `ingest` alone stands outside dvc.yaml: its output is data.dvc, where the graph begins.
+Each has `run(settings, progress, …)`, which reads files, calls pure functions, writes files, and gives one line that
+sums up the result. Only `ingest` is not in dvc.yaml: it writes data/, which data.dvc tracks and the graph starts from.
 """

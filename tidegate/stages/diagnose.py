@@ -1,7 +1,7 @@
-"""Diagnose: how much of the loss's gradient reaches each step of the lookback, in every recurrent candidate.
+"""Diagnose: measure how much of the loss's gradient reaches each step of the lookback, in recurrent candidates.
 
-Reads artifacts/windows and artifacts/models. Writes artifacts/diagnosis/gradient_flow.csv, and adds the figure to each
-candidate's MLflow run. It judges nothing and stops nothing: a gradient that vanishes is something to look at.
+Reads artifacts/windows and artifacts/models. Writes artifacts/diagnosis/gradient_flow.csv, and adds a figure to each
+recurrent candidate's MLflow run. Stops at nothing: a vanishing gradient is shown, not refused.
 """
 
 import numpy as np
@@ -20,9 +20,9 @@ COLUMNS = ["model", "steps_back", "gradient_norm", "clipped_norm"]
 
 
 def run(settings: Settings, progress: Progress) -> str:
-    """Measure gradient flow on training windows; give one line of how much reaches the oldest step."""
+    """Measure gradient flow on training windows; give one line that says how much reaches the oldest step."""
     panel, starts = read_windows()
-    chosen = evenly_spaced(starts["train"], settings.diagnose.windows)
+    sample = evenly_spaced(starts["train"], settings.diagnose.windows)
     flows: dict[str, pd.DataFrame] = {}
     for done, (name, section) in enumerate(settings.models.items()):
         progress(done, len(settings.models), name)
@@ -30,12 +30,12 @@ def run(settings: Settings, progress: Progress) -> str:
         if not hasattr(model, "gradient_flow"):
             continue
         recipe = models.recipe(name, section, settings.train)
-        flow = model.gradient_flow(panel, chosen, recipe)
+        flow = model.gradient_flow(panel, sample, recipe)
         tokens = len(flow.norms)
-        back = (tokens - np.arange(tokens)) * (panel.spec.lookback // tokens)
+        steps_back = (tokens - np.arange(tokens)) * (panel.spec.lookback_steps // tokens)
         share = min(1.0, recipe.clip_norm / flow.weights_norm) if recipe.clip_norm else 1.0
         flows[name] = pd.DataFrame(
-            {"model": name, "steps_back": back, "gradient_norm": flow.norms, "clipped_norm": flow.norms * share}
+            {"model": name, "steps_back": steps_back, "gradient_norm": flow.norms, "clipped_norm": flow.norms * share}
         )
     with atomic_output(DIAGNOSIS) as folder:
         folder.mkdir()
@@ -45,12 +45,13 @@ def run(settings: Settings, progress: Progress) -> str:
         return "no recurrent candidate"
     figure = plots.gradient_flow(flows)
     for name in flows:
-        runs.record_figures(runs.run_of(settings, name), {"gradient_flow": figure})
+        runs.record_figures(runs.ensure_run(settings, name), {"gradient_flow": figure})
     return "of the newest step's gradient the oldest has " + ", ".join(
-        _kept(name, flow) for name, flow in flows.items()
+        _gradient_ratio(name, flow) for name, flow in flows.items()
     )
 
 
-def _kept(name: str, flow: pd.DataFrame) -> str:
+def _gradient_ratio(name: str, flow: pd.DataFrame) -> str:
+    """Give the gradient at the oldest step as a share of that at the newest step."""
     norms = flow["gradient_norm"]
     return f"{norms.iloc[0] / max(norms.iloc[-1], 1e-30):.1g} ({name})"

@@ -1,4 +1,10 @@
-"""x"""
+"""Evaluate: forecast from every test origin with every candidate, and compare them on identical origins.
+
+Reads artifacts/windows and artifacts/models, and the data gate's findings and Data Docs. Writes artifacts/evaluation:
+metrics.json, by_station.csv, by_step.csv and learning_curves.csv. Adds test metrics, figures, findings and Data Docs to
+each candidate's MLflow run. Stops if there is no baseline candidate to compare with, or if a candidate's forecasts are
+not finite.
+"""
 
 import numpy as np
 
@@ -16,47 +22,47 @@ from tidegate.workspace.settings import Settings
 
 
 def run(settings: Settings, progress: Progress) -> str:
-    """Evaluate all candidates; give one line of which is best."""
+    """Evaluate all candidates; give one line that names the best."""
     baseline = models.baseline_of(settings.models, settings.window)
     test = read_test_origins()
-    compared = {}
+    comparisons = {}
     for done, name in enumerate(settings.models):
         progress(done, len(settings.models), name)
-        compared[name] = test.compare(forecasts_of(name, test))
-    scores = score(compared, test.metrics, baseline, settings.evaluate.metric)
+        comparisons[name] = test.compare(forecasts_of(name, test))
+    scores = score(comparisons, test.metrics, baseline, settings.evaluate.metric)
     with atomic_output(EVALUATION) as folder:
         folder.mkdir()
         write_json(folder / "metrics.json", scores)
-        by_station(compared, test).to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
-        by_step(compared, test).to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
+        by_station(comparisons, test).to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
+        by_step(comparisons, test).to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
-    horizon = None if test.panel.spec.alert else horizon_figure(settings, test, compared)
+    horizon = None if test.panel.spec.alert else horizon_figure(settings, test, comparisons)
     for name in settings.models:
-        drawn = {"forecast": forecast_figure(name, settings, test, compared[name])}
+        drawings = {"forecast": forecast_figure(name, settings, test, comparisons[name])}
         if horizon:
-            drawn["error_by_horizon"] = horizon
+            drawings["error_by_horizon"] = horizon
         else:
-            drawn["reliability"] = reliability_figure(name, compared[name])
+            drawings["reliability"] = reliability_figure(name, comparisons[name])
         if history := runs.learning_curve(name):
-            drawn["learning_curve"] = plots.learning_curve(history)
-        runs.record_evaluation(runs.run_of(settings, name), scores[name], drawn, [FINDINGS, DATA_DOCS])
+            drawings["learning_curve"] = plots.learning_curve(history)
+        runs.record_evaluation(runs.ensure_run(settings, name), scores[name], drawings, [FINDINGS, DATA_DOCS])
     metric = settings.evaluate.metric
     best = min(scores, key=lambda name: scores[name][metric])
     return f"{len(test.starts):,} origins; best {best}: {metric} {scores[best][metric]:.4g}"
 
 
 def forecasts_of(name: str, test: TestOrigins) -> Forecasts:
-    """Forecast all test origins with a trained candidate, in units: (windows, horizon, targets).
+    """Forecast from all test origins with a trained candidate, in the targets' units: (windows, horizon, targets).
 
     Raises:
         GateClosed: a forecast is not finite.
     """
     model, _ = models.load(MODELS / name)
     forecasts = test.scaler.in_units(model.predict(test.panel, test.starts), test.panel.spec, test.starts[:, 0])
-    broken = int((~np.isfinite(forecasts.point)).any(axis=(1, 2)).sum())
-    if broken:
+    not_finite = int((~np.isfinite(forecasts.point)).any(axis=(1, 2)).sum())
+    if not_finite:
         raise GateClosed(
-            f"The evaluation gate is closed: {broken} of {len(test.starts)} forecasts of {name} are not finite: "
-            "lower train.learning_rate or train.clip_norm, and train it anew."
+            f"The evaluation gate is closed: {not_finite} of {len(test.starts)} forecasts of {name} are not finite: "
+            "lower train.learning_rate or train.clip_norm, and train it again."
         )
     return forecasts

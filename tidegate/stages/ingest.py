@@ -1,11 +1,11 @@
 """Ingest: bring new rows from the source into data/.
 
-Reads the source that params.yaml names. Writes data/: Parquet by month, with every version that was ever received
-(tidegate/measurements/versions.py says how). Stops at a file or a row that cannot be read as described, and, if
-`ingest.conflict` says so, at two rows that disagree.
+Reads the source that params.yaml names. Writes data/: Parquet by month, with every version of a row that was ever
+received (see tidegate/measurements/versions.py). Stops at a file or row that cannot be read as described, and, if
+`ingest.conflict` is refuse, at two rows that disagree.
 
-Running it twice changes nothing. What has been read is staged piece by piece outside data/, so an ingest that stops
-half-way goes on with the first piece that it has not read whole.
+Running it twice changes nothing. Each piece of the source is stored outside data/ once it is read, so an ingest that
+was interrupted continues with the first piece that was not read completely.
 """
 
 import pandas as pd
@@ -15,14 +15,7 @@ from tidegate.measurements import rewrite
 from tidegate.measurements.versions import MergePolicy
 from tidegate.sources import open_source, plan
 from tidegate.sources.incoming import NOTHING_NEW, files_by_month, stage_pieces, summary_of
-from tidegate.workspace.paths import (
-    DATA,
-    INCOMING_ROWS,
-    INGEST_STATE,
-    SERIES,
-    remove,
-    write_json,
-)
+from tidegate.workspace.paths import DATA, INCOMING_ROWS, INGEST_STATE, SERIES, remove, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -32,12 +25,12 @@ def run(settings: Settings, progress: Progress, anew: bool = False, as_of: pd.Ti
 
     Args:
         settings: of the workspace.
-        progress: is told of each piece that is read, and of each month that is written.
-        anew: begin data/ anew, from the source alone.
-        as_of: ask the source for nothing, and rebuild data/ as it was known then; the next ingest undoes it.
+        progress: is called for each piece that is read, and for each month that is written.
+        anew: rebuild data/ from the source alone.
+        as_of: rebuild data/ as it was known at this time, without reading the source; the next ingest undoes it.
 
     Raises:
-        DataError: the source gave no rows, or data/ has none as of that moment.
+        DataError: the source has no rows, or data/ has none as of that time.
     """
     rewrite.recover()
     source = open_source(settings.dataset)
@@ -53,16 +46,16 @@ def run(settings: Settings, progress: Progress, anew: bool = False, as_of: pd.Ti
     had_data = DATA.exists()
     counts = rewrite.build(files_by_month(pieces), policy, todo.begin, todo.again, progress)
     if todo.same_series and (counts.kept or counts.revisions):
-        rewrite.keep_accepted()
+        rewrite.keep_accepted_profile()
     write_json(rewrite.INCOMING / SERIES, {"series": todo.state["series"]})
     summary = summary_of(pieces, counts)
     rewrite.swap()
-    read = sorted(todo.known_pieces | {piece.name for piece in pieces if piece.lasting})
-    write_json(INGEST_STATE, {**todo.state, "pieces": read})
-    rewrite.note_data()
+    known_pieces = sorted(todo.known_pieces | {piece.name for piece in pieces if piece.is_immutable})
+    write_json(INGEST_STATE, {**todo.state, "pieces": known_pieces})
+    rewrite.record_data_files()
     remove(INCOMING_ROWS)
-    begun = had_data and not todo.same_series
-    return summary + ("; another series than before, so data/ was begun anew" if begun else "")
+    rebuilt = had_data and not todo.same_series
+    return summary + ("; another series than before, so data/ was begun anew" if rebuilt else "")
 
 
 def _policy(settings: Settings, now: pd.Timestamp | None = None, as_of: pd.Timestamp | None = None) -> MergePolicy:

@@ -1,4 +1,11 @@
-"""x"""
+"""Register: put the best candidate into the registry, and make it champion if it beats the present one.
+
+Reads artifacts/evaluation, artifacts/models, artifacts/windows, artifacts/clean.parquet and the registry. Writes
+artifacts/registration.json: the decision and its reason. A candidate that beats the baseline is registered
+(@challenger); one that also beats the champion on the same origins is promoted (@champion). Nothing is promoted after a
+tie, or if the champion cannot be scored. A candidate that is not registered is no error: the champion stays. Stops if
+MLflow does not answer.
+"""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from tidegate.forecasting.forecaster import Forecaster
-from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide, decision_of
+from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide, stored_decision
 from tidegate.measurements import frame as long_frame
 from tidegate.tracking import registry, runs
 from tidegate.windows.store import SPEC
@@ -17,36 +24,36 @@ from tidegate.workspace.settings import Settings
 
 
 def run(settings: Settings, progress: Progress) -> str:
-    """Put the best candidate before the gate; give one line of what was decided."""
+    """Decide about the best candidate, and register it if it passes; give one line with the decision."""
     scores = read_json(EVALUATION / "metrics.json")
     metric = settings.evaluate.metric
     name = min(scores, key=lambda candidate: scores[candidate][metric])
-    run_id = runs.run_of(settings, name)
-    whose = runs.identity_tags(run_id)  # as it was when the model was trained
-    found = registry.find_version(settings.register_.name, whose)
-    if found is not None:
-        decision = decision_of(found)  # this identity has been before the gate
+    run_id = runs.ensure_run(settings, name)
+    identity_tags = runs.identity_tags(run_id)  # from the time of the training
+    version = registry.find_version(settings.register_.name, identity_tags)
+    if version is not None:
+        decision = stored_decision(version)
     else:
         progress(1, 3, f"{name} against the baseline and the champion")
         decision = decide(settings, name, scores)
         if decision.registered:
             progress(2, 3, f"registering {name}")
-            found = _register(settings, run_id, whose, decision)
-    if found is not None and COMPLETE not in found.tags:
-        _point_aliases(found, decision)
-    version = int(found.version) if found is not None else None
-    write_json(REGISTRATION, {**asdict(decision), "model": settings.register_.name, "version": version})
-    label = f"{settings.register_.name} version {version}: " if version else ""
+            version = _register(settings, run_id, identity_tags, decision)
+    if version is not None and COMPLETE not in version.tags:
+        _set_aliases(version, decision)
+    number = int(version.version) if version is not None else None
+    write_json(REGISTRATION, {**asdict(decision), "model": settings.register_.name, "version": number})
+    label = f"{settings.register_.name} version {number}: " if number else ""
     return f"{label}{decision.reason}"
 
 
-def _register(settings: Settings, run_id: str, whose: dict[str, str], decision: Decision) -> Any:
-    tags = {**whose, **{DECISION + key: str(value) for key, value in asdict(decision).items()}}
+def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], decision: Decision) -> Any:
+    tags = {**identity_tags, **{DECISION + key: str(value) for key, value in asdict(decision).items()}}
     model, spec = MODELS / decision.candidate, WINDOWS / SPEC
     return registry.register(settings.register_.name, run_id, model, spec, _example(Forecaster.load(model)), tags)
 
 
-def _point_aliases(version: Any, decision: Decision) -> None:
+def _set_aliases(version: Any, decision: Decision) -> None:
     registry.set_alias(version, registry.CHALLENGER)
     if decision.promoted:
         registry.set_alias(version, registry.CHAMPION)
@@ -54,12 +61,12 @@ def _point_aliases(version: Any, decision: Decision) -> None:
 
 
 def _example(forecaster: Forecaster) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take the newest lookback of the clean data, and what is forecast from it, as the version's example."""
+    """Give the newest lookback of the clean data and the forecasts from it, as the version's example."""
     clean = long_frame.read_frame(CLEAN)
-    span = forecaster.spec.lookback * pd.Timedelta(forecaster.spec.frequency)
+    span = forecaster.spec.lookback_steps * pd.Timedelta(forecaster.spec.frequency)
     recent = clean[clean[TIME] > clean[TIME].max() - span]
     recent = recent[[STATION, TIME, *forecaster.spec.features]]
-    # A station that is silent now cannot be forecast, and is no example.
-    heard = recent[list(forecaster.spec.targets)].notna().any(axis=1).groupby(recent[STATION]).transform("any")
-    recent = recent[heard].reset_index(drop=True)
+    # Stations without a measured target in that span cannot be forecast.
+    has_targets = recent[list(forecaster.spec.targets)].notna().any(axis=1).groupby(recent[STATION]).transform("any")
+    recent = recent[has_targets].reset_index(drop=True)
     return recent, forecaster.forecast(recent)

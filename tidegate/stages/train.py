@@ -1,9 +1,9 @@
 """Train: fit one candidate of params.yaml.
 
 Reads artifacts/windows. Writes artifacts/models/<name>: the model, and history.csv, its learning curve. Records the
-run with MLflow, or on disk while that is away. Stops at a section that cannot be built, or windows that it cannot learn
-from. A training that was killed goes on after its last whole epoch, and ends as if it had not been; one that several
-machines share begins anew.
+run with MLflow, or on disk while MLflow does not answer. Stops at settings from which no model can be built, or at
+windows that it cannot be trained on. A training that was killed resumes after its last complete epoch with the same
+result; a training that several machines share starts again.
 """
 
 import time
@@ -26,17 +26,17 @@ COLUMNS = ["epoch", "train_loss", "validation_loss", "learning_rate"]
 
 
 def run(settings: Settings, progress: Progress, name: str) -> str:
-    """Train the candidate `name`; give one line of what it learnt."""
+    """Train the candidate `name`; give one line with its best epoch."""
     require_known(name, settings.models, "the candidate")
     panel, starts = read_windows()
     section = settings.models[name]
     training = Training(panel, starts["train"], starts["validation"], settings.train)
-    checkpoint = CHECKPOINTS / f"{name}-{_what(settings, name)}.npz"
+    checkpoint = CHECKPOINTS / f"{name}-{_inputs_digest(settings, name)}.npz"
     team = machines()
-    began = time.perf_counter()
+    started = time.perf_counter()
     with utilisation.measure_utilisation() as used:
         model, history = models.fit(name, section, training, progress, None if team.several else checkpoint)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     if not team.leads:
         return f"took part as machine {team.index + 1} of {team.count}; the first keeps what was learnt"
     with atomic_output(MODELS / name) as folder:
@@ -52,8 +52,8 @@ def run(settings: Settings, progress: Progress, name: str) -> str:
         models.training_device(model, models.recipe(name, section, settings.train).replicas),
         used,
     )
-    for left in CHECKPOINTS.glob(f"{name}-*.npz"):
-        left.unlink()
+    for old_checkpoint in CHECKPOINTS.glob(f"{name}-*.npz"):
+        old_checkpoint.unlink()
     later = "; MLflow is away: the record waits on disk, and is sent later" if unsent else ""
     if not history:
         return f"fitted at once{later}"
@@ -61,7 +61,7 @@ def run(settings: Settings, progress: Progress, name: str) -> str:
     return f"{len(history)} epochs, best {best['epoch'] + 1}: validation loss {best['validation_loss']:.4f}{later}"
 
 
-def _what(settings: Settings, name: str) -> str:
-    """Give a digest of all that a training depends on: a checkpoint of another one is not to be gone on from."""
+def _inputs_digest(settings: Settings, name: str) -> str:
+    """Give a digest of everything that a training depends on: only its own checkpoints may be resumed."""
     code = identity.folder_digest(Path(models.__file__).parent, "*.py")
     return digest([identity.parameters(settings, name), identity.folder_digest(WINDOWS), code])

@@ -1,13 +1,23 @@
-"""x"""
+"""Validate: let good rows pass, quarantine bad cells, and stop when there are too many.
+
+Reads data/. Writes artifacts/clean.parquet (each station on the regular grid, bad cells missing),
+artifacts/quarantine.parquet (station, time, variable, value, rule, replaced), artifacts/findings.csv,
+artifacts/validation.json, artifacts/profile.parquet (what the next data are compared with) and the Data Docs. Stops
+when a finding closes the gate (tidegate/quality/findings.py); quarantine, findings and Data Docs are written first.
+
+The stations are judged in groups, so that memory does not grow with their number.
+"""
 
 import pandas as pd
 
-from tidegate.measurements import parquet
 from tidegate.measurements.grid import step_of
-from tidegate.quality import findings as findings_of
-from tidegate.quality.groups import Group, judge, survey
+from tidegate.measurements.parquet import station_ranges
+from tidegate.quality.findings import require_open
+from tidegate.quality.groups import Group, judge
+from tidegate.quality.network import survey
 from tidegate.quality.quarantine import check_releases
-from tidegate.quality.summary import clean_schema, join_parts, result_sentence, write_results
+from tidegate.quality.suite import rules_of
+from tidegate.quality.summary import result_line, write_clean, write_findings
 from tidegate.workspace.parallel import map_parts
 from tidegate.workspace.paths import CLEAN, PROFILE, VALIDATION_PARTS, remove
 from tidegate.workspace.progress import Progress
@@ -15,24 +25,27 @@ from tidegate.workspace.settings import Settings
 
 
 def run(settings: Settings, progress: Progress) -> str:
-    """Validate data/; give one line of what passed."""
+    """Validate data/; give one line of what passed.
+
+    Raises:
+        GateClosed: a rule finds more than it tolerates.
+    """
     check_releases(settings.validate_)
     network = survey(settings)
     progress(0, 1, f"{network.rows.sum():,} rows")
-    for made in (VALIDATION_PARTS, CLEAN, PROFILE):  # what did not pass is not to be taken for what did
-        remove(made)
+    for output in (VALIDATION_PARTS, CLEAN, PROFILE):  # an earlier run's must not be taken for data that passed now
+        remove(output)
     VALIDATION_PARTS.mkdir(parents=True)
     steps = (network.last - network.first) // step_of(settings.dataset.frequency) + 1
-    each = pd.Series(steps, index=network.rows.index).clip(lower=network.rows)
-    groups = parquet.station_ranges(each, settings.validate_.group_rows)
-    jobs = {f"group-{place}": Group(settings, network, of, place) for place, of in enumerate(groups)}
-    parts = []
-    for done, part in enumerate(map_parts(judge, jobs), start=1):
-        parts.append(part)
-        progress(done, len(jobs), f"{done} of {len(jobs)} groups of stations")
-    findings = write_results(settings, network, parts)
-    findings_of.require_open(findings, settings.validate_)
-    join_parts(VALIDATION_PARTS.glob("*.clean.parquet"), CLEAN, clean_schema(settings))
-    join_parts(VALIDATION_PARTS.glob("*.profile.parquet"), PROFILE, None)
+    rows = pd.Series(steps, index=network.rows.index).clip(lower=network.rows)
+    ranges = station_ranges(rows, settings.validate_.group_rows)
+    groups = {f"group-{number}": Group(settings, network, stations, number) for number, stations in enumerate(ranges)}
+    results = []
+    for done, result in enumerate(map_parts(judge, groups), start=1):
+        results.append(result)
+        progress(done, len(groups), f"{done} of {len(groups)} groups of stations")
+    findings = write_findings(settings, network, results)
+    require_open(findings, rules_of(settings.validate_))
+    write_clean(settings)
     remove(VALIDATION_PARTS)
-    return result_sentence(network, parts, findings)
+    return result_line(network, results, findings)

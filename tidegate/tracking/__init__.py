@@ -1,1 +1,1 @@
-"""MLflow: the tracking store, the runs in it, the model registry, and how busy a machine was."""
+"""MLflow: the tracking store, the runs in it, the model registry, and the utilisation of the machine."""

@@ -1,4 +1,4 @@
-"""The registry of MLflow: versions of the forecaster, their identity as tags, and the aliases that point to them."""
+"""The MLflow model registry: versions of the forecaster, their identity as tags, and the aliases of versions."""
 
 from collections.abc import Mapping
 from importlib import metadata
@@ -18,52 +18,52 @@ from tidegate.tracking.store import start_run, tracking_client
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 ROOT = Path(__file__).parent.parent.parent
 
 
 def find_version(name: str, tags: Mapping[str, str]) -> ModelVersion | None:
-    """Find the registered version that bears an identity's tags."""
+    """Find the registered version that has the tags of an identity."""
     with tracking_client() as client:
-        for found in client.search_model_versions(f"name = '{name}'"):
-            if all(found.tags.get(key) == value for key, value in tags.items()):
-                return found
+        for version in client.search_model_versions(f"name = '{name}'"):
+            if all(version.tags.get(key) == value for key, value in tags.items()):
+                return version
     return None
 
 
-def version(name: str, number: str) -> ModelVersion:
-    """Give a version by its number."""
+def get_version(name: str, number: str) -> ModelVersion:
+    """Get a version by its number."""
     with tracking_client() as client:
         return client.get_model_version(name, number)
 
 
 def champion(name: str) -> ModelVersion | None:
-    """Give the present champion of a registered model, if there is one."""
+    """Get the present champion of a registered model, if there is one."""
     with tracking_client() as client:
         try:
             return client.get_model_version_by_alias(name, CHAMPION)
         except MlflowException as error:
-            if error.error_code in ABSENT:
+            if error.error_code in NOT_FOUND:
                 return None
             raise
 
 
-def version_files(found: ModelVersion) -> tuple[Path, Path]:
-    """Fetch a version's files: the model's folder and the spec of its windows.
+def version_files(version: ModelVersion) -> tuple[Path, Path]:
+    """Download the files of a version: the folder of the model, and the spec of its windows.
 
     Raises:
-        DataError: the store no longer has them.
-        ServiceError: it does not answer.
+        DataError: the store no longer has the files.
+        ServiceError: the store does not answer.
     """
     with tracking_client():
         try:
-            folder = Path(download_artifacts(f"models:/{found.name}/{found.version}")) / "artifacts"
+            folder = Path(download_artifacts(f"models:/{version.name}/{version.version}")) / "artifacts"
             model = next(path.parent for path in folder.rglob("model.json"))
         except (MlflowException, FileNotFoundError, StopIteration) as error:
-            if isinstance(error, MlflowException) and error.error_code not in ABSENT:
+            if isinstance(error, MlflowException) and error.error_code not in NOT_FOUND:
                 raise
             raise DataError(
-                f"the files of {found.name} version {found.version} are gone from the store ({error})"
+                f"the files of {version.name} version {version.version} are gone from the store ({error})"
             ) from None
     return model, folder / "spec.json"
 
@@ -76,7 +76,7 @@ def register(
     example: tuple[pd.DataFrame, pd.DataFrame],
     tags: Mapping[str, str],
 ) -> ModelVersion:
-    """Register a forecaster as a new version, with its code, signature and example."""
+    """Register a forecaster as a new version, with its code, its signature and an input example."""
     recent, forecasts = example
     with tracking_client():
         with start_run({}, run_id=run_id):
@@ -92,19 +92,19 @@ def register(
         return mlflow.register_model(logged.model_uri, name, tags=dict(tags))
 
 
-def set_alias(found: ModelVersion, alias: str) -> None:
-    """Let an alias point to a version."""
+def set_alias(version: ModelVersion, alias: str) -> None:
+    """Point an alias to a version."""
     with tracking_client() as client:
-        client.set_registered_model_alias(found.name, alias, found.version)
+        client.set_registered_model_alias(version.name, alias, version.version)
 
 
-def set_tag(found: ModelVersion, key: str, value: str) -> None:
+def set_tag(version: ModelVersion, key: str, value: str) -> None:
     """Set a tag of a version."""
     with tracking_client() as client:
-        client.set_model_version_tag(found.name, found.version, key, value)
+        client.set_model_version_tag(version.name, version.version, key, value)
 
 
 def _schema(frame: pd.DataFrame) -> Schema:
-    """Describe a long frame. Times are of any type: MLflow's own date type would refuse those with a zone."""
-    kinds = {"f": DataType.double, "M": AnyType()}
-    return Schema([ColSpec(kinds.get(frame[name].dtype.kind, DataType.string), name) for name in frame.columns])
+    """Describe a long frame. Times have any type, because MLflow's date type refuses times with a zone."""
+    types = {"f": DataType.double, "M": AnyType()}
+    return Schema([ColSpec(types.get(frame[name].dtype.kind, DataType.string), name) for name in frame.columns])

@@ -1,4 +1,4 @@
-"""How much of the machine a piece of work uses: MLflow's system metrics, read now and then by its own monitors."""
+"""How much of the processor and the GPUs a training uses: MLflow's system metrics, read at intervals."""
 
 import threading
 import time
@@ -9,15 +9,15 @@ from typing import Any
 from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
 from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
-EVERY_SECONDS = 5.0
-MOST_READINGS = 120  # of a long work every second one is dropped, and they are taken half as often
+INTERVAL_SECONDS = 5.0
+MAX_READINGS = 120  # if there are more, every second one is dropped, and the interval is doubled
 
 
 class Utilisation:
-    """Readings: {"system/cpu_utilization_percentage": …} by the millisecond."""
+    """Readings of system metrics: (milliseconds since 1970, {"system/cpu_utilization_percentage": …})."""
 
     def __init__(self) -> None:
-        """Find what can be read here: the processor, and NVIDIA's GPUs where their library is installed."""
+        """Find what can be read: the processor, and NVIDIA GPUs if their library is installed."""
         self.readings: list[tuple[int, dict[str, float]]] = []
         self.monitors: list[Any] = [CPUMonitor()]
         with suppress(ImportError, RuntimeError):
@@ -25,34 +25,34 @@ class Utilisation:
 
     def read(self) -> None:
         """Take a reading."""
-        found: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         for monitor in self.monitors:
             monitor.collect_metrics()
-            found.update({f"system/{name}": value for name, value in monitor.aggregate_metrics().items()})
+            metrics.update({f"system/{name}": value for name, value in monitor.aggregate_metrics().items()})
             monitor.clear_metrics()
-        self.readings.append((int(time.time() * 1000), found))
+        self.readings.append((int(time.time() * 1000), metrics))
 
 
 @contextmanager
 def measure_utilisation() -> Iterator[Utilisation]:
     """Take readings in the background until the end of the block."""
-    usage, over = Utilisation(), threading.Event()
+    usage, finished = Utilisation(), threading.Event()
 
     def read() -> None:
-        pause = EVERY_SECONDS
-        while not over.wait(pause):
+        interval = INTERVAL_SECONDS
+        while not finished.wait(interval):
             usage.read()
-            if len(usage.readings) > MOST_READINGS:
+            if len(usage.readings) > MAX_READINGS:
                 del usage.readings[::2]
-                pause *= 2
+                interval *= 2
 
-    usage.read()  # the processor's first reading begins to count; it says nothing yet
+    usage.read()  # the processor's first reading only starts the measurement, and has no meaning
     usage.readings.clear()
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     try:
         yield usage
     finally:
-        over.set()
+        finished.set()
         thread.join()
         usage.read()

@@ -1,1 +1,1 @@
-"""Windows of the clean data: the panel, the scaler, the splits by time, and the proof that nothing leaks."""
+"""Windows of the clean data: the panel, the scaler, the splits by time, and the leakage gate."""

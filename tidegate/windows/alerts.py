@@ -1,4 +1,4 @@
-"""Alerts: whether a horizon holds one."""
+"""Alert events: whether the target crosses the limit within a horizon."""
 
 import numpy as np
 
@@ -8,18 +8,18 @@ from tidegate.windows.window_grid import Grid
 
 
 def alert_events(grid: Grid, spec: WindowSpec) -> Floats | None:
-    """Say of each step whether a horizon that begins there holds the alert: (stations, steps), None without an alert.
+    """Flag each step whose horizon, beginning at that step, has an alert: (stations, steps); None without an alert.
 
-    NaN where the horizon is not wholly measured: a gap may hide an alert, and to count only the alerts that were seen
-    beside gaps would make them look more frequent than they are.
+    NaN where a value of the horizon is missing, because the gap may hide an alert: if only the alerts that were seen
+    beside gaps were counted, alerts would look more frequent than they are.
     """
     if spec.alert is None:
         return None
     side, limit = spec.alert
     target = grid.values[..., 0]
-    reached = np.where(np.isfinite(target), (target > limit) if side == "above" else (target < limit), np.nan)
-    held = np.full(target.shape, np.nan, np.float32)
-    if target.shape[1] >= spec.horizon:
-        ahead = np.lib.stride_tricks.sliding_window_view(reached, spec.horizon, axis=1)
-        held[:, : ahead.shape[1]] = ahead.max(axis=-1)  # NaN stays NaN
-    return held
+    crossed = np.where(np.isfinite(target), (target > limit) if side == "above" else (target < limit), np.nan)
+    events = np.full(target.shape, np.nan, np.float32)
+    if target.shape[1] >= spec.horizon_steps:
+        horizons = np.lib.stride_tricks.sliding_window_view(crossed, spec.horizon_steps, axis=1)
+        events[:, : horizons.shape[1]] = horizons.max(axis=-1)  # NaN stays NaN
+    return events

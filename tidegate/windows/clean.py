@@ -1,4 +1,4 @@
-"""The clean data, read as grids, a range of stations at a time."""
+"""The clean data, read as grids: a range of stations at a time, to bound memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +12,18 @@ from tidegate.workspace.columns import STATION, TIME
 from tidegate.workspace.paths import require_file
 
 
-def extent(clean: Path) -> tuple["pd.Series[int]", pd.DatetimeIndex]:
-    """Give the stations of the clean data with their rows, which are the steps of its grid, and the grid's times."""
+def stations_and_times(clean: Path) -> tuple["pd.Series[int]", pd.DatetimeIndex]:
+    """Give the number of rows of each station in the clean data, and the times of its grid.
+
+    Each station has one row for each step of the grid.
+    """
     rows = parquet.rows_by_station([require_file(clean)])
-    one = pq.read_table(clean, columns=[TIME], filters=[(STATION, "==", str(rows.index[0]))])
-    return rows, pd.DatetimeIndex(one[TIME].to_pandas())
+    times = pq.read_table(clean, columns=[TIME], filters=[(STATION, "==", str(rows.index[0]))])
+    return rows, pd.DatetimeIndex(times[TIME].to_pandas())
 
 
 def grids(clean: Path, rows: "pd.Series[int]", features: tuple[str, ...]) -> Iterator[Grid]:
-    """Fold the clean data into arrays, a range of stations at a time."""
-    for of in parquet.station_ranges(rows, parquet.BLOCK_ROWS):
-        names = [STATION, TIME, *features]
-        yield to_grid(pq.read_table(clean, columns=names, filters=of.filters).to_pandas(), features)
+    """Read the clean data as grids of arrays, a range of stations at a time."""
+    for stations in parquet.station_ranges(rows, parquet.BLOCK_ROWS):
+        columns = [STATION, TIME, *features]
+        yield to_grid(pq.read_table(clean, columns=columns, filters=stations.filters).to_pandas(), features)

@@ -1,7 +1,7 @@
-"""The panel: all stations' measurements on one regular time axis, and windows into it that are never copied.
+"""The panel: the measurements of all stations on one regular time axis, and the windows in it.
 
-A window is two integers, the station and the first step of its lookback. What lies in it is read from the
-panel at the moment it is needed.
+A window is two integers: the station, and the first step of its lookback. Its values are read from the panel only when
+they are needed, so windows that overlap take no extra memory.
 """
 
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ Starts = npt.NDArray[np.int32]
 
 
 def evenly_spaced(starts: Starts, windows: int) -> Starts:
-    """Take so many windows, or all if there are fewer, evenly spread."""
+    """Choose `windows` windows that are evenly spread, or all if there are fewer."""
     return starts[np.linspace(0, len(starts) - 1, min(windows, len(starts))).astype(int)]
 
 
 def newest_step(observed: Flags) -> npt.NDArray[np.intp]:
-    """Find the newest observed step of each window's channels (windows, steps, channels): (windows, 1, channels)."""
+    """Find the newest observed step in flags (windows, steps, channels): (windows, 1, channels)."""
     return observed.shape[1] - 1 - observed[:, ::-1].argmax(axis=1)[:, None]
 
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What a model says of windows: `point` (windows, horizon, targets), `quantiles` (…, levels) if it has an idea."""
+    """Forecasts of windows: `point` (windows, horizon, targets), and `quantiles` (…, levels) if the model gives any."""
 
     point: npt.NDArray[Any]
     quantiles: npt.NDArray[Any] | None = None
@@ -42,9 +42,9 @@ class Forecasts:
 class Panel:
     """Scaled measurements: `values` and `observed` (rows, steps, features), targets first.
 
-    A missing value is 0 in `values`, the training mean, and False in `observed`. A row is a station: which of the
-    spec's, says `station`. `calendar` (steps, columns) is the same for all. `events` (rows, steps), if the spec has an
-    alert, is 1 where a horizon that begins at that step holds one, 0 where not, NaN where that is not known.
+    A missing value is False in `observed` and 0, the training mean, in `values`. Each row is a station; `station` gives
+    its index in the spec. `calendar` (steps, columns) is the same for all rows. If the spec has an alert, `events`
+    (rows, steps) is 1 where the horizon that begins at that step has an alert, 0 where it has none, NaN if unknown.
     """
 
     values: Floats
@@ -55,7 +55,7 @@ class Panel:
     events: Floats | None = None
 
     @classmethod
-    def of(
+    def create(
         cls,
         values: Floats,
         observed: Flags,
@@ -64,7 +64,7 @@ class Panel:
         station: Starts | None = None,
         events: Floats | None = None,
     ) -> "Panel":
-        """Make a panel; without more ado its rows are the spec's stations, and there is no calendar."""
+        """Create a panel; by default its rows are the stations of the spec, and there is no calendar."""
         if calendar is None:
             calendar = np.zeros((values.shape[1], 0), np.float32)
         if station is None:
@@ -73,30 +73,37 @@ class Panel:
 
     def past(self, starts: Starts) -> tuple[Floats, Flags]:
         """Read the lookback of each window: values and observed (windows, lookback, features)."""
-        cells = self._cells(starts, 0, self.spec.lookback)
+        cells = self._cells(starts, 0, self.spec.lookback_steps)
         return self.values[cells], self.observed[cells]
 
     def future(self, starts: Starts) -> tuple[Floats, Flags]:
-        """Read what follows each lookback: values and observed (windows, horizon, targets); of alerts, one."""
-        cells = self._cells(starts, self.spec.lookback, self.spec.outcomes)
-        values, observed = self.outcomes()
+        """Read the targets after each lookback: values and observed (windows, horizon, targets).
+
+        With an alert they are the events: (windows, 1, 1).
+        """
+        cells = self._cells(starts, self.spec.lookback_steps, self.spec.target_steps)
+        values, observed = self.target_values()
         return values[cells], observed[cells]
 
-    def outcomes(self) -> tuple[Floats, Flags]:
-        """Give what is forecast: values and observed (rows, steps, targets); of alerts, for what begins there."""
+    def target_values(self) -> tuple[Floats, Flags]:
+        """Give what is to be forecast: values and observed (rows, steps, targets).
+
+        With an alert they are the events of the horizons that begin at each step: (rows, steps, 1).
+        """
         targets = len(self.spec.targets)
         if self.events is None:
             return self.values[..., :targets], self.observed[..., :targets]
-        known = np.isfinite(self.events)[..., None]
-        return np.where(known, self.events[..., None], 0).astype(np.float32), known
+        observed = np.isfinite(self.events)[..., None]
+        return np.where(observed, self.events[..., None], 0).astype(np.float32), observed
 
-    def ahead(self, starts: Starts) -> Floats:
-        """Read what is known of the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""
-        station, steps = self._cells(starts, self.spec.lookback, self.spec.horizon)
-        known = len(self.spec.features) - len(self.spec.known)
-        values, observed = self.values[station, steps][..., known:], self.observed[station, steps][..., known:]
+    def known_ahead(self, starts: Starts) -> Floats:
+        """Read what is known about the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""
+        station, steps = self._cells(starts, self.spec.lookback_steps, self.spec.horizon_steps)
+        first = len(self.spec.features) - len(self.spec.known)
+        values, observed = self.values[station, steps][..., first:], self.observed[station, steps][..., first:]
         return np.concatenate([self.calendar[steps], values, observed.astype(np.float32)], axis=-1)
 
     @staticmethod
     def _cells(starts: Starts, offset: int, length: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Give the row and step indices of `length` steps of each window, from `offset` steps after its start."""
         return starts[:, :1], starts[:, 1:] + np.arange(offset, offset + length)

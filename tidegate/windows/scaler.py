@@ -1,4 +1,4 @@
-"""The scaler: each feature at each station in units of its training span."""
+"""The scaler: standardises each feature at each station by its mean and deviation in the training span."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,64 +28,64 @@ class Scaler:
         return np.where(observed, scaled, 0).astype(np.float32), observed
 
     def unscale(self, forecasts: npt.NDArray[Any], station: npt.NDArray[Any]) -> Doubles:
-        """Bring forecasts (windows, horizon, targets) of the given stations (windows,) back to their units."""
+        """Convert forecasts (windows, horizon, targets) of the stations (windows,) back to the units of the targets."""
         targets = forecasts.shape[-1]
         mean, deviation = self.mean[station, None, :targets], self.deviation[station, None, :targets]
         return forecasts.astype(np.float64) * deviation + mean
 
     def in_units(self, forecasts: Forecasts, spec: WindowSpec, station: npt.NDArray[Any]) -> Forecasts:
-        """Bring a model's forecasts for the given stations (windows,) to their units; alerts have none."""
+        """Convert a model's forecasts for the stations (windows,) to units; alert probabilities stay as they are."""
         if spec.alert:
             return forecasts
         point, quantiles = self.unscale(forecasts.point, station), None
         if forecasts.quantiles is not None:
-            each = [self.unscale(forecasts.quantiles[..., place], station) for place in range(len(spec.quantiles))]
-            quantiles = np.stack(each, axis=-1)
+            levels = [self.unscale(forecasts.quantiles[..., index], station) for index in range(len(spec.quantiles))]
+            quantiles = np.stack(levels, axis=-1)
         return Forecasts(point, quantiles)
 
     def as_json(self) -> dict[str, Any]:
-        """Give what JSON can hold."""
+        """Return the scaler as values that JSON can hold."""
         return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "Scaler":
-        """Read what `as_json` gave."""
+        """Read what `as_json` returned."""
         return cls(np.asarray(raw["mean"], np.float64), np.asarray(raw["deviation"], np.float64))
 
 
 def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
-    """Fit a scaler to the first `steps` of the grid alone.
+    """Fit a scaler to the first `steps` steps of the grid only.
 
     Raises:
-        DataError: a target is all missing or constant there, at some station.
+        DataError: a target has no value in these steps at some station, or is constant.
     """
-    seen = grid.values[:, :steps]
-    observed = np.isfinite(seen)
+    training = grid.values[:, :steps]
+    observed = np.isfinite(training)
     count = observed.sum(axis=1)
-    mean = np.where(observed, seen, 0).sum(axis=1) / np.maximum(count, 1)
-    centred = np.where(observed, seen - mean[:, None], 0)
+    mean = np.where(observed, training, 0).sum(axis=1) / np.maximum(count, 1)
+    centred = np.where(observed, training - mean[:, None], 0)
     deviation = np.sqrt((centred**2).sum(axis=1) / np.maximum(count, 1))
     constant = deviation < 1e-9 * np.maximum(1, np.abs(mean))
     for column, target in enumerate(spec.targets):
         for row, station in enumerate(grid.stations):
             if count[row, column] == 0:
-                what = "has no value at all"
+                problem = "has no value at all"
             elif constant[row, column]:
-                what = f"is constant ({mean[row, column]:g})"
+                problem = f"is constant ({mean[row, column]:g})"
             else:
                 continue
             raise DataError(
-                f"Target {target} at station {station} {what} in the training span "
+                f"Target {target} at station {station} {problem} in the training span "
                 f"({grid.times[0]:%Y-%m-%d %H:%M} to {grid.times[steps - 1]:%Y-%m-%d %H:%M} UTC): "
                 "there is nothing to learn; leave the station or the target out."
             )
-    return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate says nothing: it becomes 0
+    return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate becomes 0
 
 
 def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | None = None) -> Panel:
-    """Scale a grid and lay its calendar beside it; `station` (rows,) says which stations of the spec its rows are."""
+    """Scale a grid and add its calendar; `station` (rows,) gives the index in the spec of the station of each row."""
     values, observed = scaler.scale(grid.values)
-    return Panel.of(
+    return Panel.create(
         values,
         observed,
         spec,

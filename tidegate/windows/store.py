@@ -1,4 +1,4 @@
-"""artifacts/windows: written a range of stations at a time, and read."""
+"""artifacts/windows: written a range of stations at a time, and read as a panel."""
 
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ SPEC = "spec.json"
 
 
 class WindowsWriter:
-    """artifacts/windows while it is written, a range of stations at a time; all of it, or nothing, comes to stand."""
+    """Writes artifacts/windows, a range of stations at a time, so that memory is bounded."""
 
     def __init__(self, folder: Path, spec: WindowSpec, steps: int) -> None:
-        """Lay out the arrays, (stations, steps, features), as files."""
-        self.folder, self.spec, self.row = folder, spec, 0
+        """Create the array files, (stations, steps, features), in a new folder."""
+        self.folder, self.spec = folder, spec
+        self.rows_written = 0  # a row is a station
         folder.mkdir()
         shape = (len(spec.stations), steps, len(spec.features))
         self._arrays = {
@@ -33,33 +34,33 @@ class WindowsWriter:
         self._scalers: list[Scaler] = []
         self._starts: dict[str, list[Starts]] = {split: [] for split in SPLITS}
 
-    def _array(self, name: str, kind: Any, shape: tuple[int, ...]) -> Any:
-        return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", kind, shape)
+    def _array(self, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", dtype, shape)
 
     def add(self, panel: Panel, scaler: Scaler, starts: dict[str, Starts]) -> None:
-        """Add the next stations: `panel` and `starts` count them from 0."""
-        rows = slice(self.row, self.row + len(panel.values))
+        """Add the next stations, which `panel` and `starts` number from 0."""
+        rows = slice(self.rows_written, self.rows_written + len(panel.values))
         self._arrays["values"][rows], self._arrays["observed"][rows] = panel.values, panel.observed
         if panel.events is not None:
             self._arrays["events"][rows] = panel.events
-        for split, own in starts.items():
-            self._starts[split].append(own + np.array([self.row, 0], np.int32))
+        for split, split_starts in starts.items():
+            self._starts[split].append(split_starts + np.array([self.rows_written, 0], np.int32))
         self._scalers.append(scaler)
-        self.row = rows.stop
+        self.rows_written = rows.stop
 
     def starts(self) -> dict[str, Starts]:
-        """Give the windows of each split, by station."""
+        """Give the windows of each split, ordered by station."""
         return {split: np.concatenate(parts) for split, parts in self._starts.items()}
 
     def close(self, starts: dict[str, Starts], times: pd.DatetimeIndex, proof: dict[str, Any]) -> None:
-        """Write what is left: the windows, the calendar, the spec with the scaler, the proof."""
+        """Write the remaining files: the windows, the calendar, the spec with the scaler, and the proof."""
         for array in self._arrays.values():
             array.flush()
         np.save(self.folder / "calendar.npy", calendar_values(times, self.spec.calendar, self.spec.time_zone))
         for split in SPLITS:
             np.save(self.folder / f"starts_{split}.npy", starts[split])
         scaler = Scaler(
-            *(np.concatenate([getattr(one, part) for one in self._scalers]) for part in ("mean", "deviation"))
+            *(np.concatenate([getattr(scaler, part) for scaler in self._scalers]) for part in ("mean", "deviation"))
         )
         content = {"spec": self.spec.as_json(), "scaler": scaler.as_json(), "begins": str(times[0])}
         write_json(self.folder / SPEC, content)
@@ -67,12 +68,12 @@ class WindowsWriter:
 
 
 def read_windows() -> tuple[Panel, dict[str, Starts]]:
-    """Read the panel and each split's starts."""
+    """Read the panel, and the windows of each split."""
     require_file(WINDOWS)
-    stored = {path.stem: np.load(path, allow_pickle=False) for path in sorted(WINDOWS.glob("*.npy"))}
-    starts = {split: stored[f"starts_{split}"] for split in SPLITS}
+    arrays = {path.stem: np.load(path, allow_pickle=False) for path in sorted(WINDOWS.glob("*.npy"))}
+    starts = {split: arrays[f"starts_{split}"] for split in SPLITS}
     spec = read_spec(WINDOWS / SPEC)[0]
-    panel = Panel.of(stored["values"], stored["observed"], spec, stored["calendar"], events=stored.get("events"))
+    panel = Panel.create(arrays["values"], arrays["observed"], spec, arrays["calendar"], events=arrays.get("events"))
     return panel, starts
 
 

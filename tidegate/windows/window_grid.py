@@ -10,7 +10,7 @@ from tidegate.workspace.columns import STATION, TIME
 
 @dataclass(frozen=True)
 class Grid:
-    """Measurements in their own units: `values` (stations, steps, features), NaN where missing."""
+    """Unscaled measurements: `values` (stations, steps, features), NaN where missing."""
 
     stations: tuple[str, ...]
     times: pd.DatetimeIndex
@@ -18,7 +18,7 @@ class Grid:
 
 
 def to_grid(clean: pd.DataFrame, features: tuple[str, ...]) -> Grid:
-    """Fold a frame on a regular grid (sorted by station, then time) into an array."""
+    """Convert a frame on a regular grid, sorted by station and then by time, to arrays."""
     stations = tuple(clean[STATION].unique())
     times = pd.DatetimeIndex(clean[TIME].iloc[: len(clean) // len(stations)])
     values = clean[list(features)].to_numpy("float64").reshape(len(stations), len(times), len(features))

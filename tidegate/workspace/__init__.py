@@ -1,1 +1,1 @@
-"""What every part of the package stands on: the paths of a workspace, params.yaml, a model's identity, progress."""
+"""What all packages share: the paths of a workspace, params.yaml, the identity of a model, progress."""

@@ -1,20 +1,21 @@
-"""The columns that frames of measurements, findings and forecasts have besides those of the variables."""
+"""The names of columns in frames of measurements, findings and forecasts, besides the columns of variables."""
 
 STATION = "station"
-TIME = "time"  # when it was measured; of a forecast, the time that it is for
-ARRIVED = "arrived"  # when it was first known here
-REPLACED = "replaced"  # when another version took its place
+TIME = "time"  # when it was measured; of a forecast, the time it is for
+ARRIVED = "arrived"  # when it was first received
+REPLACED = "replaced"  # when a newer version replaced it
 KEYS = [STATION, TIME]
 
 VARIABLE = "variable"
 VALUE = "value"
-STANDING = "standing"  # the value that stands in the place of a replaced one
+STANDING = "standing"  # the value that counts, beside one that was replaced
 RULE = "rule"
-ROW, OF, HELD = "row", "of", "held"  # of a cell that broke a rule: its row, the rule's subject, whether it is held back
+# Of a cell that broke a rule: its row, the rule's subject, and whether its value is put into quarantine.
+ROW, SUBJECT, HELD_BACK = "row", "of", "held"
 
 ORIGIN = "origin"
 FORECAST = "forecast"
 METHOD = "method"
 
-# Columns of frames in which each variable has a column too: no variable can be named so.
-RESERVED = (STATION, TIME, ARRIVED, REPLACED, VARIABLE, VALUE, RULE, STANDING, ROW, OF, HELD)
+# Frames have these columns beside those of the variables: no variable can have one of these names.
+RESERVED = (STATION, TIME, ARRIVED, REPLACED, VARIABLE, VALUE, RULE, STANDING, ROW, SUBJECT, HELD_BACK)

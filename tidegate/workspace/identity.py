@@ -1,6 +1,6 @@
-"""The identity of a trained model: the data's DVC hash, the git commit, the parameters and the seed.
+"""The identity of a trained model: the DVC hash of the data, the git commit, the parameters and the seed.
 
-The same tags stand on the MLflow run and on the registered version, so that each leads to the others.
+The MLflow run and the registered version have the same tags, so that either can be found from the other.
 """
 
 import hashlib
@@ -20,31 +20,31 @@ from tidegate.workspace.settings import Settings
 
 @dataclass(frozen=True)
 class Identity:
-    """What names a trained model."""
+    """What identifies a trained model."""
 
     candidate: str
-    data: str  # DVC's hash of data/
+    data: str  # DVC hash of data/
     commit: str  # "none" outside a git repository
-    dirty: bool  # whether tracked files differed from that commit
-    params: str  # digest of the sections that shape the model
+    dirty: bool  # whether tracked files differed from the commit
+    params: str  # digest of the parameters that shape the model
     seed: int
 
     def tags(self) -> dict[str, str]:
-        """Give the identity as tags, all of them text."""
+        """Give the identity as tags, whose values are text."""
         return {
             f"tidegate.{key}": str(value).lower() if key == "dirty" else str(value) for key, value in vars(self).items()
         }
 
 
 def identity_of(settings: Settings, candidate: str) -> Identity:
-    """Name the model that these settings, this data and this commit make."""
+    """Give the identity of a candidate trained with these settings on the present data and commit."""
     commit, dirty = git_state()
-    shaping = digest(parameters(settings, candidate))
-    return Identity(candidate, data_hash(), commit, dirty, shaping, settings.train.seed)
+    params = digest(parameters(settings, candidate))
+    return Identity(candidate, data_hash(), commit, dirty, params, settings.train.seed)
 
 
 def parameters(settings: Settings, candidate: str) -> dict[str, Any]:
-    """Give the parameters that shape a model, flat: "window.lookback_steps": 72."""
+    """Give the parameters that shape a model as one flat mapping: {"window.lookback_steps": 72, …}."""
     sections = {
         "dataset": settings.dataset.model_dump(mode="json", exclude={"source", "options"}),
         "validate": settings.validate_.model_dump(mode="json"),
@@ -60,7 +60,7 @@ def parameters(settings: Settings, candidate: str) -> dict[str, Any]:
 
 
 def data_hash(path: Path = DATA_DVC) -> str:
-    """Read DVC's hash of the data from data.dvc.
+    """Read the DVC hash of the data from data.dvc.
 
     Raises:
         DataError: there is no data.dvc yet.
@@ -71,36 +71,38 @@ def data_hash(path: Path = DATA_DVC) -> str:
 
 
 def git_state() -> tuple[str, bool]:
-    """Give the commit, and whether tracked files differ from it; the pipeline's own lock files do not count."""
+    """Give the commit, and whether tracked files differ from it; dvc.lock and data.dvc are not compared."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return "none", True
     return commit, changed_files(LOCK, DATA_DVC) != []
 
 
-def changed_files(*but: Path) -> list[str] | None:
-    """List the tracked files that differ from the commit, but for some; None if git cannot say."""
-    said = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in but))
-    return None if said is None else [line.split(maxsplit=1)[1] for line in said.splitlines()]
+def changed_files(*excluded: Path) -> list[str] | None:
+    """List the tracked files that differ from the commit, except the excluded ones; None without a git repository."""
+    excludes = [f":!{path}" for path in excluded]
+    output = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *excludes)
+    return None if output is None else [line.split(maxsplit=1)[1] for line in output.splitlines()]
 
 
 def new_files(*folders: str) -> list[str]:
-    """List the files that git does not know, and is not told to ignore, in some folders."""
+    """List the files in these folders that git neither tracks nor ignores."""
     return (_git("ls-files", "--others", "--exclude-standard", "--", *folders) or "").splitlines()
 
 
 def folder_digest(folder: Path, pattern: str = "*") -> str:
-    """Give a digest of all files in a folder, names and bytes."""
-    whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob(pattern) if p.is_file()):
-        whole.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
+    """Give a digest of the names and bytes of all files in a folder that match the pattern."""
+    folder_hash = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
+        folder_hash.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        folder_hash.update(hashlib.sha256(path.read_bytes()).digest())
+    return folder_hash.hexdigest()
 
 
-def _git(*words: str) -> str | None:
+def _git(*arguments: str) -> str | None:
+    """Give the output of a git command; None if git is missing or the command fails."""
     try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
+        process = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return process.stdout.strip()

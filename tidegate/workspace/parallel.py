@@ -1,4 +1,4 @@
-"""Work in pieces that need nothing of each other: in turn, or side by side wherever the driver has them done."""
+"""Independent parts of a stage: done one after another, or in parallel if the driver of the pipeline provides it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,38 +9,40 @@ from typing import Any
 from tidegate.errors import DataError
 from tidegate.workspace.identity import folder_digest
 
-# Takes a function of this package, and what it is given for each piece, by its name; gives the results in that order.
+# Takes a function of this package, and the argument of each part by the part's name; gives the results in this order.
 ParallelMap = Callable[[Callable[[Any], Any], Mapping[str, Any]], list[Any]]
 
 
-def serial_map(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
-    """Do the pieces one after the other, here."""
-    return [work(given) for given in pieces.values()]
+def serial_map(work: Callable[[Any], Any], parts: Mapping[str, Any]) -> list[Any]:
+    """Do the parts one after another, in this process."""
+    return [work(argument) for argument in parts.values()]
 
 
-_driver: ContextVar[ParallelMap] = ContextVar("driver", default=serial_map)
+_parallel_map: ContextVar[ParallelMap] = ContextVar("driver", default=serial_map)
 
 
-def map_parts(work: Callable[[Any], Any], pieces: Mapping[str, Any]) -> list[Any]:
-    """Do the pieces of a stage as the driver has it: in turn, unless it has said otherwise."""
-    return _driver.get()(work, pieces)
+def map_parts(work: Callable[[Any], Any], parts: Mapping[str, Any]) -> list[Any]:
+    """Do the parts of a stage: one after another, unless the driver has set another map."""
+    return _parallel_map.get()(work, parts)
 
 
 @contextmanager
-def map_parts_with(spread: ParallelMap) -> Iterator[None]:
-    """Have stages do their pieces so."""
-    token = _driver.set(spread)
+def map_parts_with(parallel_map: ParallelMap) -> Iterator[None]:
+    """Let `map_parts` use this map within the block."""
+    token = _parallel_map.set(parallel_map)
     try:
         yield
     finally:
-        _driver.reset(token)
+        _parallel_map.reset(token)
 
 
 def require_same_files(folder: Path, digest: str, pattern: str = "*") -> None:
-    """See that a piece reads what the others do, on whatever machine: of which this is the `identity.folder_digest`.
+    """Check on a worker that it reads the same files as the process that started the run.
+
+    `digest` is what `identity.folder_digest` gave there.
 
     Raises:
-        DataError: it is something else.
+        DataError: the files differ.
     """
     if folder_digest(folder, pattern) != digest:
         raise DataError(

@@ -1,4 +1,4 @@
-"""How params.yaml is read, and how it is refused: in one sentence, with the place and the nearest known name."""
+"""Reading and changing params.yaml. An error is one sentence, with the line, the key and the nearest known name."""
 
 import difflib
 import hashlib
@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from tidegate.errors import SettingsError, UserError
 from tidegate.workspace.paths import PARAMS, atomic_output
 
-WORDS = {
+INSTRUCTIONS = {  # what to do, by the type of a pydantic error
     "model_type": "give a section of keys and values",
     "dict_type": "give a section of keys and values",
     "tuple_type": "give a list",
@@ -30,7 +30,7 @@ WORDS = {
 
 
 class Section(BaseModel):
-    """A part of params.yaml: frozen, and closed to unknown keys."""
+    """A part of params.yaml: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -38,20 +38,31 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 
-def parse(kind: type[S], raw: Any, where: str, lines: Any = None, path: Path = PARAMS) -> S:
-    """Check one part of params.yaml against its type; `where` is its dotted path in the file."""
+def parse(section: type[S], raw: Any, where: str, lines: Any = None, path: Path = PARAMS) -> S:
+    """Check one part of params.yaml against its type.
+
+    Args:
+        section: the type.
+        raw: the values to check.
+        where: the dotted path of the part in the file, "models.gru".
+        lines: the whole file as `read_yaml` returned it, for line numbers; by default it is read.
+        path: the file.
+
+    Raises:
+        SettingsError: a key or a value is refused.
+    """
     try:
-        return kind.model_validate(raw)
+        return section.model_validate(raw)
     except ValidationError as error:
         lines = lines if lines is not None else (read_yaml(path) if path.exists() else None)
-        raise SettingsError(_sentence(kind, error, where, raw, lines, path)) from None
+        raise SettingsError(_error_message(section, error, where, raw, lines, path)) from None
 
 
 def require_known(name: str, known: Iterable[str], where: str) -> None:
     """Refuse a name that is not among the known ones.
 
     Raises:
-        SettingsError: naming the place, the nearest known name and all the known ones.
+        SettingsError: the name is unknown; the message has `where`, the nearest known name and all known names.
     """
     known = sorted(known)
     if name not in known:
@@ -61,16 +72,16 @@ def require_known(name: str, known: Iterable[str], where: str) -> None:
 
 
 def digest(content: Any) -> str:
-    """Give a short digest of settings, or of anything JSON can hold."""
+    """Give a short digest of settings, or of any value that JSON can hold."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def utc(text: str) -> pd.Timestamp:
-    """Read a time; UTC unless it has a zone.
+    """Parse a time; it is UTC unless it has a zone.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a time.
     """
     try:
         time = pd.Timestamp(text)
@@ -82,10 +93,10 @@ def utc(text: str) -> pd.Timestamp:
 
 
 def typed_time(text: str) -> pd.Timestamp:
-    """Read a time that was typed.
+    """Parse a time that the user typed as an option of a command.
 
     Raises:
-        UserError: it is none.
+        UserError: the text is not a time.
     """
     try:
         return utc(text)
@@ -95,17 +106,20 @@ def typed_time(text: str) -> pd.Timestamp:
 
 @contextmanager
 def edit_params(text: str | None = None) -> Iterator[Any]:
-    """Give params.yaml, or another text for it, to be changed; then write it back whole, comments and order kept."""
+    """Give the content of params.yaml to be changed in the block, then write it back with its comments and order.
+
+    With `text`, this text is changed instead, and written to params.yaml.
+    """
     yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 4096, True  # a unit such as "?" would be no YAML without
+    yaml.width, yaml.preserve_quotes = 4096, True  # a unit such as "?" is not YAML without quotes
     content = yaml.load(PARAMS.read_text(encoding="utf-8") if text is None else text)
     yield content
-    with atomic_output(PARAMS) as aside, aside.open("w", encoding="utf-8") as out:
+    with atomic_output(PARAMS) as temporary, temporary.open("w", encoding="utf-8") as out:
         yaml.dump(content, out)
 
 
 def read_yaml(path: Path) -> Any:
-    """Read the file as YAML that knows its lines.
+    """Read a YAML file, with the line number of each key.
 
     Raises:
         SettingsError: it is absent, is not YAML, or holds a time without quotes.
@@ -128,81 +142,89 @@ def read_yaml(path: Path) -> Any:
 
 
 def _refuse_bare_times(part: Any, keys: list[str], path: Path) -> None:
-    """Refuse a time without quotes: YAML makes a date of it, which DVC cannot put into dvc.lock."""
+    """Refuse a time without quotes: YAML reads it as a date, which DVC cannot write into dvc.lock.
+
+    Raises:
+        SettingsError: there is one.
+    """
     children = part.items() if isinstance(part, Mapping) else enumerate(part) if isinstance(part, list) else ()
     for key, value in children:
         if isinstance(value, date):
-            place = ".".join([*keys, str(key)])
-            raise SettingsError(f'{path}: {place} is a bare time: put it in quotes, "{value.isoformat()}".')
+            dotted = ".".join([*keys, str(key)])
+            raise SettingsError(f'{path}: {dotted} is a bare time: put it in quotes, "{value.isoformat()}".')
         _refuse_bare_times(value, [*keys, str(key)], path)
 
 
-def _sentence(kind: type[BaseModel], error: ValidationError, where: str, raw: Any, lines: Any, path: Path) -> str:
-    # A key misspelt is also a key missing: the spelling is what the user can mend.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    keys = [*([where] if where else []), *_path(first["loc"], raw)]
-    place = ".".join(keys)
-    at = _line(lines, ".".join(keys).split("."))
-    spot = f"{path}, line {at}" if at else str(path)
-    known = _known_keys(kind, first["loc"][:-1])
+def _error_message(
+    section: type[BaseModel], error: ValidationError, where: str, raw: Any, lines: Any, path: Path
+) -> str:
+    # A misspelt key gives two errors, an unknown key and a missing one: the unknown key tells the user what to correct.
+    first = min(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
+    dotted = ".".join([*([where] if where else []), *_keys_of(first["loc"], raw)])
+    line = _line(lines, dotted.split("."))
+    location = f"{path}, line {line}" if line else str(path)
+    known = _known_keys(section, first["loc"][:-1])
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        return f"{spot}: {place} is not a known key{_nearest(name, known)}; known here: {', '.join(known)}."
+        return f"{location}: {dotted} is not a known key{_nearest(name, known)}; known here: {', '.join(known)}."
     if first["type"] == "missing":
-        return f"{spot}: {place} is missing; add it."
-    message = WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+        return f"{location}: {dotted} is missing; add it."
+    message = INSTRUCTIONS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     value = "" if isinstance(first["input"], Mapping | Section) else f" is {first['input']!r}"
-    return f"{spot}: {place or 'the file'}{value}: {message[0].lower()}{message[1:]}."
+    return f"{location}: {dotted or 'the file'}{value}: {message[0].lower()}{message[1:]}."
 
 
-def _path(loc: tuple[int | str, ...], raw: Any) -> list[str]:
-    """Give the path within the file: without the names of types that were tried, which pydantic puts between."""
-    path = []
+def _keys_of(loc: tuple[int | str, ...], raw: Any) -> list[str]:
+    """Give the keys of pydantic's location that are in the file: it also has the names of the types that were tried."""
+    keys = []
     for depth, part in enumerate(loc):
-        inside = isinstance(raw, Mapping) and part in raw
-        listed = isinstance(raw, list) and isinstance(part, int) and part < len(raw)
-        if inside or listed:
-            path.append(str(part))
+        in_mapping = isinstance(raw, Mapping) and part in raw
+        in_list = isinstance(raw, list) and isinstance(part, int) and part < len(raw)
+        if in_mapping or in_list:
+            keys.append(str(part))
             raw = raw[part]
         elif isinstance(raw, Mapping) and depth == len(loc) - 1 and part != "[key]":
-            path.append(str(part))  # a missing key
-    return path
+            keys.append(str(part))  # a missing key
+    return keys
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name, as the end of a message; empty if none is near."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _known_keys(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    model: Any = kind
+def _known_keys(section: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Name the keys of the section at a location within a section."""
+    model: Any = section
     for part in loc:
         fields = {field.alias or name: field for name, field in getattr(model, "model_fields", {}).items()}
         if part not in fields:
-            continue  # a name within a mapping: its values' type has been found already
+            continue  # a key of a mapping: `model` is already the type of its values
         model = _section_in(fields[str(part)].annotation) or model
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the section in a type such as dict[str, Section]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        if found := _section_in(inner):
-            return found
+        if section := _section_in(inner):
+            return section
     return None
 
 
 def _line(lines: Any, keys: list[str]) -> int | None:
-    """Find the line of the deepest key of the path that the file holds (a variable's name may have dots)."""
-    found = None
+    """Find the line of the deepest of these keys that is in the file; a key may have dots, as names of variables do."""
+    line = None
     while keys and isinstance(lines, Mapping):
         for width in range(len(keys), 0, -1):
             key = ".".join(keys[:width])
             if key in lines:
-                found = lines.lc.key(key)[0] + 1 if hasattr(lines, "lc") else found
+                line = lines.lc.key(key)[0] + 1 if hasattr(lines, "lc") else line
                 lines, keys = lines[key], keys[width:]
                 break
         else:
             break
-    return found
+    return line

@@ -1,4 +1,4 @@
-"""Every path of a workspace, named once, relative to its root; and how files are replaced whole."""
+"""The paths of a workspace, relative to its root, and functions that replace a file as a whole."""
 
 import json
 import shutil
@@ -15,16 +15,16 @@ LOCK = Path("dvc.lock")
 DATA = Path("data")
 DATA_DVC = Path("data.dvc")
 MEASUREMENTS = "measurements"  # within DATA: one Parquet file a month
-REVISIONS = "revisions"  # within DATA: every version of the rows that have several, one Parquet file a month
-LATER = "later"  # within DATA: versions that were not known yet as of the moment that data/ was rebuilt for
-ACCEPTED = "accepted.parquet"  # within DATA: what the data that the gate let pass last were like
-SERIES = "series.json"  # within DATA: which series its rows are of
+REVISIONS = "revisions"  # within DATA: all versions of the rows that have several, one Parquet file a month
+LATER = "later"  # within DATA: versions that became known after the moment as of which data/ was rebuilt
+ACCEPTED = "accepted.parquet"  # within DATA: the profile of the data that last passed the gate
+SERIES = "series.json"  # within DATA: the name of the series of its rows
 DVC_LOCKS = Path(".dvc") / "tmp"
-CHECKPOINTS = Path(".tidegate") / "checkpoints"  # outside what DVC removes before a stage
-UNSENT = Path(".tidegate") / "unsent"  # records of trainings that MLflow has not taken yet
-INCOMING_ROWS = Path(".tidegate") / "incoming"  # what an ingest has read and not merged yet
-VALIDATION_PARTS = Path(".tidegate") / "validation"  # what groups of stations came to, until they are put together
-INGEST_STATE = Path(".tidegate") / "ingest.json"  # what the source and data/ looked like after the last ingest
+CHECKPOINTS = Path(".tidegate") / "checkpoints"  # outside the outputs, which DVC removes before a stage
+UNSENT = Path(".tidegate") / "unsent"  # records of trainings that are not in MLflow yet
+INCOMING_ROWS = Path(".tidegate") / "incoming"  # rows that an ingest has read and not merged yet
+VALIDATION_PARTS = Path(".tidegate") / "validation"  # results of groups of stations, until they are merged
+INGEST_STATE = Path(".tidegate") / "ingest.json"  # the state of the source and of data/ after the last ingest
 
 ARTIFACTS = Path("artifacts")
 CLEAN = ARTIFACTS / "clean.parquet"
@@ -35,7 +35,7 @@ PROFILE = ARTIFACTS / "profile.parquet"
 DATA_DOCS = ARTIFACTS / "data_docs"
 WINDOWS = ARTIFACTS / "windows"
 MODELS = ARTIFACTS / "models"
-HISTORY = "history.csv"  # within a model's folder: its learning curve
+HISTORY = "history.csv"  # within the folder of a model: its learning curve
 DIAGNOSIS = ARTIFACTS / "diagnosis"
 EVALUATION = ARTIFACTS / "evaluation"
 BACKTEST = ARTIFACTS / "backtest.csv"
@@ -50,21 +50,21 @@ PREFECT_HOME = Path(".prefect")
 
 @contextmanager
 def atomic_output(path: Path) -> Iterator[Path]:
-    """Give a path to write to aside, and put it in the place of `path` only once it is whole."""
-    aside = path.with_name(f".{path.name}.incoming")
-    remove(aside)
+    """Give a temporary path to write to, and move it to `path` when the block ends without an error."""
+    temporary = path.with_name(f".{path.name}.incoming")
+    remove(temporary)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield aside
-        if aside.is_dir():
+        yield temporary
+        if temporary.is_dir():
             remove(path)
-        aside.replace(path)
+        temporary.replace(path)
     finally:
-        remove(aside)
+        remove(temporary)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -72,10 +72,10 @@ def remove(path: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that is the same bytes for the same content."""
-    with atomic_output(path) as aside:
+    """Write a JSON file; the same content gives the same bytes."""
+    with atomic_output(path) as temporary:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        aside.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -91,10 +91,10 @@ def read_json(path: Path) -> Any:
 
 
 def require_file(path: Path) -> Path:
-    """Give the path of something that another stage has made.
+    """Return the path of an output of another stage, if it exists.
 
     Raises:
-        DataError: it has not.
+        DataError: it does not exist.
     """
     if not path.exists():
         raise DataError(f"{path} is not here: tidegate run, or dvc repro, runs the stage that makes it.")

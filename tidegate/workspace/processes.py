@@ -1,4 +1,4 @@
-"""Which process does a piece of work: to find and close what a dead one left open, and to know who leads among many."""
+"""Processes: find runs that a dead process left open, and know the machines that share a training."""
 
 import json
 import os
@@ -9,65 +9,67 @@ import psutil
 
 from tidegate.errors import UserError
 
-CLUSTER = (
-    "TF_CONFIG"  # TensorFlow's own: {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}
-)
+# The environment variable by which TensorFlow describes machines that train together:
+# {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}
+CLUSTER = "TF_CONFIG"
 
 
 def mark() -> str:
-    """Name this process for good: host, number, and when it began (numbers are given anew)."""
+    """Identify this process by host, process id and start time (process ids are used again)."""
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
 
 
 def is_dead(marked: str) -> bool:
-    """Say whether a process of this host is gone; of another host's nothing is known."""
+    """Tell whether a marked process has ended; a process on another host is taken to be alive."""
     host, _, rest = marked.partition(":")
     if host != socket.gethostname():
         return False
-    number, _, began = rest.partition(":")
+    process_id, _, started = rest.partition(":")
     try:
-        return f"{psutil.Process(int(number)).create_time():.2f}" != began
+        return f"{psutil.Process(int(process_id)).create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
 
 
 @dataclass(frozen=True)
 class Machines:
-    """The machines that share one training, and which of them this is."""
+    """The machines that share one training, and the index of this one."""
 
     count: int = 1
     index: int = 0
 
     @property
     def several(self) -> bool:
-        """Say whether there is more than one."""
+        """Tell whether there is more than one machine."""
         return self.count > 1
 
     @property
     def leads(self) -> bool:
-        """Say whether it is this one that keeps what was learnt."""
+        """Tell whether this machine stores the trained model."""
         return self.index == 0
 
 
 def machines() -> Machines:
-    """Read who shares a training from TF_CONFIG; without it, this machine alone.
+    """Read the machines that share a training from TF_CONFIG; without it, this is the only machine.
 
     Raises:
-        UserError: it is not what TensorFlow describes.
+        UserError: TF_CONFIG does not have the format that TensorFlow describes.
     """
-    said = os.environ.get(CLUSTER)
-    if not said:
+    text = os.environ.get(CLUSTER)
+    if not text:
         return Machines()
     try:
-        about = json.loads(said)
-        found = Machines(len(about["cluster"]["worker"]), int(about["task"]["index"]))
-        if set(about["cluster"]) != {"worker"} or about["task"]["type"] != "worker":  # a chief: the first worker is it
-            found = Machines(0)
+        config = json.loads(text)
+        team = Machines(len(config["cluster"]["worker"]), int(config["task"]["index"]))
+        if (
+            set(config["cluster"]) != {"worker"} or config["task"]["type"] != "worker"
+        ):  # there is no chief: the first worker does its work
+            team = Machines(0)
     except (ValueError, KeyError, TypeError):
-        found = Machines(0)
-    if not 0 <= found.index < found.count:
+        team = Machines(0)
+    if not 0 <= team.index < team.count:
         raise UserError(
-            f'{CLUSTER} is {said!r}: give {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": "worker", '
-            '"index": 0}}, with this machine\'s place among the workers as its index.'
+            f'{CLUSTER} is {text!r}: give {{"cluster": {{"worker": ["host:port", …]}}, "task": {{"type": "worker", '
+            '"index": 0}}, with this machine\'s position among the workers as its index.'
         )
-    return found
+    return team

@@ -1,17 +1,18 @@
-"""How a stage tells how far it is."""
+"""The progress callback: a stage calls it to show how far it is."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Takes what is done so far."""
+    """A function that a stage calls while it works."""
 
     def __call__(self, done: float, total: float, note: str = "", loss: float | None = None) -> None:
-        """Say that `done` of `total` is done; `note` stands beside the bar; `loss` where an epoch has been validated.
+        """Show that `done` of `total` is done.
 
-        What it raises ends the training: so a search stops a trial that goes nowhere.
+        `note` is shown beside the progress bar. `loss` is the validation loss of the epoch that has just ended. An
+        exception that the callback raises ends the training: this is how a search stops a trial early.
         """
 
 
 def no_progress(done: float, total: float, note: str = "", loss: float | None = None) -> None:
-    """Report to nobody."""
+    """Ignore the progress."""

@@ -3,37 +3,17 @@
 The options of a source and of a model are described in that source's and that model's own file.
 """
 
-import re
-import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from tidegate.workspace.columns import RESERVED
+from tidegate.workspace.dataset import Dataset
+from tidegate.workspace.field_types import Moment, Real, Share, Steps, Whole
 from tidegate.workspace.params import Section, parse, read_yaml, utc
 from tidegate.workspace.paths import PARAMS
 
-Real = Annotated[float, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True, ge=0)]
-Steps = Annotated[int, Field(strict=True, ge=1)]
-Share = Annotated[Real, Field(ge=0, le=1)]
-
-
-def _known_zone(name: str) -> str:
-    if name not in zoneinfo.available_timezones():
-        raise ValueError("there is no such time zone; give a name such as Europe/Berlin or UTC")
-    return name
-
-
-def _a_time(text: str) -> str:
-    utc(text)
-    return text
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-Moment = Annotated[str, AfterValidator(_a_time)]  # UTC unless it has a zone
 CandidateName = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
 Conflict = Literal["last", "first", "refuse"]
@@ -44,85 +24,6 @@ class Ingest(Section):
 
     overlap_hours: Whole = 72
     conflict: Conflict = "last"
-
-
-class Variable(Section):
-    """What one measured variable can be, in its own unit."""
-
-    unit: str
-    min: Real | None = None  # physical limits
-    max: Real | None = None
-    sentinels: tuple[Real, ...] = ()  # values that mean "missing", in this variable alone
-    stuck_steps: Annotated[int, Field(ge=2)] | None = None  # as many equal values in a row are suspect
-    floor: Real | None = None  # what lies at it or below may rest: rain, solar power
-    spike: Annotated[Real, Field(gt=0)] | None = None  # robust z-score of what stands out from both its neighbours
-    revision: Annotated[Real, Field(ge=0)] | None = None  # a late correction by more than this is told
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Variable":
-        if self.min is not None and self.max is not None and self.min >= self.max:
-            raise ValueError(f"min {self.min:g} is not below max {self.max:g}")
-        return self
-
-
-RELATION = re.compile(r"^\s*(?P<less>.+?)\s*<=\s*(?P<more>.+?)\s*$")  # "DEWP <= TEMP"
-
-
-class Dataset(Section):
-    """What is measured, where it comes from, and what is forecast of it."""
-
-    source: str
-    options: dict[str, Any] = Field(default_factory=dict)  # see tidegate/sources/<source>.py
-    frequency: str
-    time_zone: Zone = "UTC"  # where the stations are: of times without a zone, of the calendar, of clock changes
-    variables: Annotated[dict[str, Variable], Field(min_length=1)]
-    sentinels: tuple[Real, ...] = ()  # values that mean "missing", in every variable
-    relations: tuple[str, ...] = ()
-    targets: Annotated[tuple[str, ...], Field(min_length=1)]
-    covariates: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    static: dict[str, dict[str, Real]] = Field(default_factory=dict)
-    season_steps: Steps
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Targets first, then past covariates, then those known ahead."""
-        return self.targets + self.covariates + self.known
-
-    @property
-    def clock(self) -> str:
-        """Give the zone of times that carry none; days and longer are dates, the same everywhere."""
-        try:
-            daily = pd.Timedelta(self.frequency) >= pd.Timedelta("1D")
-        except ValueError:
-            daily = False
-        return "UTC" if daily else self.time_zone
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Give each relation as the lesser and the greater variable."""
-        return tuple((found["less"], found["more"]) for text in self.relations if (found := RELATION.match(text)))
-
-    def sentinels_of(self, variable: str) -> tuple[float, ...]:
-        """Give the values that mean "missing" in a variable."""
-        return tuple(dict.fromkeys((*self.sentinels, *self.variables[variable].sentinels)))
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Dataset":
-        for name in self.variables:
-            if name in RESERVED:
-                raise ValueError(f"no variable can be named {name}; name it otherwise, with dataset.options.columns")
-        twice = sorted({name for name in self.features if self.features.count(name) > 1})
-        if twice:
-            raise ValueError(f"{twice[0]} is named twice in targets, covariates and known")
-        for text in self.relations:
-            if not RELATION.match(text):
-                raise ValueError(f"relation {text!r} cannot be read: give it as DEWP <= TEMP")
-        for name in (*self.features, *(name for pair in self.pairs for name in pair)):
-            if name not in self.variables:
-                known = ", ".join(self.variables)
-                raise ValueError(f"it names {name!r}, which is not in dataset.variables ({known})")
-        return self
 
 
 Severity = Literal["fail", "quarantine", "warn"]
@@ -149,36 +50,6 @@ class DriftRule(Rule):
     values: Steps = 336  # fewer new ones than this at a station are not judged
 
 
-class Rules(Section):
-    """The rules of the data gate, in the order in which a bad cell is put down to one; see tidegate/rules.py."""
-
-    off_grid: Rule = Rule(severity="quarantine", tolerance=0.05)
-    sentinel: Rule = Rule(severity="quarantine", tolerance=0.05)
-    range: Rule = Rule(severity="quarantine", tolerance=0.05)
-    relation: Rule = Rule(severity="quarantine", tolerance=0.05)
-    stuck: Rule = Rule(severity="quarantine", tolerance=0.05)
-    spike: Rule = Rule(severity="quarantine", tolerance=0.05)
-    gap: DurationRule = DurationRule(severity="fail", steps=336)
-    missing: Rule = Rule(severity="fail", tolerance=0.10)
-    freshness: DurationRule = DurationRule(severity="fail", steps=48)
-    clock_change: Rule = Rule(severity="warn")
-    stations: Rule = Rule(severity="warn")
-    drift: DriftRule = DriftRule(severity="warn")
-    revision: Rule = Rule(severity="warn")
-
-    @model_validator(mode="after")
-    def _cells_alone_go_to_quarantine(self) -> "Rules":
-        for name in ("gap", "missing", "freshness", "clock_change", "stations", "drift", "revision"):
-            if getattr(self, name).severity == "quarantine":
-                raise ValueError(f"{name} finds no values that quarantine could hold: give fail or warn")
-        return self
-
-    def of(self, name: str) -> Rule:
-        """Give a rule by its name."""
-        rule: Rule = getattr(self, name)
-        return rule
-
-
 class Release(Section):
     """A recorded decision to take values back in that a rule holds back."""
 
@@ -201,7 +72,7 @@ class Validate(Section):
     """The rules that rows must meet, and what has been let pass by decision."""
 
     group_rows: Steps = 2_000_000  # of the grid, that are held at a time
-    rules: Rules = Rules()
+    rules: dict[str, Any] = Field(default_factory=dict)  # see tidegate/quality/suite.py
     releases: tuple[Release, ...] = ()
 
 
@@ -285,7 +156,7 @@ class Diagnose(Section):
 class Evaluate(Section):
     """By which figure candidates are ranked; of all of these, less is better."""
 
-    metric: Literal["mae", "rmse", "mase", "crps", "brier", "log_loss"] = "mase"
+    metric: str = "mase"  # see METRICS in tidegate/evaluation/metrics.py
 
 
 class Register(Section):
@@ -317,13 +188,6 @@ class Settings(Section):
     runner: Annotated[str, Field(pattern=r"^(none|processes|dask|\w+://\S+)$")] = "none"  # of groups of stations
     classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _metric_of_the_task(self) -> "Settings":
-        if (self.evaluate.metric in ("brier", "log_loss")) != (self.window.alert is not None):
-            kind = "an alert is ranked by brier or log_loss" if self.window.alert else "it is for alerts"
-            raise ValueError(f"evaluate.metric is {self.evaluate.metric}: {kind}")
-        return self
 
     @model_validator(mode="after")
     def _windows_of_the_dataset(self) -> "Settings":

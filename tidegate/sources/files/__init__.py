@@ -1,7 +1,7 @@
-"""Files: CSV and its like, and Parquet, here or at a URL; long (a row a station and time) or wide (a column a station).
+"""Source `files`: CSV and similar text, and Parquet, local or at a URL.
 
-In a long file, a column names the station, or the file's name does. Every refusal names the file and, in text, the
-line.
+A long file has one row per station and time, and a column, or the file's name, names the station; a wide file has one
+column per station. Every refusal names the file and, in text, the line.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from tidegate.sources.files.compression import stem
 from tidegate.sources.files.locations import FileLocation, find_files
 from tidegate.sources.files.options import Options
 from tidegate.sources.files.rows import FileRows
-from tidegate.workspace.settings import Dataset
+from tidegate.workspace.dataset import Dataset
 
 
 class Source:
-    """Rows of all files that the paths name, file by file in the order of their names."""
+    """Rows of all files that the paths match, file by file in the order of their names."""
 
     def __init__(self, options: Options, dataset: Dataset) -> None:
-        """Remember where to look; nothing is opened yet.
+        """Check the options; no file is opened yet.
 
         Raises:
-            SettingsError: the files hold one variable, and another or several are asked for.
+            SettingsError: the files are wide, and dataset.variables is not their only variable.
         """
         self.options, self.dataset = options, dataset
         if options.wide is not None and list(dataset.variables) != [options.wide]:
@@ -39,60 +39,61 @@ class Source:
         step_of(dataset.frequency)
 
     def series(self) -> dict[str, Any]:
-        """Name what makes the rows one series; reading them otherwise makes another of it."""
-        named = self.options.model_dump(mode="json", exclude={"storage"})
-        zone = self.options.time_zone or self.dataset.clock
+        """Name what makes the rows one series; with other options they are another series."""
+        options = self.options.model_dump(mode="json", exclude={"storage"})
+        zone = self.options.time_zone or self.dataset.naive_zone
         step = self.dataset.frequency if self.options.labels == "end" else None
-        return {**named, "time_zone": zone, "step": step, "variables": list(self.dataset.variables)}
+        return {**options, "time_zone": zone, "step": step, "variables": list(self.dataset.variables)}
 
     def fingerprint(self) -> str:
         """Change with any byte of any file."""
-        names = "\n".join(f"{place.path}@{place.version()}" for place in self._places())
+        names = "\n".join(f"{location.path}@{location.version()}" for location in self._locations())
         return hashlib.sha256(names.encode()).hexdigest()
 
     def end(self) -> None:
-        """Give nothing: files may hold any time."""
+        """Give None: files may hold any time."""
 
     def pieces(self, since: pd.Timestamp | None) -> Iterator[Piece]:
-        """Give a piece a file, whatever `since` is: a file added late may hold a station's whole past."""
-        named: dict[str, str] = {}
-        given: list[FileRows] = []
-        for place in self._places():
-            with place.unpacked() as members:
+        """Give one piece per file, whatever `since` is: a file added late may hold a station's whole past."""
+        paths_by_station: dict[str, str] = {}
+        files: list[FileRows] = []
+        for location in self._locations():
+            with location.unpacked() as members:
                 for member in members:
-                    label = place.path if len(members) == 1 else f"{place.path}/{member}"
-                    self._refuse_namesake(label, named)
-                    given.append(FileRows(self.options, self.dataset, place, member, label))
-                    read = partial(given[-1].chunks, CHUNK_ROWS)
-                    yield Piece(f"{label}@{place.version()}", read, given[-1].notes, lasting=True)
-        self._refuse_unfound(given)
+                    file = location.path if len(members) == 1 else f"{location.path}/{member}"
+                    self._refuse_second_file(file, paths_by_station)
+                    files.append(FileRows(self.options, self.dataset, location, member, file))
+                    read = partial(files[-1].chunks, CHUNK_ROWS)
+                    yield Piece(f"{file}@{location.version()}", read, files[-1].notes, is_immutable=True)
+        self._refuse_unknown_stations(files)
 
-    def _refuse_unfound(self, given: list[FileRows]) -> None:
+    def _refuse_unknown_stations(self, files: list[FileRows]) -> None:
         """Refuse a listed station that no file has, once all files have been read."""
-        read = [rows.stations for rows in given if rows.stations is not None]
-        if len(read) == len(given):
+        stations_read = [file.stations for file in files if file.stations is not None]
+        if len(stations_read) == len(files):
             for name in self.options.stations or ():
-                if not any(name in stations for stations in read):
+                if not any(name in stations for stations in stations_read):
                     raise SourceError(f"No file has a column {name!r}: correct dataset.options.stations.")
 
-    def _places(self) -> list[FileLocation]:
+    def _locations(self) -> list[FileLocation]:
         patterns = [self.options.paths] if isinstance(self.options.paths, str) else self.options.paths
-        found: dict[str, FileLocation] = {}
+        locations: dict[str, FileLocation] = {}
         for pattern in patterns:
-            for place in find_files(pattern, self.options.storage):
-                found.setdefault(place.path, place)
-        named: dict[str, str] = {}
-        for path in found:
-            self._refuse_namesake(path, named)
-        return list(found.values())
+            for location in find_files(pattern, self.options.storage):
+                locations.setdefault(location.path, location)
+        paths_by_station: dict[str, str] = {}
+        for path in locations:
+            self._refuse_second_file(path, paths_by_station)
+        return list(locations.values())
 
-    def _refuse_namesake(self, path: str, named: dict[str, str]) -> None:
-        """Refuse two files of one name, where the file's name is the station's."""
+    def _refuse_second_file(self, path: str, paths_by_station: dict[str, str]) -> None:
+        """Refuse a second file of the same name, if the names of files are those of the stations."""
         if self.options.station is not None or self.options.wide is not None:
             return
         station = stem(path)
-        if station in named:
+        if station in paths_by_station:
             raise SourceError(
-                f"{named[station]} and {path} would both be station {station}: rename one, or name a station column."
+                f"{paths_by_station[station]} and {path} would both be station {station}: "
+                "rename one, or name a station column."
             )
-        named[station] = path
+        paths_by_station[station] = path

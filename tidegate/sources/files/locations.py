@@ -1,6 +1,6 @@
-"""Where files lie: here, by paths and globs, or elsewhere, by URLs that fsspec opens.
+"""Where files are stored: on this machine, by paths and globs, or elsewhere, by URLs that fsspec opens.
 
-What is elsewhere is copied to a temporary file before it is read. Credentials come from the environment alone.
+A remote file is copied to a temporary file before it is read. Credentials come from the environment alone.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from tidegate.errors import FULL, SourceError, in_a_line, without_secrets
-from tidegate.sources.files.compression import archive_members, open_compressed, readable, suffixes
+from tidegate.errors import DISK_FULL, SourceError, one_line, without_secrets
+from tidegate.sources.files.compression import archive_members, explain_read_errors, open_compressed, suffixes
 from tidegate.workspace.params import require_known
 
 PACKAGES = {
@@ -25,8 +25,8 @@ PACKAGES = {
     "abfs": "adlfs",
     "abfss": "adlfs",
 }
-MARKS = ("ETag", "etag", "generation", "md5Hash", "Content-MD5", "Digest")  # of content, as file systems name them
-DATES = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated")
+VERSION_KEYS = ("ETag", "etag", "generation", "md5Hash", "Content-MD5", "Digest")  # as file systems name them
+DATE_KEYS = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated")
 CHECK = "correct dataset.options.paths in params.yaml"
 PASSWORD = re.compile(r"https?://[^/\s]*@|\w+://[^/\s:@]*:(?!\d+/)\S*@", re.IGNORECASE)
 WORDS = r"(access|account|api)?[-_]?key|key[-_]?id|\w*token|\w*secret|password|passwd|signature|sig|credentials?"
@@ -40,85 +40,87 @@ def holds_a_secret(url: str) -> bool:
 
 
 def names_a_secret(options: Any) -> bool:
-    """Say whether a section has a key for a secret, or a URL with one, at any depth."""
+    """Say whether a section has a key that names a secret, or a URL with one, at any depth."""
     if not isinstance(options, Mapping):
         return holds_a_secret(str(options))
     return any(SECRET_OPTION.search(str(key)) or names_a_secret(value) for key, value in options.items())
 
 
 class FileLocation:
-    """A file, here or elsewhere; `path` is what sentences call it."""
+    """A file, local or remote; `path` is its name in messages."""
 
-    def __init__(self, path: str, here: Path | None = None, away: Any = None, info: Mapping[str, Any] | None = None):
-        """Give the path of a file that is here, or the file system and what it tells of one that is away."""
-        self.path, self._here, self._away, self._info = path, here, away, dict(info or {})
+    def __init__(
+        self, path: str, local: Path | None = None, file_system: Any = None, info: Mapping[str, Any] | None = None
+    ):
+        """Set the path of a local file, or of a remote one its file system and the details that this gives."""
+        self.path, self._local, self._file_system, self._info = path, local, file_system, dict(info or {})
 
     def version(self) -> str:
-        """Give text that changes with the content: told by the file system, or a digest."""
-        told = [str(self._info[mark]) for mark in MARKS if self._info.get(mark)][:1]
-        dates = [str(self._info[date]) for date in DATES if self._info.get(date)][:1]
-        if not told and dates and self._info.get("size") is not None:
-            told = [*dates, str(self._info["size"])]
-        if told:
-            return hashlib.sha256(" ".join(told).encode()).hexdigest()[:16]
-        with self.fetched() as path, readable(self.path):
+        """Give text that changes with the content: as the file system tells it, or a digest."""
+        parts = [str(self._info[key]) for key in VERSION_KEYS if self._info.get(key)][:1]
+        dates = [str(self._info[key]) for key in DATE_KEYS if self._info.get(key)][:1]
+        if not parts and dates and self._info.get("size") is not None:
+            parts = [*dates, str(self._info["size"])]
+        if parts:
+            return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+        with self.fetched() as path, explain_read_errors(self.path):
             state = path.stat()
             return _digest(path.resolve(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
     @contextmanager
     def fetched(self) -> Iterator[Path]:
-        """Have the file here for the length of a block."""
-        if self._here is not None:
-            yield self._here
+        """Give the path of the file on this machine; a remote one is here for the length of a block."""
+        if self._local is not None:
+            yield self._local
             return
         with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-            here = Path(folder) / "file"
-            with reachable(self.path):
-                self._away.get_file(self._info["name"], str(here))
-            self._here = here
+            copy = Path(folder) / "file"
+            with explain_network_errors(self.path):
+                self._file_system.get_file(self._info["name"], str(copy))
+            self._local = copy
             try:
-                yield here
+                yield copy
             finally:
-                self._here = None
+                self._local = None
 
     @contextmanager
     def unpacked(self) -> Iterator[Sequence[str | None]]:
-        """Have a zip archive here for the length of a block and list its members; none is listed of any other file."""
+        """Fetch a zip archive for the length of a block and list its members; for any other file, list None."""
         if suffixes(self.path)[1] != ".zip":
             yield [None]
             return
         with self.fetched() as path:
-            with readable(self.path):
-                found = archive_members(path, self.path)
-            yield found
+            with explain_read_errors(self.path):
+                members = archive_members(path, self.path)
+            yield members
 
     @contextmanager
     def opened(self, member: str | None = None) -> Iterator[Callable[[], IO[bytes]]]:
-        """Give what opens the file, or a member of it, as often as it is to be read, without its compression."""
-        with self.fetched() as path, readable(self.path):
+        """Give a function that opens the decompressed file, or a member of it, as often as it is called."""
+        with self.fetched() as path, explain_read_errors(self.path):
             yield lambda: open_compressed(path, self.path, member)
 
 
 @cache
 def _digest(path: Path, state: tuple[int, ...]) -> str:
-    """Digest a file's content, once for as long as it stays as it is."""
+    """Digest a file's content, once for each state of the file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def reachable(url: str) -> Iterator[None]:
-    """Say in one sentence that something elsewhere cannot be had."""
+def explain_network_errors(url: str) -> Iterator[None]:
+    """Turn the errors of a remote file into one sentence."""
     try:
         yield
-    except Exception as error:  # each file system has errors of its own
-        if isinstance(error, OSError) and error.errno in FULL:  # this machine's own
+    except Exception as error:  # each file system has its own types of errors
+        if isinstance(error, OSError) and error.errno in DISK_FULL:  # of this machine
             raise
         cause = error.__cause__ if isinstance(error, FileNotFoundError) else error
-        # fsspec calls every answer of a web server, and none at all, a file that is not there.
+        # fsspec raises FileNotFoundError for every error of a web server, and where none answers.
         if cause is None or getattr(cause, "status", None) in (404, 410) or not _is_network(error, cause):
             raise SourceError(f"No file is at {url}: {CHECK}.") from None
-        reason = without_secrets(in_a_line(cause)) or type(cause).__name__
+        reason = without_secrets(one_line(cause)) or type(cause).__name__
         raise SourceError(
             f"{url} cannot be reached ({reason}): correct dataset.options.paths, or the credentials in the environment."
         ) from None
@@ -129,55 +131,55 @@ def _is_network(error: Exception, cause: BaseException) -> bool:
 
 
 def find_files(pattern: str, storage: Mapping[str, Any]) -> list[FileLocation]:
-    """Find the files that a path, a glob or a URL names, by name.
+    """Find the files that match a path, a glob or a URL, sorted by name.
 
     Raises:
         SourceError: there are none, or they cannot be reached.
     """
-    protocol, mark, _ = pattern.partition("://")
-    found = _elsewhere(pattern, protocol.lower(), storage) if mark else _here(pattern)
-    if not found:
+    protocol, separator, _ = pattern.partition("://")
+    locations = _find_remote(pattern, protocol.lower(), storage) if separator else _find_local(pattern)
+    if not locations:
         raise SourceError(f"No file is at {pattern}: {CHECK}.")
-    return sorted(found, key=lambda place: place.path)
+    return sorted(locations, key=lambda location: location.path)
 
 
-def _here(pattern: str) -> list[FileLocation]:
+def _find_local(pattern: str) -> list[FileLocation]:
     anchor = Path(pattern).anchor
     try:
-        found = sorted(path for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
+        paths = sorted(path for path in Path(anchor).glob(pattern.removeprefix(anchor)) if path.is_file())
     except (ValueError, IndexError, NotImplementedError):
         raise SourceError(f"{pattern!r} is no pattern of files: {CHECK}.") from None
-    return [FileLocation(str(path), here=path) for path in found]
+    return [FileLocation(str(path), local=path) for path in paths]
 
 
-def _elsewhere(url: str, protocol: str, storage: Mapping[str, Any]) -> list[FileLocation]:
+def _find_remote(url: str, protocol: str, storage: Mapping[str, Any]) -> list[FileLocation]:
     require_known(protocol, PACKAGES, "the protocol in dataset.options.paths")
-    import fsspec  # type: ignore[import-untyped]  # not needed for files that are here
+    import fsspec  # type: ignore[import-untyped]  # not needed for local files
 
     options = dict(storage)
     try:
         if PACKAGES[protocol] == "aiohttp":
-            options["client_kwargs"] = {**_patience(), **options.get("client_kwargs", {})}
-        away = fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False, **options)
+            options["client_kwargs"] = {**_http_client_options(), **options.get("client_kwargs", {})}
+        file_system = fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False, **options)
     except ImportError:
         package = PACKAGES[protocol]
         raise SourceError(f"{url} cannot be opened without the package {package}: pip install {package}.") from None
     except (TypeError, ValueError) as error:
-        raise SourceError(f"dataset.options.storage is not for {protocol} ({in_a_line(error)}): correct it.") from None
-    with reachable(url):
+        raise SourceError(f"dataset.options.storage is not for {protocol} ({one_line(error)}): correct it.") from None
+    with explain_network_errors(url):
         if "*" not in url:
-            info = {"name": url, **away.info(url)}
-            return [FileLocation(url, away=away, info=info)] if info.get("type") != "directory" else []
-        found = away.glob(url, detail=True)
-        files = {name: info for name, info in found.items() if info.get("type") == "file"}
+            info = {"name": url, **file_system.info(url)}
+            return [FileLocation(url, file_system=file_system, info=info)] if info.get("type") != "directory" else []
+        matches = file_system.glob(url, detail=True)
+        files = {name: info for name, info in matches.items() if info.get("type") == "file"}
         return [
-            FileLocation(str(away.unstrip_protocol(name)), away=away, info={**info, "name": name})
+            FileLocation(str(file_system.unstrip_protocol(name)), file_system=file_system, info={**info, "name": name})
             for name, info in files.items()
         ]
 
 
-def _patience() -> dict[str, Any]:
-    """Let a long download take its time; an account comes from ~/.netrc, a proxy from HTTPS_PROXY."""
+def _http_client_options() -> dict[str, Any]:
+    """Set no limit on a whole download; an account comes from ~/.netrc, a proxy from HTTPS_PROXY."""
     import aiohttp
 
     return {"trust_env": True, "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)}

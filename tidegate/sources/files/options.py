@@ -1,4 +1,4 @@
-"""What params.yaml says of files."""
+"""The options of files in params.yaml."""
 
 import codecs
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tidegate.sources.files.locations import holds_a_secret, names_a_secret
+from tidegate.workspace.field_types import Zone
 from tidegate.workspace.params import Section
-from tidegate.workspace.settings import Zone
 
 TIME_PARTS = ("year", "month", "day", "hour", "minute")
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -20,28 +20,28 @@ class Options(Section):
 
     paths: str | Names  # files, globs or URLs (http, https, s3, gs, az); relative to the workspace
     storage: dict[str, Any] = Field(default_factory=dict)  # of the object store: endpoint_url, anon; never a key
-    delimiter: Mark | None = None  # without these four, they are found out
+    delimiter: Mark | None = None  # this and the next two are detected if they are not set
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
-    header: Names | None = None  # the names of the columns, where files have no header line
+    header: Names | None = None  # the names of the columns, if files have no header line
 
     station: str | None = None  # the column that names the station; without one, the file's name does
-    wide: str | None = None  # the variable that all columns besides the times hold, one column a station
-    stations: Names | None = None  # those columns, where there are others too
+    wide: str | None = None  # the variable in all columns besides the times, one column per station
+    stations: Names | None = None  # those columns, if there are others too
     columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
     missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
 
     time: str | Names  # one column, or those of year, month, day and, if there, hour and minute
-    time_format: str | None = None  # as of strftime, or unix, unix_ms, ISO8601
-    time_zone: Zone | None = None  # of times that carry none; without it, dataset.time_zone
-    labels: Literal["begin", "end"] = "begin"  # which end of its interval a time names
+    time_format: str | None = None  # a format of strftime, or unix, unix_ms, ISO8601
+    time_zone: Zone | None = None  # of times without a zone; by default dataset.time_zone
+    labels: Literal["begin", "end"] = "begin"  # whether a time names the begin or the end of its interval
     clock_change: Literal["refuse", "infer"] = "refuse"  # local times that are ambiguous or do not exist
-    arrived: str | None = None  # the column that says when a row was known
+    arrived: str | None = None  # the column of the times when the rows arrived
     arrived_format: str | None = None  # without it, time_format
 
     @model_validator(mode="before")
     @classmethod
-    def _no_secrets(cls, raw: Any) -> Any:  # before all else, for what else is wrong is told with what was given
+    def _no_secrets(cls, raw: Any) -> Any:  # before all else: other errors quote the options
         options = raw if isinstance(raw, Mapping) else {}
         paths = options.get("paths")
         for path in paths if isinstance(paths, list | tuple) else [paths]:
@@ -77,5 +77,5 @@ class Options(Section):
 
     @property
     def times(self) -> tuple[str, ...]:
-        """The columns that hold the time."""
+        """Name the columns of the time."""
         return (self.time,) if isinstance(self.time, str) else self.time

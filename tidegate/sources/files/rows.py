@@ -9,6 +9,7 @@ import pandas as pd
 from tidegate.errors import SourceError
 from tidegate.measurements.frame import conform
 from tidegate.measurements.grid import step_of
+from tidegate.sources.cells import read_time_parts
 from tidegate.sources.files.compression import stem, suffixes
 from tidegate.sources.files.delimited import DelimitedText, Layout
 from tidegate.sources.files.encoding import FALLBACK
@@ -18,18 +19,20 @@ from tidegate.sources.files.options import TIME_PARTS, Options
 from tidegate.sources.files.tables import PARQUET, ParquetTable, Table, numbers, refuse, require
 from tidegate.sources.files.timestamps import TimeReader, as_text, refuse_implausible
 from tidegate.workspace.columns import ARRIVED, STATION, TIME
-from tidegate.workspace.settings import Dataset
+from tidegate.workspace.dataset import Dataset
 
 
 class FileRows:
     """A file, or a member of an archive, that is opened when its rows are read."""
 
-    def __init__(self, options: Options, dataset: Dataset, place: FileLocation, member: str | None, file: str) -> None:
-        """Remember what to read; `file` is what sentences call it."""
+    def __init__(
+        self, options: Options, dataset: Dataset, location: FileLocation, member: str | None, file: str
+    ) -> None:
+        """Set what to read; `file` is its name in messages."""
         self.options, self.dataset, self.file = options, dataset, file
-        self.place, self.member = place, member
+        self.location, self.member = location, member
         self.notes = Counter[str]()
-        self.stations: list[str] | None = None  # of a wide file, once it is read
+        self.stations: list[str] | None = None  # of a wide file, once it has been read
 
     def chunks(self, size: int) -> Iterator[pd.DataFrame]:
         """Give long frames of about `size` rows."""
@@ -42,41 +45,41 @@ class FileRows:
 
     def table(self, open_files: ExitStack) -> Table:
         """Open the file as a table of cells, for as long as the stack is open."""
-        opened = open_files.enter_context(self.place.opened(self.member))
-        ending = suffixes(self.member or self.place.path)[0]
-        if ending in PARQUET:
-            return ParquetTable(self.file, open_files.enter_context(opened()))
+        open_file = open_files.enter_context(self.location.opened(self.member))
+        suffix = suffixes(self.member or self.location.path)[0]
+        if suffix in PARQUET:
+            return ParquetTable(self.file, open_files.enter_context(open_file()))
         options = self.options
-        known = [*options.times, options.station, options.arrived]
+        expected = [*options.times, options.station, options.arrived]
         if options.wide is None:
-            known += [options.columns.get(name, name) for name in self.dataset.variables]
+            expected += [options.columns.get(name, name) for name in self.dataset.variables]
         layout = Layout(
-            delimiter=options.delimiter or ("\t" if ending == ".tsv" else None),
+            delimiter=options.delimiter or ("\t" if suffix == ".tsv" else None),
             decimal=options.decimal,
             encoding=options.encoding,
             header=options.header,
-            known=tuple(name for name in known if name),
+            expected=tuple(name for name in expected if name),
         )
-        text = DelimitedText(self.file, opened, layout)
+        text = DelimitedText(self.file, open_file, layout)
         if text.encoding == FALLBACK and options.encoding is None:
             self.notes[f"files that are not UTF-8, read as {FALLBACK}"] = 1
         return text
 
 
 class LongFrames:
-    """What a table's columns mean; rows that wait for their partner in the next chunk are kept."""
+    """Makes long frames of a table; rows in a doubled hour may wait for their partner in the next chunk."""
 
     def __init__(self, options: Options, dataset: Dataset, table: Table, notes: Counter[str]) -> None:
         """Check that the table has the columns that the options name."""
         self.options, self.table, self.variables = options, table, list(dataset.variables)
         self.stations = _stations_of(table, options) if options.wide is not None else []
         self.step = step_of(dataset.frequency) if options.labels == "end" else NO_STEP
-        self.clock = LocalClock(options.time_zone or dataset.clock, options.clock_change, notes)
+        self.clock = LocalClock(options.time_zone or dataset.naive_zone, options.clock_change, notes)
         self.times = TimeReader(options.time_format)
         self.arrivals = TimeReader(options.arrived_format or options.time_format)
         measured = self.stations or [self._column(name) for name in self.variables]
-        named = [*options.times, options.station, options.arrived, *measured]
-        self.wanted = [name for name in dict.fromkeys(named) if name is not None]
+        wanted = [*options.times, options.station, options.arrived, *measured]
+        self.wanted = [name for name in dict.fromkeys(wanted) if name is not None]
         require(table, self.wanted)
 
     def chunks(self, size: int) -> Iterator[pd.DataFrame]:
@@ -84,35 +87,35 @@ class LongFrames:
         waiting = pd.DataFrame()
         for raw in self.table.chunks(self.wanted, max(1, size // max(1, len(self.stations)))):
             rows = pd.concat([waiting, raw]) if len(waiting) else raw
-            frame, held = self._long(rows, last=False)
-            waiting = rows[held]
+            frame, deferred = self._long(rows, last=False)
+            waiting = rows[deferred]
             if len(frame):
                 yield conform(frame, self.variables)
         if len(waiting):
             yield conform(self._long(waiting, last=True)[0], self.variables)
         self.clock.close(self.table)
-        for times in (self.times, self.arrivals):
-            times.close(self.table)
+        for reader in (self.times, self.arrivals):
+            reader.close(self.table)
 
     def _long(self, rows: pd.DataFrame, last: bool) -> tuple[pd.DataFrame, pd.Series]:
-        """Give the rows as a long frame, and mark those that are not in it yet."""
+        """Give the rows as a long frame, and mark those that wait for the next chunk."""
         stations = self._station(rows)
-        times, held = self._utc(rows, stations, last)
-        kept, variable = rows[~held], self.options.wide
-        keys = pd.DataFrame({STATION: stations[~held], TIME: times[~held], **self._arrived(kept)})
+        times, deferred = self._utc(rows, stations, last)
+        kept, variable = rows[~deferred], self.options.wide
+        keys = pd.DataFrame({STATION: stations[~deferred], TIME: times[~deferred], **self._arrived(kept)})
         if variable is None:
             for name in self.variables:
                 keys[name] = self._values(kept, self._column(name))
-            return keys, held
-        every = [keys.assign(station=name).assign(**{variable: self._values(kept, name)}) for name in self.stations]
-        return pd.concat(every).dropna(subset=[variable]), held
+            return keys, deferred
+        frames = [keys.assign(station=name).assign(**{variable: self._values(kept, name)}) for name in self.stations]
+        return pd.concat(frames).dropna(subset=[variable]), deferred
 
     def _station(self, rows: pd.DataFrame) -> pd.Series:
-        if self.options.station is None:  # in a wide file, each column's name takes its place
+        if self.options.station is None:  # in a wide file, the names of the columns replace it
             return pd.Series(stem(self.table.file), index=rows.index, dtype="str")
-        named = rows[self.options.station]
-        text = named.astype("str").str.strip()
-        blank = named.isna() | (text == "")
+        cells = rows[self.options.station]
+        text = cells.astype("str").str.strip()
+        blank = cells.isna() | (text == "")
         if blank.any():
             refuse(self.table, blank, text.fillna(""), "names no station: name it, or remove the row")
         return text
@@ -122,7 +125,7 @@ class LongFrames:
             text = as_text(rows[self.options.time])
             times = self.times.read(self.table, rows[self.options.time])
         else:
-            text, times = _of_parts(self.table, rows, self.options.time)
+            text, times = _times_of_parts(self.table, rows, self.options.time)
         if times.dt.tz is not None:
             return times, pd.Series(False, index=rows.index)
         return self.clock.utc(self.table, times, text, stations, self.step, last)
@@ -146,26 +149,23 @@ class LongFrames:
 def _stations_of(table: Table, options: Options) -> list[str]:
     """Name the columns of a wide table that are stations."""
     others, listed = {*options.times, options.arrived}, options.stations
-    found = [name for name in table.columns if name not in others and (listed is None or name in listed)]
-    if not found:
+    stations = [name for name in table.columns if name not in others and (listed is None or name in listed)]
+    if not stations:
         raise SourceError(
             f"{table.file} has no column of a station; it has {', '.join(table.columns)}: "
             "correct dataset.options.stations, or take the file out of dataset.options.paths."
         )
-    if any(not name.strip() for name in found):
+    if any(not name.strip() for name in stations):
         raise SourceError(f"{table.file} has a column without a name: list the others in dataset.options.stations.")
-    return found
+    return stations
 
 
-def _of_parts(table: Table, rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.Series, pd.Series]:
+def _times_of_parts(table: Table, rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.Series, pd.Series]:
     """Put times together from columns of year, month, day, hour and minute; give their text as well."""
     text = rows[columns[0]].astype("str")
     for column in columns[1:]:
         text = text + " " + rows[column].astype("str")
-    parts = {part: pd.to_numeric(rows[name], errors="coerce") for part, name in zip(TIME_PARTS, columns, strict=False)}
-    times = pd.to_datetime(pd.DataFrame(parts), errors="coerce")
-    for part, count in (("hour", 24), ("minute", 60)):  # pandas would roll hour 99 into another day
-        if part in parts:
-            times = times.where(parts[part].isin(range(count)))
-    refuse_implausible(table, times, text.fillna(""))
-    return text.fillna(""), times
+    text = text.fillna("")
+    times = read_time_parts({part: rows[column] for part, column in zip(TIME_PARTS, columns, strict=False)})
+    refuse_implausible(table, times, text)
+    return text, times

@@ -1,4 +1,4 @@
-"""Cells of a table that was read from a file: what cannot be used is refused with the file and the line (or row)."""
+"""A file as a table of cells: what cannot be used is refused with the name of the file and the line (or row)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, Protocol
@@ -9,30 +9,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tidegate.errors import SourceError
+from tidegate.sources.cells import read_numbers
 
 PARQUET = (".parquet", ".pq")
 
 
 class Table(Protocol):
-    """A file of rows and columns, read in chunks whose index is the line (or row) that each row stands at."""
+    """A file of rows and columns, read in chunks whose index is the number of each row's line (or row) in the file."""
 
-    file: str  # as sentences name it
-    place: str  # "line" or "row"
+    file: str  # its name in messages
+    row_noun: str  # "line" or "row"
     decimal: str
     columns: list[str]
 
     def chunks(self, wanted: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
-        """Give some columns, `size` rows at a time."""
+        """Give the wanted columns, `size` rows at a time."""
 
 
 class ParquetTable:
-    """A Parquet file; its cells have the types that they have there."""
+    """A Parquet file; its cells keep their types."""
 
-    place = "row"
+    row_noun = "row"
     decimal = "."
 
     def __init__(self, file: str, opened: Any) -> None:
-        """Read what it holds, but no rows yet."""
+        """Read its schema, but no rows yet."""
         self.file = file
         try:
             self._parquet = pq.ParquetFile(opened)
@@ -43,11 +44,11 @@ class ParquetTable:
             raise no_rows(file)
 
     def chunks(self, wanted: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
-        """Give some columns, `size` rows at a time."""
+        """Give the wanted columns, `size` rows at a time."""
         row = 1
         try:
             for batch in self._parquet.iter_batches(size, columns=list(wanted)):
-                # Without pandas' own metadata, a column that was a frame's index is a column here too.
+                # Without pandas' own metadata, the index of the frame that was written is a column, too.
                 rows = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)[list(wanted)]
                 rows.index = pd.RangeIndex(row, row + len(rows))
                 row += len(rows)
@@ -61,12 +62,12 @@ class ParquetTable:
 
 
 def no_rows(file: str) -> SourceError:
-    """Say that a file has nothing below its header."""
+    """Make the error for a file that has no rows below its header."""
     return SourceError(f"{file} holds no rows: remove it from dataset.options.paths or fill it.")
 
 
 def require(table: Table, names: Sequence[str]) -> None:
-    """Refuse a column that the table lacks, or has twice."""
+    """Refuse a table that lacks a column, or has it twice."""
     for name in names:
         if name not in table.columns:
             raise SourceError(
@@ -78,35 +79,35 @@ def require(table: Table, names: Sequence[str]) -> None:
 
 
 def numbers(table: Table, cells: pd.Series, missing: Sequence[str]) -> pd.Series:
-    """Read a column as numbers, NaN where a token says that one is missing."""
+    """Read a column as numbers, NaN where a token of `missing` stands for one."""
     column = cells.name
     if pd.api.types.is_numeric_dtype(cells):
-        found = cells.astype("float64")
-        if np.isinf(found).any():
-            refuse(table, found.abs() == np.inf, cells, f"in column {column!r} is not finite: correct it")
-        return found
+        values, infinite = read_numbers(cells)
+        if infinite.any():
+            refuse(table, infinite, cells, f"in column {column!r} is not finite: correct it")
+        return values
     text = cells.astype("str").str.strip()
     absent = text.isin(["", *missing]) | cells.isna()
-    plain, mistaken = text, pd.Series(False, index=text.index)
+    with_point, has_point = text, pd.Series(False, index=text.index)
     if table.decimal == ",":
-        mistaken = text.str.contains(".", regex=False) & ~absent  # 1.234 would be a thousand
-        plain = text.str.replace(",", ".", regex=False)
-    found = pd.to_numeric(plain.where(~absent), errors="coerce")
-    unread = (found.isna() & ~absent) | np.isinf(found) | mistaken
-    if unread.any():
-        first = str(text[unread].iloc[0])
+        has_point = text.str.contains(".", regex=False) & ~absent  # 1.234 would be a thousand
+        with_point = text.str.replace(",", ".", regex=False)
+    values, unreadable = read_numbers(with_point.where(~absent))
+    unreadable |= has_point
+    if unreadable.any():
+        first = str(text[unreadable].iloc[0])
         mark = ", set dataset.options.decimal" if "," in first or "." in first else ""
         what = f"in column {column!r} is not a number: correct it{mark}, or add it to dataset.options.missing"
-        refuse(table, unread, text, what)
-    return found.astype("float64")
+        refuse(table, unreadable, text, what)
+    return values
 
 
 def refuse(table: Table, marked: pd.Series, text: pd.Series, what: str) -> NoReturn:
-    """Refuse the first of the marked rows."""
+    """Refuse the first of the marked rows; `what` is the end of the message."""
     row = marked.index[np.flatnonzero(marked.to_numpy())[0]]
     raise refusal(table, int(row), str(text[row]), what)
 
 
 def refusal(table: Table, row: int, text: str, what: str) -> SourceError:
-    """Say what is wrong with the text in a row."""
-    return SourceError(f"{table.file}, {table.place} {row}: {text!r} {what}.")
+    """Make the error for the text in a row."""
+    return SourceError(f"{table.file}, {table.row_noun} {row}: {text!r} {what}.")

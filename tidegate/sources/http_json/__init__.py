@@ -1,19 +1,18 @@
-"""A JSON interface over HTTP that is asked for a span of time, or page by page.
+"""Source `http_json`: a JSON service over HTTP, with requests for a span of time, or page by page.
 
-A piece is a span, and a station where the URL names one: spans lie on a grid that begins at `start`, so an ingest that
-stops half-way goes on with the first one it lacks. A page is a chunk. Keys come from the environment alone, as ${NAME}
-in the URL or in a header, and are never said, logged or stored. Rows in which every variable is missing are left out:
-what a service fills up to now must not pass for the newest measurement.
+A piece is a span, of one station if the URL names one. The spans form a grid that begins at `start`, so an ingest that
+stops half-way continues with the first one it lacks. A page is a chunk. Keys come from the environment alone, as
+${NAME} in the URL or in a header, and are never shown, logged or stored. Rows in which every variable is missing are
+left out: a service may fill its answer with empty rows up to now, and these must not count as the newest measurement.
 """
 
 import math
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -21,37 +20,36 @@ from tidegate.errors import SettingsError, SourceError, TidegateError
 from tidegate.measurements.frame import conform
 from tidegate.measurements.grid import step_of
 from tidegate.sources import Piece
-from tidegate.sources.http_json.options import PLACEHOLDER, SPAN, WRITTEN, Options
+from tidegate.sources.cells import read_json_numbers, read_json_times
+from tidegate.sources.http_json.options import PLACEHOLDER, SPAN, TIME_FORMATS, Options
 from tidegate.sources.http_json.pages import Pages, quoted_cell
 from tidegate.sources.http_json.service import Service
 from tidegate.workspace.columns import ARRIVED, STATION, TIME
+from tidegate.workspace.dataset import Dataset
 from tidegate.workspace.params import digest, require_known, utc
 from tidegate.workspace.paths import PARAMS
-from tidegate.workspace.settings import Dataset
 
-SECONDS = {"unix": 1.0, "unix_ms": 1e-3}
-PLAUSIBLE_YEARS = (1800, 2200)
 NOT_A_NUMBER = "is not a number: correct dataset.options.values"
 
 
 class Source:
-    """Rows of one interface."""
+    """Rows of one service."""
 
     def __init__(self, options: Options, dataset: Dataset) -> None:
-        """Check what can be checked without the service; no secret is asked for yet."""
+        """Check what can be checked without the service; no secret is read yet."""
         for variable in options.values:
             require_known(variable, dataset.variables, "a variable in dataset.options.values")
         self.options, self.variables = options, list(dataset.variables)
-        self.zone = options.time_zone or dataset.clock
+        self.zone = options.time_zone or dataset.naive_zone
         self.step = step_of(dataset.frequency)
         self.paths = {name: options.values.get(name, name) for name in self.variables}
 
     def series(self) -> dict[str, Any]:
-        """Name what makes the rows one series: not how they are asked for, and of headers the names alone."""
-        manner = {"end", "span_days", "requests_per_minute", "timeout_seconds", "retries", "backoff_seconds"}
-        named = self.options.model_dump(mode="json", exclude=manner)
-        named |= {"headers": sorted(self.options.headers), "time_zone": self.zone}
-        return {**named, "variables": self.variables}
+        """Name what makes the rows one series: not how they are requested, and of headers only the names."""
+        request_options = {"end", "span_days", "requests_per_minute", "timeout_seconds", "retries", "backoff_seconds"}
+        options = self.options.model_dump(mode="json", exclude=request_options)
+        options |= {"headers": sorted(self.options.headers), "time_zone": self.zone}
+        return {**options, "variables": self.variables}
 
     def fingerprint(self) -> str:
         """Change when a step has ended, and with the options."""
@@ -67,7 +65,7 @@ class Source:
         """Give the rows span by span, and station by station; spans that end before `since` are left out.
 
         Raises:
-            SettingsError: a variable of the environment is not set, or the time has not come yet.
+            SettingsError: an environment variable is not set, or no step has ended since `start`.
         """
         service, end = Service(self.options), self.end()
         stations: list[str | None] = list(self.options.stations) if self.options.names_station else [None]
@@ -97,7 +95,7 @@ class Source:
         end: pd.Timestamp,
         notes: Counter[str],
     ) -> Iterator[pd.DataFrame]:
-        """Give a frame a page."""
+        """Give one frame per page."""
         notes.clear()
         pages = Pages(self.options, self.paths, service, notes)
         try:
@@ -109,71 +107,49 @@ class Source:
                     rows = rows[rows[STATION].isin(list(self.options.stations))]
                 if len(rows):
                     yield rows.reset_index(drop=True)
-        except TidegateError as error:  # whatever a sentence quotes of an answer or an address
+        except TidegateError as error:  # whose message may quote an answer or an address
             raise type(error)(service.masked(str(error))) from None
 
     def _url(self, service: Service, station: str | None, span: tuple[pd.Timestamp, pd.Timestamp]) -> str:
         since, until = (moment.tz_convert(self.zone).to_pydatetime() for moment in span)
         if self.options.span_format == "date":
             until -= timedelta(microseconds=1)
-        how = self.options.span_format
-        write = WRITTEN.get(how, lambda time: time.strftime(how))
+        span_format = self.options.span_format
+        write = TIME_FORMATS.get(span_format, lambda time: time.strftime(span_format))
         values = self.options.attributes[station] if station is not None else {}
         values = {**values, "since": write(since), "until": write(until)}
         quoted = {key: quote(value, safe="") for key, value in values.items()}
         quoted["variables"] = ",".join(quote(path, safe="") for path in self.paths.values())
-        return service.address(lambda url: PLACEHOLDER.sub(lambda found: quoted[found[1]], url))
+        return service.address(lambda url: PLACEHOLDER.sub(lambda match: quoted[match[1]], url))
 
     def _rows(self, page: str, columns: dict[str, list[Any]], station: str | None) -> pd.DataFrame:
-        """Read a page's times and numbers."""
+        """Make a long frame of a page."""
         only = station if station is not None else next(iter(self.options.stations), None)
-        stations = columns.get(STATION, [only] * len(columns[TIME]))
-        made: dict[str, Any] = {STATION: [str(name) if isinstance(name, str | int) else "" for name in stations]}
-        for number, name in enumerate(made[STATION], start=1):
-            if not name:
-                raise SourceError(f"{page}: record {number} names no station: correct dataset.options.station_at.")
-        for column in (TIME, ARRIVED):
-            if column in columns:
-                times = [self._moment(page, cell, column == ARRIVED) for cell in columns[column]]
-                made[column] = pd.Series(times, dtype="datetime64[us, UTC]")
+        cells = columns.get(STATION, [only] * len(columns[TIME]))
+        stations = [str(name) if isinstance(name, str | int) else "" for name in cells]
+        if "" in stations:
+            record = stations.index("") + 1
+            raise SourceError(f"{page}: record {record} names no station: correct dataset.options.station_at.")
+        frame: dict[str, Any] = {STATION: stations}
+        frame |= {name: self._times(page, columns, name) for name in (TIME, ARRIVED) if name in columns}
         for variable in self.variables:
-            cells = columns[variable]
-            made[variable] = [_number(cell) for cell in cells]
-            for row, number in enumerate(made[variable]):
-                if number is None:
-                    of = f"{variable} of station {made[STATION][row]} at {columns[TIME][row]}"
-                    raise SourceError(f"{page}: {of} is {quoted_cell(cells[row])}, which {NOT_A_NUMBER}.")
-        return conform(pd.DataFrame(made), self.variables)
+            frame[variable], unreadable = read_json_numbers(columns[variable])
+            if unreadable.any():
+                row = int(unreadable.argmax())
+                cell = f"{variable} of station {stations[row]} at {columns[TIME][row]}"
+                raise SourceError(f"{page}: {cell} is {quoted_cell(columns[variable][row])}, which {NOT_A_NUMBER}.")
+        return conform(pd.DataFrame(frame), self.variables)
 
-    def _moment(self, page: str, cell: Any, may_lack: bool) -> datetime | None:
-        if cell is None and may_lack:
-            return None
-        what = "is not a time that can be read: correct dataset.options.time and time_format"
-        try:
-            if (unit := SECONDS.get(self.options.time_format)) is not None:
-                seconds = _number(cell)
-                time = datetime.fromtimestamp((math.nan if seconds is None else seconds) * unit, UTC)
-            else:
-                time = datetime.fromisoformat(cell.strip())
-            if time.tzinfo is None:
-                time, other = (time.replace(tzinfo=ZoneInfo(self.zone), fold=fold) for fold in (0, 1))
-                if time.utcoffset() != other.utcoffset():
-                    what = f"stands twice, or not at all, on the clock of {self.zone}: ask the service for times in UTC"
-                    raise ValueError
-            if PLAUSIBLE_YEARS[0] <= time.year <= PLAUSIBLE_YEARS[1]:
-                return time.astimezone(UTC)
-        except (ValueError, OverflowError, OSError, AttributeError):
-            pass
-        raise SourceError(f"{page}: {quoted_cell(cell)} {what}.")
-
-
-def _number(cell: Any) -> float | None:
-    """Read a number, also one in quotes; NaN for null, None for what is none."""
-    if cell is None:
-        return math.nan
-    if isinstance(cell, bool) or not isinstance(cell, int | float | str) or "_" in str(cell):
-        return None
-    try:
-        return float(cell)
-    except (ValueError, OverflowError):
-        return None
+    def _times(self, page: str, columns: dict[str, list[Any]], name: str) -> pd.Series:
+        cells = columns[name]
+        times, unreadable, clock_change = read_json_times(cells, self.options.time_format, self.zone)
+        if name == ARRIVED:
+            unreadable &= pd.Series([cell is not None for cell in cells], dtype="bool")
+        refused = unreadable | clock_change
+        if refused.any():
+            row = int(refused.argmax())
+            what = "is not a time that can be read: correct dataset.options.time and time_format"
+            if clock_change[row]:
+                what = f"stands twice, or not at all, on the clock of {self.zone}: ask the service for times in UTC"
+            raise SourceError(f"{page}: {quoted_cell(cells[row])} {what}.")
+        return times

@@ -1,4 +1,4 @@
-"""What params.yaml says of a JSON interface over HTTP."""
+"""The options of a JSON service over HTTP in params.yaml."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,18 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from tidegate.workspace.field_types import Moment, Real, Steps, Whole, Zone
 from tidegate.workspace.params import Section, utc
-from tidegate.workspace.settings import Moment, Real, Steps, Whole, Zone
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")  # of the environment
 PLACEHOLDER = re.compile(r"(?<!\$)\{(\w+)\}")
 SPAN = {"since", "until"}
 ACCOUNT = re.compile(r"^[^/?#]*//[^/?#]*@")
-KEYWORDS = (
-    "key|token|secret|password|passwd|pwd|credentials?|signature|sig|auth|authorization|cookie"  # of what is secret
-)
+KEYWORDS = "key|token|secret|password|passwd|pwd|credentials?|signature|sig|auth|authorization|cookie"  # of secrets
 SECRET_HEADER = re.compile(rf"(?:{KEYWORDS})$", re.IGNORECASE)
-SECRET_QUERY = re.compile(rf"([?&][^=&\s]*(?:{KEYWORDS})=)[^&\s{{]+(?=[&\s]|$)", re.IGNORECASE)  # with a bare value
+SECRET_QUERY = re.compile(rf"([?&][^=&\s]*(?:{KEYWORDS})=)[^&\s{{]+(?=[&\s]|$)", re.IGNORECASE)  # not in ${NAME}
 PRESETS: dict[str, dict[str, Any]] = {
     "open-meteo": {
         "url": "https://archive-api.open-meteo.com/v1/archive?latitude={latitude}&longitude={longitude}"
@@ -29,7 +27,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "span_format": "date",
     },
 }
-WRITTEN: dict[str, Callable[[datetime], str]] = {
+TIME_FORMATS: dict[str, Callable[[datetime], str]] = {
     "iso": lambda time: f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
     "date": lambda time: f"{time:%Y-%m-%d}",
     "unix": lambda time: f"{time.timestamp():.0f}",
@@ -38,7 +36,7 @@ WRITTEN: dict[str, Callable[[datetime], str]] = {
 
 
 class Cursor(Section):
-    """Paging by a text that each answer gives, and the next request names."""
+    """Paging by a text in each answer that the next request sends back."""
 
     parameter: str
     at: str
@@ -53,17 +51,17 @@ class Options(Section):
     stations: tuple[str, ...] | dict[str, dict[str, str | int | float]] = ()  # names, or name: {latitude: 52.5}
     start: Moment
     end: Moment = "now"
-    span_days: Steps = 31  # asked for at a time
-    span_format: str = "iso"  # of {since} and {until}: iso, date (until is the last day), unix, unix_ms, as of strftime
+    span_days: Steps = 31  # of one request
+    span_format: str = "iso"  # of {since} and {until}: iso, date (until is the last day), unix, unix_ms, or of strftime
 
-    records: str = ""  # the path to the list of records; without one, the answer is that list
+    records: str = ""  # the path to the list of records; if empty, the answer is that list
     columns_at: str | None = None  # or the path to an object of arrays
     time: str  # a path within a record, or an array
     time_format: Literal["iso", "unix", "unix_ms"] = "iso"
-    time_zone: Zone | None = None  # of times that carry none; without it, dataset.time_zone
-    values: dict[str, str] = Field(default_factory=dict)  # variable: path, where that is not the variable's name
-    station_at: str | None = None  # where an answer holds several stations
-    arrived: str | None = None  # when a record was known
+    time_zone: Zone | None = None  # of times without a zone; by default dataset.time_zone
+    values: dict[str, str] = Field(default_factory=dict)  # variable: path, if that is not the variable's name
+    station_at: str | None = None  # the path to the station, if an answer holds several stations
+    arrived: str | None = None  # the path to the time when a record arrived
 
     next: str | None = None  # the path to the next page's URL
     page_parameter: str | None = None  # or pages by number, up to an empty one
@@ -73,11 +71,11 @@ class Options(Section):
     requests_per_minute: Annotated[Real, Field(gt=0)] | None = None
     timeout_seconds: Annotated[Real, Field(gt=0)] = 30.0
     retries: Whole = 5
-    backoff_seconds: Annotated[Real, Field(gt=0)] = 1.0  # before the first retry; doubled before each other
+    backoff_seconds: Annotated[Real, Field(gt=0)] = 1.0  # before the first retry; doubled before each further one
 
     @model_validator(mode="before")
     @classmethod
-    def _with_preset(cls, raw: Any) -> Any:  # and no secrets, for what else is wrong is told with what was given
+    def _with_preset(cls, raw: Any) -> Any:  # refuses secrets before all else: other errors quote the options
         if not isinstance(raw, Mapping):
             return raw
         url, headers = str(raw.get("url")), raw.get("headers")
@@ -85,9 +83,9 @@ class Options(Section):
             raise ValueError(
                 "url has a user or a password in it: give a header Authorization instead, as Basic ${NAME}"
             )
-        told = headers.items() if isinstance(headers, Mapping) else ()
-        bare = [name for name, value in told if SECRET_HEADER.search(str(name)) and not VARIABLE.search(str(value))]
-        if bare or SECRET_QUERY.search(url):
+        pairs = headers.items() if isinstance(headers, Mapping) else ()
+        secrets = [name for name, value in pairs if SECRET_HEADER.search(str(name)) and not VARIABLE.search(str(value))]
+        if secrets or SECRET_QUERY.search(url):
             raise ValueError("url or headers hold what looks like a key: write ${NAME}, and put it in the environment")
         return {**PRESETS.get(str(raw.get("preset")), {}), **raw}
 
@@ -97,16 +95,16 @@ class Options(Section):
             raise ValueError("url is to begin with https:// or http://")
         if self.columns_at is not None and self.records:
             raise ValueError("records and columns_at are both given; leave one out, or set columns_at: null")
-        if self.span_format not in WRITTEN and "%" not in self.span_format:
-            raise ValueError(f"span_format is to be one of {', '.join(WRITTEN)}, or as of strftime: %Y%m%d")
+        if self.span_format not in TIME_FORMATS and "%" not in self.span_format:
+            raise ValueError(f"span_format is to be one of {', '.join(TIME_FORMATS)}, or as of strftime: %Y%m%d")
         if not self.start[:1].isdigit() or not (self.end == "now" or self.end[:1].isdigit()):
             raise ValueError("start is to be a time, and end a time or now")
         if self.end != "now" and utc(self.end) <= utc(self.start):
             raise ValueError("end is not after start")
-        ways = [way for way in (self.next, self.page_parameter, self.cursor) if way is not None]
-        if len(ways) > 1:
+        paging = [option for option in (self.next, self.page_parameter, self.cursor) if option is not None]
+        if len(paging) > 1:
             raise ValueError("next, page_parameter and cursor are ways to page; give one of them")
-        if not ways and not SPAN & self.placeholders:
+        if not paging and not SPAN & self.placeholders:
             raise ValueError("url asks for no span of time and no pages: write {since} and {until} into it")
         return self
 
@@ -117,27 +115,29 @@ class Options(Section):
         if len(set(self.stations)) < len(self.stations):
             raise ValueError("a station is listed twice in stations")
         for name in self.placeholders - {*SPAN, "variables"}:
-            lacking = [station for station, known in self.attributes.items() if name not in known]
+            lacking = [station for station, attributes in self.attributes.items() if name not in attributes]
             if lacking or not self.stations:
-                of = f"station {lacking[0]} does not have" if lacking else "no station has, since none is listed"
-                raise ValueError(f"url has {{{name}}}, which {of}: write {{station}}, or give it in stations")
+                reason = f"station {lacking[0]} does not have" if lacking else "no station has, since none is listed"
+                raise ValueError(f"url has {{{name}}}, which {reason}: write {{station}}, or give it in stations")
         if len(self.stations) > 1 and not self.names_station and self.station_at is None:
             raise ValueError("url is the same for every station: write {station} into it, or give station_at")
         return self
 
     @property
     def placeholders(self) -> set[str]:
-        """Name what is put into the URL."""
+        """Name the placeholders in the URL."""
         return set(PLACEHOLDER.findall(self.url))
 
     @property
     def names_station(self) -> bool:
-        """Say whether the URL asks for one station."""
+        """Say whether the URL requests one station."""
         return not self.placeholders <= {*SPAN, "variables"}
 
     @property
     def attributes(self) -> dict[str, dict[str, str]]:
-        """What is known of each station, its name among it, as text."""
-        given = self.stations if isinstance(self.stations, dict) else {name: {} for name in self.stations}
-        told = {name: {key: str(value) for key, value in of.items()} for name, of in given.items()}
-        return {name: {"station": name, **of} for name, of in told.items()}
+        """The attributes of each station as text, its name among them."""
+        stations = self.stations if isinstance(self.stations, dict) else {name: {} for name in self.stations}
+        return {
+            name: {"station": name, **{key: str(value) for key, value in attributes.items()}}
+            for name, attributes in stations.items()
+        }

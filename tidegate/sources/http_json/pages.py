@@ -1,4 +1,4 @@
-"""The pages of a JSON interface: what lies where in an answer, and which page comes after it."""
+"""The pages of a JSON service: the columns of an answer, and the address of its next page."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,25 +12,25 @@ from tidegate.sources.http_json.options import Options
 from tidegate.sources.http_json.service import LONGEST_QUOTED, Service
 from tidegate.workspace.columns import ARRIVED, STATION, TIME
 
-MOST_NAMED = 20  # keys of an answer
+MAX_NAMED_KEYS = 20  # in a message
 
 
 class Absent(LookupError):
-    """There is nothing at a path."""
+    """An answer holds nothing at a path."""
 
 
 def value_at(part: Any, path: str) -> Any:
-    """Give what lies at a dotted path of an answer; keys may hold dots, a number counts in a list, null holds null.
+    """Give what a dotted path leads to; keys may have dots, a number is an index of a list, below null is null.
 
     Raises:
-        Absent: nothing does; it says what is there.
+        Absent: the path leads to nothing; the message names what is there instead.
     """
     if not path or part is None:
         return part
     if isinstance(part, list):
-        place, _, rest = path.partition(".")
-        if place.isdecimal() and int(place) < len(part):
-            return value_at(part[int(place)], rest)
+        index, _, rest = path.partition(".")
+        if index.isdecimal() and int(index) < len(part):
+            return value_at(part[int(index)], rest)
         raise Absent(f"a list of {len(part)} is there")
     if not isinstance(part, Mapping):
         raise Absent(f"{quoted_cell(part)} is there")
@@ -38,24 +38,25 @@ def value_at(part: Any, path: str) -> Any:
     for width in range(len(words), 0, -1):
         if (key := ".".join(words[:width])) in part:
             return value_at(part[key], ".".join(words[width:]))
-    known = list(part)
-    raise Absent(f"it has {', '.join(known[:MOST_NAMED]) or 'no keys'}{', …' if len(known) > MOST_NAMED else ''}")
+    keys = list(part)
+    more = ", …" if len(keys) > MAX_NAMED_KEYS else ""
+    raise Absent(f"it has {', '.join(keys[:MAX_NAMED_KEYS]) or 'no keys'}{more}")
 
 
 class Pages:
     """The answers to one request and those that follow it."""
 
     def __init__(self, options: Options, paths: Mapping[str, str], service: Service, notes: Counter[str]) -> None:
-        """Remember where in an answer what lies; `paths` are those of the variables."""
+        """Set the path of each column within an answer; `paths` are those of the variables."""
         self.options, self.service, self.notes = options, service, notes
-        keys = {STATION: options.station_at, TIME: options.time, ARRIVED: options.arrived}
-        self.paths = {name: path for name, path in keys.items() if path is not None} | dict(paths)
+        key_paths = {STATION: options.station_at, TIME: options.time, ARRIVED: options.arrived}
+        self.paths = {name: path for name, path in key_paths.items() if path is not None} | dict(paths)
 
     def read(self, url: str) -> Iterator[tuple[str, dict[str, list[Any]]]]:
-        """Give each page's address, and its cells by column."""
+        """Give the address of each page, and its cells by column."""
         parameter, number = self.options.page_parameter, self.options.first_page
         base, before, seen = url, None, set[str]()
-        following: str | None = _with(base, parameter, number) if parameter else url
+        following: str | None = _with_parameter(base, parameter, number) if parameter else url
         with self.service.client() as client:
             while following is not None:
                 if following in seen:
@@ -70,7 +71,7 @@ class Pages:
                 yield following, columns
                 number, before = number + 1, columns
                 if parameter:
-                    following = _with(base, parameter, number) if columns[TIME] else None
+                    following = _with_parameter(base, parameter, number) if columns[TIME] else None
                 else:
                     following = self._next(base, following, answer)
 
@@ -80,53 +81,54 @@ class Pages:
         if where is None:
             return None
         try:
-            found = value_at(answer, where)
+            link = value_at(answer, where)
         except Absent:
             self.notes[f"answers without {where}, taken as last pages"] += 1
             return None
-        if found is None or found == "" or found is False:
+        if link is None or link == "" or link is False:
             return None
-        if cursor and isinstance(found, str | int):
-            return _with(base, cursor.parameter, found)
+        if cursor and isinstance(link, str | int):
+            return _with_parameter(base, cursor.parameter, link)
         try:
-            here, there = httpx.URL(url), httpx.URL(url).join(found)
+            page, following = httpx.URL(url), httpx.URL(url).join(link)
         except (httpx.InvalidURL, TypeError):
             raise SourceError(
-                f"{url} has at {where} no next page but {quoted_cell(found)}: correct dataset.options."
+                f"{url} has at {where} no next page but {quoted_cell(link)}: correct dataset.options."
             ) from None
-        if (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port):
-            elsewhere = f"at {there.scheme}://{there.netloc.decode()}, which is not asked"
+        if (page.scheme, page.host, page.port) != (following.scheme, following.host, following.port):
+            elsewhere = f"at {following.scheme}://{following.netloc.decode()}, which is not asked"
             raise SourceError(f"{url} names a next page {elsewhere}: page by number or by cursor.")
-        return str(there)
+        return str(following)
 
     def _columns(self, url: str, answer: Any) -> dict[str, list[Any]]:
         path, option = self.options.columns_at, "columns_at"
         if path is None:
             path, option = self.options.records, "records"
-        held = self._at(url, answer, path, option)
-        if held is None:
+        content = self._value_at(url, answer, path, option)
+        if content is None:
             return {name: [] for name in self.paths}
-        return self._of_records(url, held) if option == "records" else self._of_arrays(url, held)
+        return self._from_records(url, content) if option == "records" else self._from_arrays(url, content)
 
-    def _of_records(self, url: str, records: Any) -> dict[str, list[Any]]:
+    def _from_records(self, url: str, records: Any) -> dict[str, list[Any]]:
         if not isinstance(records, list):
-            keys = f" but an object of {', '.join(list(records)[:MOST_NAMED])}" if isinstance(records, Mapping) else ""
+            is_object = isinstance(records, Mapping)
+            keys = f" but an object of {', '.join(list(records)[:MAX_NAMED_KEYS])}" if is_object else ""
             where = self.options.records or "its top"
             raise SourceError(f"{url} has at {where} no list of records{keys}: correct dataset.options.records.")
         columns: dict[str, list[Any]] = {}
         for name, path in self.paths.items():
-            cells = [_or_absent(record, path) for record in records]
-            lacking = [cell for cell in cells if isinstance(cell, Absent)]
-            # Services leave out what they lack; what no record has is a path misspelt.
-            if lacking and (name in (STATION, TIME) or len(lacking) == len(cells)):
-                raise self._refusal(url, path, lacking[0], self._option(name))
+            cells = [_value_or_absent(record, path) for record in records]
+            absent = [cell for cell in cells if isinstance(cell, Absent)]
+            # A record may lack a missing value; a path that every record lacks is misspelt.
+            if absent and (name in (STATION, TIME) or len(absent) == len(cells)):
+                raise self._refusal(url, path, absent[0], self._option(name))
             columns[name] = [None if isinstance(cell, Absent) else cell for cell in cells]
         return columns
 
-    def _of_arrays(self, url: str, held: Any) -> dict[str, list[Any]]:
+    def _from_arrays(self, url: str, content: Any) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {}
         for name, path in self.paths.items():
-            cells = self._at(url, held, path, self._option(name))
+            cells = self._value_at(url, content, path, self._option(name))
             if not isinstance(cells, list):
                 raise SourceError(f"{url} has at {path} no array: correct dataset.options.{self._option(name)}.")
             columns[name] = cells
@@ -141,7 +143,7 @@ class Pages:
     def _option(self, name: str) -> str:
         return {STATION: "station_at", TIME: "time", ARRIVED: "arrived"}.get(name, "values")
 
-    def _at(self, url: str, part: Any, path: str, option: str) -> Any:
+    def _value_at(self, url: str, part: Any, path: str, option: str) -> Any:
         try:
             return value_at(part, path)
         except Absent as absent:
@@ -151,20 +153,20 @@ class Pages:
         return SourceError(f"{url} answers without {path!r} ({absent}): correct dataset.options.{option}.")
 
 
-def _or_absent(record: Any, path: str) -> Any:
+def _value_or_absent(record: Any, path: str) -> Any:
     try:
         return value_at(record, path)
     except Absent as absent:
         return absent
 
 
-def _with(url: str, parameter: str, value: str | int) -> str:
-    """Add a parameter to the query."""
+def _with_parameter(url: str, parameter: str, value: str | int) -> str:
+    """Add a parameter to the query of a URL."""
     return f"{url}{'&' if '?' in url else '?'}{quote(parameter, safe='')}={quote(str(value), safe='')}"
 
 
 def quoted_cell(cell: Any) -> str:
-    """Quote a cell whole, or tell of it: what is cut may begin with half a key."""
+    """Quote a whole cell, or describe it: text cut short could show a part of a key that is not masked."""
     if isinstance(cell, dict | list):
         return "an object" if isinstance(cell, dict) else "a list"
     return repr(cell) if len(str(cell)) <= LONGEST_QUOTED else f"a text of {len(str(cell))} characters"

@@ -1,6 +1,6 @@
-"""A SQL database that is only read, and what goes wrong with it, each in a sentence.
+"""A SQL database that is only read; each of its errors becomes one sentence.
 
-A password comes from the environment alone, and is never said, logged or stored.
+A password comes from the environment alone, and is never shown, logged or stored.
 """
 
 import os
@@ -39,19 +39,19 @@ EXAMPLE = "write postgresql+psycopg2://user:${PASSWORD}@host/database or sqlite:
 PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]", "MySQLdb": "mysqlclient"}
 DIALECTS = ("postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle")
 LIBPQ = ("postgresql", "postgresql+psycopg2", "postgresql+psycopg")
-# In seconds: a server that is away, or goes away while rows are awaited, is told.
+# In seconds: so that an absent server, or one lost while rows are read, is an error instead of an endless wait.
 CONNECT_ARGS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 ON_CONNECT = {"postgresql": "SET LOCAL TIME ZONE 'UTC'", "sqlite": "PRAGMA query_only = ON"}
 
 
 def refuse_password(url: str) -> None:
-    """Refuse an address that spells a password out.
+    """Refuse an address that contains a password.
 
     Raises:
         SettingsError: it does.
     """
-    spelt = [*PASSWORD.findall(url), *(text for name, text in ARGUMENT.findall(url) if SECRET.search(f"{name}={text}"))]
-    if any(VARIABLE.sub("", text) for text in spelt):
+    secrets = [text for name, text in ARGUMENT.findall(url) if SECRET.search(f"{name}={text}")]
+    if any(VARIABLE.sub("", text) for text in [*PASSWORD.findall(url), *secrets]):
         raise SettingsError(
             f"{PARAMS}: dataset.options.url holds a password: "
             "put it into an environment variable and write ${NAME} there."
@@ -59,36 +59,36 @@ def refuse_password(url: str) -> None:
 
 
 def is_address(text: str) -> bool:
-    """Say whether a text is the address of a database, and not of a file."""
+    """Say whether text is the address of a database, and not of a file."""
     scheme = text.partition("://")[0].partition("+")[0]
     return "://" in text and scheme in DIALECTS
 
 
 def first_rows(address: str, name: str, count: int) -> pd.DataFrame:
-    """Read some rows of a table as they stand.
+    """Read the first rows of a table, unchanged.
 
     Raises:
         SourceError: there is no such table.
     """
     refuse_password(address)
-    schema, _, own = name.rpartition(".")
+    schema, _, table_name = name.rpartition(".")
     with Database(address, f"table {name}").connected() as connection:
-        if not inspect(connection).has_table(own, schema=schema or None):
+        if not inspect(connection).has_table(table_name, schema=schema or None):
             known = ", ".join(inspect(connection).get_table_names(schema=schema or None)) or "none"
             raise SourceError(f"There is no table {name} in that database; its tables: {known}.")
-        asked: Any = select(literal_column("*")).select_from(table(own, schema=schema or None)).limit(count)
-        return pd.read_sql_query(asked, connection)
+        query: Any = select(literal_column("*")).select_from(table(table_name, schema=schema or None)).limit(count)
+        return pd.read_sql_query(query, connection)
 
 
 class Database:
-    """A database by its address, in which ${NAME} is an environment variable."""
+    """A database at an address, in which ${NAME} is an environment variable."""
 
-    def __init__(self, address: str, what: str) -> None:
-        """Remember it; `what` names in a sentence what is read there."""
-        self._address, self._what = address, what
+    def __init__(self, address: str, source_name: str) -> None:
+        """Set the address; `source_name` is the table or the query in messages."""
+        self._address, self._source_name = address, source_name
 
     @cached_property
-    def shown(self) -> str:
+    def public_url(self) -> str:
         """Give the address without user and password."""
         return without_secrets(self._engine.url.set(query={}).render_as_string(hide_password=True))
 
@@ -97,19 +97,19 @@ class Database:
         """Open a connection that only reads, for the length of a block.
 
         Raises:
-            SettingsError: the address is none, or a variable in it is not set.
+            SettingsError: the address is not one of a database, or a variable in it is not set.
             SourceError: the driver or the file is absent, or the database does not answer, or refuses.
         """
         url = self._engine.url
         file = url.database if url.get_backend_name() == "sqlite" else None
-        if file and not file.startswith("file:") and not Path(file).exists():  # it would be made
-            raise SourceError(f"There is no database at {self.shown}: correct dataset.options.url.")
+        if file and not file.startswith("file:") and not Path(file).exists():  # SQLite would create it
+            raise SourceError(f"There is no database at {self.public_url}: correct dataset.options.url.")
         try:
             connection = self._engine.connect()
         except (SQLAlchemyError, TypeError, ValueError, OSError) as error:
             raise SourceError(
-                f"The database at {self.shown} does not let us in ({self._reason(error)}): see that it runs, and that "
-                "dataset.options.url and the environment variables in it are right."
+                f"The database at {self.public_url} does not let us in ({self._reason(error)}): "
+                "see that it runs, and that dataset.options.url and the environment variables in it are right."
             ) from None
         with connection:
             try:
@@ -117,19 +117,16 @@ class Database:
                 if url.get_backend_name() in ON_CONNECT:
                     connection.exec_driver_sql(ON_CONNECT[url.get_backend_name()])
                 yield connection
-            except (
-                SQLAlchemyError,
-                ValueError,
-                OverflowError,
-            ) as error:  # the latter of a time that Python cannot hold
+            except (SQLAlchemyError, ValueError, OverflowError) as error:  # the last two for times beyond Python's
                 raise self._refusal(error) from None
 
     @cached_property
     def _engine(self) -> Engine:
         url = _expanded(self._address)
-        own = {name: value for name, value in CONNECT_ARGS.items() if url.drivername in LIBPQ and name not in url.query}
+        defaults = CONNECT_ARGS if url.drivername in LIBPQ else {}
+        arguments = {name: value for name, value in defaults.items() if name not in url.query}
         try:
-            engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=own)
+            engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
         except NoSuchModuleError:
             raise SettingsError(
                 f"{PARAMS}: dataset.options.url begins with {url.drivername}, which is unknown here: {EXAMPLE}."
@@ -148,37 +145,37 @@ class Database:
         reason = self._reason(error)
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             return SourceError(
-                f"The connection to the database at {self.shown} was lost while {self._what} was read ({reason}): "
-                "ingest again, and it goes on from there."
+                f"The connection to the database at {self.public_url} was lost while {self._source_name} was read "
+                f"({reason}): ingest again, and it goes on from there."
             )
         return SourceError(
-            f"The database at {self.shown} does not give the rows of {self._what} ({reason}): "
+            f"The database at {self.public_url} does not give the rows of {self._source_name} ({reason}): "
             "correct it, and ingest again."
         )
 
     def _reason(self, error: BaseException) -> str:
-        """Say an error in a line, without the statement and without secrets."""
+        """Give the reason of an error in one line, without the SQL statement and without secrets."""
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()
         reason = without_secrets(" ".join(lines[0].split()).rstrip(".") if lines else type(error).__name__)
         url = self._engine.url
         secrets = {str(text) for name, text in url.query.items() if SECRET.search(f"{name}={text}")}
         for secret in {str(url.password or ""), *secrets} - {""}:
-            for written in (secret, quote(secret, safe=""), quote_plus(secret)):
-                reason = reason.replace(written, "***")
+            for form in (secret, quote(secret, safe=""), quote_plus(secret)):
+                reason = reason.replace(form, "***")
         return reason
 
 
 def _expanded(address: str) -> URL:
-    """Put the environment's variables into the address; one that is the whole password may hold any character."""
+    """Insert the environment variables into the address; one that is the whole password may hold any character."""
 
-    def value(found: re.Match[str]) -> str:
-        if found[1] not in os.environ:
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
             raise SettingsError(
-                f"{PARAMS}: dataset.options.url names the environment variable {found[1]}, which is not set: set it."
+                f"{PARAMS}: dataset.options.url names the environment variable {match[1]}, which is not set: set it."
             )
-        return os.environ[found[1]]
+        return os.environ[match[1]]
 
-    address = WHOLE_PASSWORD.sub(lambda found: quote(value(found), safe=""), address)
+    address = WHOLE_PASSWORD.sub(lambda match: quote(value(match), safe=""), address)
     try:
         return make_url(VARIABLE.sub(value, address))
     except (ArgumentError, ValueError):

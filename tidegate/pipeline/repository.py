@@ -1,0 +1,74 @@
+"""DVC's repository and its remote, whose errors are raised as this project's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dvc.exceptions import DvcException, ReproductionError
+from dvc.fs import localfs
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.stage import Stage
+from dvc.stage.exceptions import StageCmdFailedError
+
+from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError, one_line, without_secrets
+
+
+@contextmanager
+def open_repository() -> Iterator[Repo]:
+    """Open the DVC repository, and raise DVC's errors as this project's."""
+    try:
+        with Repo(_wait_for_lock=True) as repo:  # DVC's own lock: held only for moments, between stages
+            yield repo
+    except LockError:
+        raise ServiceError(
+            "Another DVC command has started on the same stage meanwhile: wait for it to end, then run this again."
+        ) from None
+    except ReproductionError as error:
+        raise _cause_of(error) from error
+    except DvcException as error:
+        raise _refusal(error) from error
+
+
+def _cause_of(error: BaseException) -> BaseException:
+    """Find what made a stage fail, in the chain of DVC's errors."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TidegateError):
+            return cause
+        if isinstance(cause, StageCmdFailedError):
+            return StageFailed(f"A stage's command failed ({cause}): its output is in the log.")
+        if not isinstance(cause, DvcException):
+            return cause
+        cause = cause.__cause__
+    return _refusal(error)
+
+
+def _refusal(error: BaseException) -> UserError:
+    return UserError(f"DVC refuses: {one_line(error)}.")
+
+
+def transfer_files(repo: Repo, transfer: Callable[[], Any]) -> None:
+    """Transfer files from or to the DVC remote.
+
+    Raises:
+        ServiceError: the remote does not answer, or lacks a file.
+    """
+    try:
+        transfer()
+    except Exception as error:  # each kind of remote has its own exceptions
+        name = repo.config["core"].get("remote")
+        where = repo.config["remote"][name]["url"] if name else "(core.remote names none)"
+        raise ServiceError(
+            without_secrets(
+                f"The DVC remote {where} does not give or take what it should ({one_line(error)}): see that it is up, "
+                "that its keys are in the environment, and that the run's machine has pushed to it; then run again."
+            )
+        ) from error
+
+
+def cached_dependencies(stage: Stage) -> list[str]:
+    """List those paths that a stage depends on and that DVC keeps in its cache."""
+    cached = [out for out in stage.repo.index.outs if out.use_cache]
+    read = [dep.fs_path for dep in stage.deps]
+    return sorted({out.def_path for out in cached if any(localfs.overlaps(out.fs_path, path) for path in read)})

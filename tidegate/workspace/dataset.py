@@ -1,0 +1,90 @@
+"""The section `dataset` of params.yaml: what is measured, where it comes from, and what is forecast of it."""
+
+import re
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from tidegate.workspace.columns import RESERVED
+from tidegate.workspace.field_types import Real, Steps, Zone
+from tidegate.workspace.params import Section
+
+
+class Variable(Section):
+    """What one measured variable can be, in its own unit."""
+
+    unit: str
+    min: Real | None = None  # physical limits
+    max: Real | None = None
+    sentinels: tuple[Real, ...] = ()  # values that mean "missing", in this variable alone
+    stuck_steps: Annotated[int, Field(ge=2)] | None = None  # as many equal values in a row are suspect
+    floor: Real | None = None  # what lies at it or below may rest: rain, solar power
+    spike: Annotated[Real, Field(gt=0)] | None = None  # robust z-score of what stands out from both its neighbours
+    revision: Annotated[Real, Field(ge=0)] | None = None  # a late correction by more than this is a finding
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Variable":
+        if self.min is not None and self.max is not None and self.min >= self.max:
+            raise ValueError(f"min {self.min:g} is not below max {self.max:g}")
+        return self
+
+
+RELATION = re.compile(r"^\s*(?P<less>.+?)\s*<=\s*(?P<more>.+?)\s*$")  # "DEWP <= TEMP"
+
+
+class Dataset(Section):
+    """What is measured, where it comes from, and what is forecast of it."""
+
+    source: str
+    options: dict[str, Any] = Field(default_factory=dict)  # see tidegate/sources
+    frequency: str
+    time_zone: Zone = "UTC"  # where the stations are: of times without a zone, of the calendar, of clock changes
+    variables: Annotated[dict[str, Variable], Field(min_length=1)]
+    sentinels: tuple[Real, ...] = ()  # values that mean "missing", in every variable
+    relations: tuple[str, ...] = ()
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    covariates: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: dict[str, dict[str, Real]] = Field(default_factory=dict)
+    season_steps: Steps
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Targets first, then past covariates, then those known ahead."""
+        return self.targets + self.covariates + self.known
+
+    @property
+    def naive_zone(self) -> str:
+        """Give the zone of times that carry none; days and longer are dates, the same everywhere."""
+        try:
+            daily = pd.Timedelta(self.frequency) >= pd.Timedelta("1D")
+        except ValueError:
+            daily = False
+        return "UTC" if daily else self.time_zone
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Give each relation as the lesser and the greater variable."""
+        return tuple((match["less"], match["more"]) for text in self.relations if (match := RELATION.match(text)))
+
+    def sentinels_of(self, variable: str) -> tuple[float, ...]:
+        """Give the values that mean "missing" in a variable."""
+        return tuple(dict.fromkeys((*self.sentinels, *self.variables[variable].sentinels)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Dataset":
+        for name in self.variables:
+            if name in RESERVED:
+                raise ValueError(f"no variable can be named {name}; name it otherwise, with dataset.options.columns")
+        twice = sorted({name for name in self.features if self.features.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} is named twice in targets, covariates and known")
+        for text in self.relations:
+            if not RELATION.match(text):
+                raise ValueError(f"relation {text!r} cannot be read: give it as DEWP <= TEMP")
+        for name in (*self.features, *(name for pair in self.pairs for name in pair)):
+            if name not in self.variables:
+                known = ", ".join(self.variables)
+                raise ValueError(f"it names {name!r}, which is not in dataset.variables ({known})")
+        return self
