@@ -10,16 +10,14 @@ horizon with one linear layer. The options that improve the accuracy on long hor
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from models.interface import History, ModelOptions, Training
+from models.interface import History, Training
+from models.nets.options import Options as Options
 from tidegate.windows.panel import Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
-from tidegate.workspace.field_types import Real, Share, Steps, Whole
 from tidegate.workspace.progress import Progress
-from tidegate.workspace.settings import Train, Window
+from tidegate.workspace.settings import Train
 
 if TYPE_CHECKING:
     import keras
@@ -37,35 +35,6 @@ SPACE = {  # what tuning searches by default
     "normalise": ["none", "last", "standard"],
     "train.learning_rate": (0.0003, 0.01),
 }
-
-
-class Options(ModelOptions):
-    """The section of a recurrent candidate."""
-
-    cell: Literal["rnn", "lstm", "gru"]
-    units: Steps
-    layers: Steps = 1
-    bidirectional: bool = False
-    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.0  # between layers, and before the head
-    layer_norm: bool = False
-    residual: bool = False
-    segment: Steps = 1  # steps in a token, which the cell reads at a time
-    channels: Literal["mixed", "independent"] = "mixed"
-    normalise: Literal["none", "last", "standard"] = "none"
-    head: Literal["direct", "queries", "recursive"] = "direct"
-    teacher_forcing: Share = 0.0  # probability, for a recursive head
-    station_embedding: Whole = 0  # length of the vector that is learnt for each station
-    output: Literal["point", "quantiles", "gaussian"] = "point"
-
-    def refusal(self, window: Window) -> tuple[str, str] | None:
-        """Refuse options that are not compatible with the windows, or with each other."""
-        if window.lookback_steps % self.segment:
-            return "segment", f"is {self.segment}, which does not divide window.lookback_steps {window.lookback_steps}"
-        if window.alert and (self.output, self.head) != ("point", "direct"):
-            return "output", "and head are for values: with window.alert leave them out"
-        if self.teacher_forcing and self.head != "recursive":
-            return "teacher_forcing", f"is for head: recursive, and head is {self.head}"
-        return None
 
 
 class Family:

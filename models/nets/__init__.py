@@ -1,5 +1,6 @@
 """The parts of the nets that are trained by gradient descent, one idea per file. Keras is imported only here.
 
+options         a recurrent candidate's section of params.yaml
 windowed        the net's inputs, windows gathered on the device, and the loss over the observed targets
 normalisation   scales each window by its own level, and restores the scale of its forecast
 tokens          the lookback as steps or segments, with channels together or separate

@@ -9,13 +9,12 @@ its output.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 from keras.initializers import GlorotUniform, Orthogonal
 
-if TYPE_CHECKING:
-    from models.recurrent import Options
+from models.nets.options import Options
 
 LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
@@ -31,7 +30,7 @@ def recurrent_layer(cell: str, units: int, seeds: Iterator[int], **kwargs: Any) 
     )
 
 
-def recurrent_stack(tokens: Any, options: "Options", seeds: Iterator[int]) -> list[Any]:
+def recurrent_stack(tokens: Any, options: Options, seeds: Iterator[int]) -> list[Any]:
     """Read the tokens (rows, tokens, columns) with all layers; return the last layer's state: [h], an LSTM's [h, c].
 
     Each part of the state is (rows, units), or (rows, 2 · units) where the layers are bidirectional.

@@ -143,9 +143,9 @@ def test_up_serves_both_pages_and_the_deployments_and_ends_on_interrupt(trained:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        said = [process.stdout.readline() for _ in range(4)]
-        assert said[-1] == "Ready. Ctrl-C stops everything.\n"
-        assert f"http://127.0.0.1:{prefect}" in said[1] and f"http://127.0.0.1:{mlflow}" in said[2]
+        printed = [process.stdout.readline() for _ in range(4)]
+        assert printed[-1] == "Ready. Ctrl-C stops everything.\n"
+        assert f"http://127.0.0.1:{prefect}" in printed[1] and f"http://127.0.0.1:{mlflow}" in printed[2]
         for port in (prefect, mlflow):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
                 assert b"<html" in page.read().lower()

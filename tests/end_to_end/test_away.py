@@ -48,11 +48,11 @@ def test_trainings_are_kept_while_mlflow_is_away_and_sent_once(trained: Path, tm
     (port,) = free_ports(1)
     env = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}", **QUICK}
     for candidate in ("linear", "gru"):
-        said = invoke(workspace, "train", candidate, **env).stdout
-        assert "MLflow is away: the record waits on disk, and is sent later" in said
+        printed = invoke(workspace, "train", candidate, **env).stdout
+        assert "MLflow is away: the record waits on disk, and is sent later" in printed
     with refusing(port):
-        said = invoke(workspace, "train", "rnn", **env).stdout
-        assert "MLflow is away" in said
+        printed = invoke(workspace, "train", "rnn", **env).stdout
+        assert "MLflow is away" in printed
         refused = invoke(workspace, "evaluate", check=False, **env)
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert f"MLflow's store at http://127.0.0.1:{port} does not answer as it should" in refused.stderr
@@ -140,5 +140,5 @@ def test_a_backup_restored_into_an_empty_folder_forecasts_as_before(trained: Pat
     assert "0 new rows" in invoke(restored, "forecast", "--as-of", "2024-03-30").stdout
     assert (restored / "forecasts" / "tidegate-v1" / "2024-03.parquet").read_bytes() == before
     assert "18 new rows" in invoke(restored, "forecast").stdout
-    said = run_in(restored, "tidegate", "run").stdout
-    assert "train@" not in said and "evaluate" not in said
+    printed = run_in(restored, "tidegate", "run").stdout
+    assert "train@" not in printed and "evaluate" not in printed

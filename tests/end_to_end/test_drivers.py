@@ -63,8 +63,8 @@ def test_after_either_driver_the_other_finds_nothing_to_do(copied: Path, reprodu
     before = lock(copied)
     assert "up to date" in run_in(copied, "dvc", "repro").stdout
     assert lock(copied) == before
-    said = invoke(reproduced, "run").stdout.splitlines()
-    assert said == ["Everything is up to date: the source has nothing new, and no stage is stale."]
+    printed = invoke(reproduced, "run").stdout.splitlines()
+    assert printed == ["Everything is up to date: the source has nothing new, and no stage is stale."]
     assert lock(reproduced) == before
 
 
@@ -118,7 +118,7 @@ def test_stale_stages_are_listed_with_at_most_three_causes_each(copied: Path, mo
     assert stale["register"] == "tidegate/measurements, tidegate/workspace"
 
 
-def test_a_shell_stage_that_fails_is_said_in_one_sentence_and_its_output_is_in_the_log(copied: Path) -> None:
+def test_a_shell_stage_that_fails_is_reported_in_one_sentence_and_its_output_is_in_the_log(copied: Path) -> None:
     yaml = YAML()
     content = yaml.load(copied / "dvc.yaml")
     content["stages"]["broken"] = {"cmd": "echo the disk is on fire && exit 3", "deps": ["artifacts/evaluation"]}
@@ -133,19 +133,19 @@ def test_a_shell_stage_that_fails_is_said_in_one_sentence_and_its_output_is_in_t
 def test_a_stage_is_tried_again_as_often_as_its_meta_says(copied: Path) -> None:
     yaml = YAML()
     content = yaml.load(copied / "dvc.yaml")
-    command = "test -e met || { touch met && exit 1; } && cp said.txt artifacts/heard.txt"
+    command = "test -e met || { touch met && exit 1; } && cp printed.txt artifacts/heard.txt"
     content["stages"]["world"] = {
         "cmd": command,
-        "deps": ["said.txt"],
+        "deps": ["printed.txt"],
         "outs": ["artifacts/heard.txt"],
         "meta": {"retries": 1},
     }
     yaml.dump(content, copied / "dvc.yaml")
-    for said in ("once", "again"):  # the second time there is an output of before, which must not stay
+    for printed in ("once", "again"):  # the second time there is an output of before, which must not stay
         (copied / "met").unlink(missing_ok=True)
-        (copied / "said.txt").write_text(said)
+        (copied / "printed.txt").write_text(printed)
         assert ran(run_in(copied, "tidegate", "run").stdout) == ["ingest", "world"]
-        assert (copied / "artifacts" / "heard.txt").read_text() == said
+        assert (copied / "artifacts" / "heard.txt").read_text() == printed
     assert "up to date" in run_in(copied, "dvc", "repro").stdout
 
 
@@ -166,6 +166,7 @@ def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(
     assert open_tasks == (0,)
 
 
+@pytest.mark.long
 def test_an_experiment_runs_and_shows(copied: Path) -> None:
     for words in (["add", "-A"], ["commit", "-qm", "trained"]):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=copied, check=True)

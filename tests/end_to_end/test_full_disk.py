@@ -69,13 +69,13 @@ def own_workspace(template: Path, tmp_path: Path) -> Path:
     return copy_workspace(template, tmp_path / "workspace")
 
 
-def full(workspace: Path, said: str = "make room", **env: str) -> None:
+def full(workspace: Path, words: str = "make room", **env: str) -> None:
     """Give the command where the disk is full."""
     done = run_in(workspace, "tidegate", "ingest", check=False, **env)
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1, done.stdout + done.stderr
     assert len(lines) <= 2 and "Traceback" not in done.stdout + done.stderr
-    assert "disk is" in lines[0] and said in lines[0] and lines[0].endswith("."), lines
+    assert "disk is" in lines[0] and words in lines[0] and lines[0].endswith("."), lines
 
 
 def comes_in_at_last(workspace: Path, **env: str) -> dict[str, str]:
@@ -131,7 +131,7 @@ def test_a_workspace_on_a_full_disk_is_as_it_was_and_all_comes_in_once_there_is_
         assert (workspace / "data.dvc").read_text() != noted
 
 
-def test_a_full_disk_under_the_cache_of_dvc_is_told_too(
+def test_a_full_disk_under_the_cache_of_dvc_is_reported_too(
     own_workspace: Path, much: Path, with_room: dict[str, str]
 ) -> None:
     workspace = reading_much(own_workspace, much)
@@ -142,7 +142,7 @@ def test_a_full_disk_under_the_cache_of_dvc_is_told_too(
         assert comes_in_at_last(workspace) == with_room
 
 
-def test_a_full_disk_under_temporary_files_is_told_and_no_fault_of_the_address(
+def test_a_full_disk_under_temporary_files_is_reported_and_not_blamed_on_the_address(
     own_workspace: Path, tmp_path: Path, much: Path
 ) -> None:
     content = (much / "2024-01.parquet").read_bytes()

@@ -34,7 +34,7 @@ HEADER = b"station,time,x\n"
     ],
     ids=["truncated Parquet", "other columns", "another header", "mixed zones", "mixed encodings"],
 )  # fmt: skip
-def test_a_file_that_is_not_what_it_seems_is_told_in_one_sentence_and_leaves_no_trace(
+def test_a_file_that_is_not_what_it_seems_is_refused_in_one_sentence_and_leaves_no_trace(
     workspace: Path, tmp_path_factory: pytest.TempPathFactory, name: str, content: bytes | None, words: str
 ) -> None:
     (workspace / "in").mkdir()

@@ -65,10 +65,10 @@ def test_the_flow_measures_folds_side_by_side_as_they_are_alone(
     (workspace / "artifacts").mkdir()
     shutil.copy(trained / CLEAN, workspace / CLEAN)
     words = ("backtest", "linear", "gru", "--refit-every", "250", "--workers", "2")
-    said = run_in(workspace, "tidegate", *words).stdout
+    printed = run_in(workspace, "tidegate", *words).stdout
     rows = pd.read_csv(workspace / "artifacts" / "backtest.csv")
     assert len(rows) == 2 * rows["fold"].nunique() and set(rows["model"]) == {"linear", "gru"}
-    assert "Backtest, mase: temperature" in said and "all" in said
+    assert "Backtest, mase: temperature" in printed and "all" in printed
     monkeypatch.chdir(workspace)
     loaded = settings.load_settings()
     fold = backtest.folds(loaded, 250)[1]

@@ -73,6 +73,7 @@ def test_trials_abreast_are_kept_like_any(workspace: Path, cluster: dict[str, st
         assert [line.split()[:2] for line in lines] == [["trial", str(number)] for number in range(1, 5)]
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_not_there_is_named(workspace: Path) -> None:
     refused = run_in(workspace, "tidegate", "backtest", check=False, TIDEGATE_DASK="tcp://127.0.0.1:9")
     assert refused.returncode == 1 and "No Dask scheduler answers at tcp://127.0.0.1:9" in refused.stderr

@@ -148,8 +148,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def test_a_table_holds_each_row_once(here: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(table.ADDRESS, database)
-    said = issue().sentence
-    assert "in sqlite:///" in said or ("in postgresql+psycopg2://tide:***@" in said and "secret" not in said)
+    printed = issue().sentence
+    assert "in sqlite:///" in printed or ("in postgresql+psycopg2://tide:***@" in printed and "secret" not in printed)
     issue()
     issue(span=("2024-03-31T20:00", "2024-03-31T23:00"))
     rows = pd.read_sql_table("forecasts", create_engine(database))
@@ -177,9 +177,9 @@ def test_what_a_database_missed_comes_with_the_next_call(
 
 
 def test_the_command_prints_a_line_and_refuses_in_one(here: Path) -> None:
-    said = invoke(here, "forecast", "--as-of", "2024-03-20").stdout.splitlines()
-    assert said[0].startswith("forecast               18 new rows from 2024-03-20 00:00 UTC, by version 1 (")
-    assert said[1:] == ["They are kept in forecasts/tidegate-v1/."]
+    printed = invoke(here, "forecast", "--as-of", "2024-03-20").stdout.splitlines()
+    assert printed[0].startswith("forecast               18 new rows from 2024-03-20 00:00 UTC, by version 1 (")
+    assert printed[1:] == ["They are kept in forecasts/tidegate-v1/."]
     assert "leave one out" in refused(here, "forecast", "--as-of", "2024", "--backfill", "2024", "2025")
 
 

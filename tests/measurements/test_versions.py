@@ -113,7 +113,7 @@ def test_rows_that_do_not_tell_when_they_arrived_arrive_now_but_for_the_first_lo
     assert (books.kept, books.copies) == (1, 1)
 
 
-def test_of_untold_rows_what_counts_is_what_they_come_to() -> None:
+def test_of_undated_rows_what_counts_is_what_they_come_to() -> None:
     now = MergePolicy(VARIABLES, "last", START + 100 * HOUR)
     both = rows(("A", 0, None, 1, 1), ("A", 0, None, 2, 1))
     stored, _ = after(both)
@@ -131,7 +131,7 @@ def test_the_first_version_stands_if_so_asked_and_disagreement_is_refused_if_so_
 
 
 @pytest.mark.parametrize("conflict", ["last", "first"])
-def test_untold_rows_that_are_read_again_add_no_versions(conflict: str) -> None:
+def test_undated_rows_that_are_read_again_add_no_versions(conflict: str) -> None:
     stored, _ = after(rows(("A", 0, None, 1, 1)), terms=MergePolicy(VARIABLES, conflict))  # type: ignore[arg-type]
     now = MergePolicy(VARIABLES, conflict, START + 100 * HOUR)  # type: ignore[arg-type]
     corrected, _ = versions.merge(stored, rows(("A", 0, None, 3, 1)), now)

@@ -24,11 +24,11 @@ def test_a_training_that_wants_a_gpu_refuses_to_run_on_a_cpu() -> None:
             models.fit("x", section, Training(panel, starts, starts, recipe), no_progress)
 
 
-def test_what_a_net_has_learnt_on_is_said() -> None:
+def test_the_device_that_a_net_has_learnt_on_is_recorded() -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=3), 100)
     starts, section = all_starts(panel), {"family": "recurrent", "cell": "gru", "units": 4}
-    said = models.training_device(models.fit("x", section, Training(panel, starts, starts, RECIPE), no_progress)[0])
-    assert set(said) == {"engine", "device", "memory_gib", "kernel"} and float(said["memory_gib"]) > 0
+    used = models.training_device(models.fit("x", section, Training(panel, starts, starts, RECIPE), no_progress)[0])
+    assert set(used) == {"engine", "device", "memory_gib", "kernel"} and float(used["memory_gib"]) > 0
     naive = {"family": "naive", "method": "last"}
     assert models.training_device(models.fit("x", naive, Training(panel, starts, starts, RECIPE), no_progress)[0]) == {}
 

@@ -74,7 +74,7 @@ def test_every_step_of_a_forecast_depends_on_the_newest_observation(name: str) -
 
 
 @pytest.mark.parametrize("name", [name for name in LEARNING if name not in ("short", "lecture")])
-def test_a_planted_cycle_is_found(name: str) -> None:
+def test_a_planted_cycle_is_learnt(name: str) -> None:
     panel = cycle(spec_of(2, 1, lookback=12, horizon=6, season=12))
     recipe = RECIPE.model_copy(update={"epochs": 30, "learning_rate_decay": 1.0, "patience_epochs": 30})
     model = fitted(name, panel, recipe)

@@ -74,15 +74,15 @@ def test_what_another_engine_has_trained_forecasts_the_same_on_tensorflow(engine
     """Engines draw other first weights from the same seed: so the nets are compared, not the curves."""
     if importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed: uv pip install {engine}")
-    said = done(tmp_path, start(f"train({str(tmp_path)!r})", KERAS_BACKEND=engine))
-    assert said["device"]["engine"] == engine
-    assert len({row["train_loss"] for row in said["history"]}) == 4
+    results = done(tmp_path, start(f"train({str(tmp_path)!r})", KERAS_BACKEND=engine))
+    assert results["device"]["engine"] == engine
+    assert len({row["train_loss"] for row in results["history"]}) == 4
     model, _ = models.load(tmp_path)
-    assert np.allclose(model.predict(data(), all_starts(data(), end=130)[:9]).point, said["point"], atol=1e-5)
+    assert np.allclose(model.predict(data(), all_starts(data(), end=130)[:9]).point, results["point"], atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "config",
     [
         "x",
         "{}",
@@ -90,8 +90,8 @@ def test_what_another_engine_has_trained_forecasts_the_same_on_tensorflow(engine
         '{"cluster": {"chief": ["a:1"], "worker": ["b:1"]}, "task": {"type": "chief", "index": 0}}',
     ],
 )
-def test_a_cluster_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TF_CONFIG", said)
+def test_a_cluster_that_is_none_is_refused(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UserError, match="TF_CONFIG is "):
         machines()
 

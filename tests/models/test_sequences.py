@@ -11,7 +11,7 @@ from workspaces import REAL_DATA
 from models.sequences import Classifier, Options, Sequences, read_ts
 from tidegate.errors import DataError
 
-OPTIONS = Options(units=12, epochs=60, members=1, learning_rate=0.01, dropout=0.0)
+OPTIONS = Options(units=12, epochs=25, members=1, learning_rate=0.02, dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def classifier() -> Classifier:
 
 def test_classes_of_sequences_of_any_length_are_told_apart(classifier: Classifier) -> None:
     test = waves(60, 1)
-    right = [said == label for said, label in zip(classifier.predict(test), test.labels, strict=True)]
+    right = [predicted == label for predicted, label in zip(classifier.predict(test), test.labels, strict=True)]
     assert np.mean(right) > 0.9
     assert np.allclose(classifier.probabilities(test).sum(axis=1), 1, atol=1e-5)
 
@@ -48,7 +48,9 @@ def test_shuffled_time_destroys_skill() -> None:
 
     trained, test = Classifier(OPTIONS), shuffled(waves(60, 1))
     trained.fit(shuffled(waves(60, 0)))
-    assert np.mean([said == label for said, label in zip(trained.predict(test), test.labels, strict=True)]) < 0.8
+    assert (
+        np.mean([predicted == label for predicted, label in zip(trained.predict(test), test.labels, strict=True)]) < 0.8
+    )
 
 
 def test_segments_need_not_divide_a_sequence() -> None:

@@ -114,7 +114,7 @@ def test_a_table_of_a_database_is_looked_at_too(here: Path) -> None:
     ("content", "words"),
     [("a,b\n1,2\n3,4\n", "no column holds times"), ("time,b\n2024-01-01,x\n2024-01-02,y\n", "no column holds numbers")],
 )
-def test_what_cannot_be_told_is_refused_in_a_sentence(here: Path, content: str, words: str) -> None:
+def test_what_cannot_be_recognised_is_refused_in_a_sentence(here: Path, content: str, words: str) -> None:
     Path("in.csv").write_text(content)
     with pytest.raises(UserError, match=words):
         look("in.csv")
@@ -271,4 +271,4 @@ def test_another_init_takes_back_what_was_tolerated_of_the_last(here: Path) -> N
     )
     write.write(look("in.csv"))
     hourly(60).to_csv("in.csv", index=False)
-    assert any("validate.rules.gap.steps is 336 again" in said for said in write.write(look("in.csv")))
+    assert any("validate.rules.gap.steps is 336 again" in printed for printed in write.write(look("in.csv")))

@@ -17,10 +17,10 @@ def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
         "with repo.lock:\n    print('held', flush=True)\n    time.sleep(8)\n"
     )
     process = begun(copied, "-c", holder, until="held")
-    said = invoke(copied, "run").stdout.splitlines()
+    printed = invoke(copied, "run").stdout.splitlines()
     assert process.poll() == 0
-    assert f"(process {process.pid}) to end …" in said[0] and said[0].startswith("Waiting for ")
-    assert said[1].startswith("Everything is up to date")
+    assert f"(process {process.pid}) to end …" in printed[0] and printed[0].startswith("Waiting for ")
+    assert printed[1].startswith("Everything is up to date")
 
 
 def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Path) -> None:
@@ -32,8 +32,8 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Pa
         time.sleep(0.1)
     third = begun(copied, "-m", "tidegate.pipeline.lock", sys.executable, "-m", "dvc", "repro")  # as `make repro` does
     second = run_in(copied, "tidegate", "run").stdout.splitlines()
-    said, _ = third.communicate()
-    assert said.startswith("Waiting for ") and said.rstrip().endswith("Data and pipelines are up to date.")
+    printed, _ = third.communicate()
+    assert printed.startswith("Waiting for ") and printed.rstrip().endswith("Data and pipelines are up to date.")
     assert "train@linear" in ran(first.communicate()[0]) and first.returncode == 0
     assert second[0].startswith(f"Waiting for tidegate run (process {first.pid}, since ")
     assert second[-1].startswith("Everything is up to date")
@@ -43,7 +43,7 @@ def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Pa
 def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
     set_params(copied, {"train.epochs": 3})
     repro = begun(copied, "-m", "dvc", "repro", until="Running stage 'train@")
-    said = invoke(copied, "run").stdout.splitlines()
+    printed = invoke(copied, "run").stdout.splitlines()
     assert repro.wait() == 0
-    assert f"Waiting for dvc repro (process {repro.pid}) to end …" == said[0]
-    assert said[-1].startswith("Everything is up to date")
+    assert f"Waiting for dvc repro (process {repro.pid}) to end …" == printed[0]
+    assert printed[-1].startswith("Everything is up to date")

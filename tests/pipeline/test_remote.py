@@ -13,6 +13,7 @@ from tidegate.pipeline.remote import StageInputs
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_without_the_pool_the_stage_runs_in_place_and_says_so(copied: Path) -> None:
     ask_for_pool(copied)
     set_params(copied, {"models.linear.ridge": 0.5})

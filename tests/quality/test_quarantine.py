@@ -45,9 +45,9 @@ def test_a_release_takes_values_back_in_and_is_recorded_and_taking_it_out_undoes
     spikes = held[held["rule"] == "spike"]
     station = spikes["station"].iloc[0]
     words = ["quarantine", "release", "spike", "--station", station, "--because", "a foehn: its neighbours saw it"]
-    said = invoke(validated, *words).stdout
+    printed = invoke(validated, *words).stdout
     count = int((spikes["station"] == station).sum())
-    assert said.startswith(f"{count} values are released")
+    assert printed.startswith(f"{count} values are released")
     text = (validated / "params.yaml").read_text()
     assert "because: 'a foehn: its neighbours saw it'" in text and "# severity: fail | quarantine" in text
     invoke(validated, "validate")
@@ -64,22 +64,25 @@ def test_a_release_takes_values_back_in_and_is_recorded_and_taking_it_out_undoes
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
         (["superseded"], "What 'superseded' holds back cannot be released; known: sentinel, range, relation"),
         (["range", "--station", "S99"], "holds nothing like that"),
         (["spike", "--since", "yesterdays"], "'yesterdays' is not a time"),
     ],
 )
-def test_a_release_of_nothing_is_refused_and_nothing_is_written(validated: Path, words: list[str], said: str) -> None:
+def test_a_release_of_nothing_is_refused_and_nothing_is_written(
+    validated: Path, words: list[str], printed: str
+) -> None:
     before = (validated / "params.yaml").read_text()
     done = invoke(validated, "quarantine", "release", *words, "--because", "x", check=False)
-    assert done.returncode == 2 and said in done.stderr
+    assert done.returncode == 2 and printed in done.stderr
     assert (validated / "params.yaml").read_text() == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runner", ["processes", pytest.param("dask", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("runner", ["processes", "dask"])
 def test_groups_of_stations_come_to_the_same_bytes_wherever_they_are_judged(
     validated: Path, tmp_path: Path, runner: str
 ) -> None:

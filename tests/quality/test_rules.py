@@ -139,7 +139,7 @@ def test_rows_that_are_not_later_than_the_one_before_are_out_of_order() -> None:
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
-def test_an_hour_lost_where_the_clock_is_changed_is_found_and_another_is_not(zone: str) -> None:
+def test_an_hour_lost_where_the_clock_is_changed_is_reported_and_another_is_not(zone: str) -> None:
     frame = series([1.0] * 24 * 365, start="2024-01-01", step="30min")
     changes = [
         pd.Timestamp(when, unit="us", tz="UTC")

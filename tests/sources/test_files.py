@@ -111,7 +111,7 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, object],
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
-def test_the_delimiter_is_told_from_the_header(tmp_path: Path, mark: str) -> None:
+def test_the_delimiter_is_recognised_from_the_header(tmp_path: Path, mark: str) -> None:
     rows = files(tmp_path, f"station{mark}time{mark}x\nA{mark}2024-01-01{mark}1.5\n")
     assert rows["x"].tolist() == [1.5]
 
@@ -134,7 +134,7 @@ def test_a_tsv_file_and_one_without_a_header_line_are_read(tmp_path: Path) -> No
         ('station,time,x\nA,2024-01-01,"12,5"\n', {"decimal": ","}, 12.5),
     ],
 )
-def test_the_decimal_mark_is_told_where_it_can_be_nothing_else(
+def test_the_decimal_mark_is_recognised_where_it_can_be_nothing_else(
     tmp_path: Path, text: str, options: dict[str, object], value: float
 ) -> None:
     assert files(tmp_path, text, **options)["x"].tolist() == [value]
@@ -147,7 +147,7 @@ def test_quotes_within_a_cell_and_line_breaks_in_quotes_are_text(tmp_path: Path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_the_encoding_is_told_from_the_whole_file(tmp_path: Path, encoding: str) -> None:
+def test_the_encoding_is_recognised_from_the_whole_file(tmp_path: Path, encoding: str) -> None:
     text = "station,time,x (µg/m³)\r\nZürich,2024-01-01,1\r\n"
     options = {"columns": {"x": "x (µg/m³)"}}
     rows = files(tmp_path, text.encode(encoding), **options)

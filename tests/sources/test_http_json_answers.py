@@ -89,7 +89,7 @@ def test_times_are_read_with_their_zone_in_that_of_the_dataset_or_as_unix_times(
 @pytest.mark.parametrize(
     "time", [None, 1704110400, "soon", "", "2024-13-01", "2024-03-31T02:30", "2024-10-27T02:30", {}]
 )
-def test_a_time_that_cannot_be_told_is_refused(serve: Serve, time: Any) -> None:
+def test_a_time_that_cannot_be_read_is_refused(serve: Serve, time: Any) -> None:
     read = source(serve(lambda *_: [{"t": time, "x": 1}]).url + SPAN, time_zone="Europe/Berlin", end="2025-01-01")
     assert ("is not a time" in refusal(read)) != str(time).endswith("02:30")
 
@@ -107,9 +107,9 @@ def test_when_a_record_was_known_is_kept(serve: Serve) -> None:
 
 @pytest.mark.parametrize("value", ["dry", True, [1], {"v": 1}, "1_0", ""])
 def test_a_value_that_is_no_number_is_refused_with_its_station_time_and_variable(serve: Serve, value: Any) -> None:
-    said = refusal(source(serve(lambda *_: [record(0), record(1, value)]).url + SPAN))
-    assert "x of station A at 2024-01-01T01:00:00Z is " in said
-    assert "not a number" in said
+    message = refusal(source(serve(lambda *_: [record(0), record(1, value)]).url + SPAN))
+    assert "x of station A at 2024-01-01T01:00:00Z is " in message
+    assert "not a number" in message
 
 
 def test_a_path_that_is_not_there_is_named_with_what_is(serve: Serve) -> None:

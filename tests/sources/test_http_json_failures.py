@@ -19,16 +19,16 @@ def test_failures_are_tried_again_later_and_later(serve: Serve, waits: list[floa
         assert full / 2 <= wait <= full
 
 
-def test_after_the_last_retry_it_is_said_what_was_answered_and_how_often(serve: Serve, waits: list[float]) -> None:
+def test_after_the_last_retry_the_answer_and_the_number_of_tries_are_reported(serve: Serve, waits: list[float]) -> None:
     service = serve(lambda *_: (500, {}, b'{"detail": "disk full"}'))
-    said = refusal(source(service.url + SPAN, retries=2), ServiceError)
-    assert 'answers 500 Internal Server Error ({"detail": "disk full"}); it was tried 3 times' in said
-    assert service.url in said
+    message = refusal(source(service.url + SPAN, retries=2), ServiceError)
+    assert 'answers 500 Internal Server Error ({"detail": "disk full"}); it was tried 3 times' in message
+    assert service.url in message
     assert len(service.asked) == 3
 
 
 @pytest.mark.parametrize("asked", ["7", "date"])
-def test_it_waits_as_long_as_it_is_told_to(serve: Serve, waits: list[float], asked: str) -> None:
+def test_it_waits_as_long_as_the_service_asks(serve: Serve, waits: list[float], asked: str) -> None:
     def reply(service: Service, query: dict[str, str]) -> Any:
         later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
         told = {"Retry-After": later if asked == "date" else asked}
@@ -69,9 +69,9 @@ def test_a_connection_that_breaks_off_is_made_again(serve: Serve, waits: list[fl
     assert len(service.asked) == 3
 
 
-def test_a_service_that_is_not_there_is_told(waits: list[float]) -> None:
-    said = refusal(source("http://127.0.0.1:1/x" + SPAN, retries=1), ServiceError)
-    assert "does not answer" in said and "tried 2 times" in said
+def test_a_service_that_is_not_there_is_named(waits: list[float]) -> None:
+    message = refusal(source("http://127.0.0.1:1/x" + SPAN, retries=1), ServiceError)
+    assert "does not answer" in message and "tried 2 times" in message
 
 
 def test_no_more_is_asked_in_a_minute_than_is_allowed(serve: Serve, waits: list[float]) -> None:

@@ -101,7 +101,7 @@ def test_next_pages_are_followed_by_their_url_absolute_or_relative(serve: Serve)
     assert service.asked[1:] == ["/far?p=1", "/near?p=2", "/near?p=3"]
 
 
-def test_an_answer_that_tells_of_no_next_page_is_the_last_and_is_told(serve: Serve) -> None:
+def test_an_answer_without_a_next_page_is_the_last_and_is_noted(serve: Serve) -> None:
     piece = next(source(serve(lambda *_: {"items": []}).url + SPAN, records="items", next="links.next").pieces(None))
     for _ in range(2):
         list(piece.read())
@@ -112,8 +112,8 @@ def test_an_answer_that_tells_of_no_next_page_is_the_last_and_is_told(serve: Ser
     "place", ["http://127.0.0.2/x", "https://127.0.0.1/x", "//elsewhere/x", "http://127.0.0.1:1@e.org"]
 )
 def test_a_next_page_elsewhere_is_not_asked(serve: Serve, place: str) -> None:
-    said = refusal(source(serve(lambda *_: {"items": [], "next": place}).url + SPAN, records="items", next="next"))
-    assert "names a next page at " in said and "which is not asked" in said
+    message = refusal(source(serve(lambda *_: {"items": [], "next": place}).url + SPAN, records="items", next="next"))
+    assert "names a next page at " in message and "which is not asked" in message
 
 
 @pytest.mark.parametrize("way", [{"next": "more"}, {"cursor": {"parameter": "c", "at": "more"}}])
@@ -131,7 +131,7 @@ def test_pages_are_counted_up_to_an_empty_one(serve: Serve) -> None:
     assert service.asked[-1] == "/all?limit=1&page=3"
 
 
-def test_a_service_that_ignores_the_page_number_is_found_out(serve: Serve) -> None:
+def test_a_service_that_ignores_the_page_number_is_recognised(serve: Serve) -> None:
     read = source(serve(lambda *_: [record()]).url + SPAN, page_parameter="seite")
     assert "as the page before it" in refusal(read)
 

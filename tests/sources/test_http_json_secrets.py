@@ -22,7 +22,7 @@ def test_the_key_reaches_the_service_and_nothing_else(
     monkeypatch.setenv("SERVICE_KEY", key)
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="httpx")
-    said: list[str] = []
+    message: list[str] = []
 
     def reply(service: Service, query: dict[str, str]) -> Any:
         assert query["key"] == key
@@ -31,19 +31,19 @@ def test_the_key_reaches_the_service_and_nothing_else(
             [record()], (401, {}, f"{'x' * 114} {key}".encode()), (500, {}, echo.encode()),
             (302, {"Location": service.asked[-1]}, b""), (200, {}, echo.encode()), [record(0, key)],
             [{"t": key, "x": 1}], [{key: 1}],
-        ][len(said)]  # fmt: skip
+        ][len(message)]  # fmt: skip
 
     service = serve(reply)
     read = source(service.url + SPAN + "&key=${SERVICE_KEY}", headers={"X-Key": "${SERVICE_KEY}"}, retries=1)
-    said.append(str(read.series()) + str(read.fingerprint()) + str([piece.name for piece in read.pieces(None)]))
-    assert key not in said[0]
+    message.append(str(read.series()) + str(read.fingerprint()) + str([piece.name for piece in read.pieces(None)]))
+    assert key not in message[0]
     for kind in (SourceError, ServiceError, SourceError, SourceError, SourceError, SourceError, SourceError):
-        said.append(refusal(read, kind))
+        message.append(refusal(read, kind))
     assert {headers["X-Key"] for headers in service.headers} == {key}
-    for text in [*said, caplog.text, *(str(logged.__dict__) for logged in caplog.records)]:
+    for text in [*message, caplog.text, *(str(logged.__dict__) for logged in caplog.records)]:
         for part in (key, key[:5], json.dumps(key)[1:-1], "3cret%2FKey", "Key%2B9"):
             assert part not in text
-    assert all("***" in text for text in said[1:])
+    assert all("***" in text for text in message[1:])
 
 
 def test_a_key_is_hidden_however_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +66,12 @@ def test_certificates_are_checked() -> None:
     assert service_file.certificates().check_hostname
 
 
-def test_a_next_page_may_name_the_key_and_is_not_told_with_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_next_page_may_name_the_key_and_is_reported_without_it(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVICE_KEY", KEY)
     answer = {"items": [], "next": "/x?apikey=s3cret%2fKey%2b9&token=of-this-session"}
     url = serve(lambda *_: answer).url + SPAN + "&apikey=${SERVICE_KEY}"
-    said = refusal(source(url, records="items", next="next"))
-    assert "apikey=***&token=***" in said
+    message = refusal(source(url, records="items", next="next"))
+    assert "apikey=***&token=***" in message
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_variable_of_the_environment_that_is_not_set_is_named_once_it_is_neede
 @pytest.mark.parametrize("value", ["line\nbreak", "schlüssel"])
 def test_a_key_that_no_header_can_hold_is_not_repeated(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("SERVICE_KEY", value)
-    said = refusal(source("http://127.0.0.1:1/{since}", headers={"X-Key": "${SERVICE_KEY}"}), SettingsError)
-    assert "X-Key" in said and value not in said
+    message = refusal(source("http://127.0.0.1:1/{since}", headers={"X-Key": "${SERVICE_KEY}"}), SettingsError)
+    assert "X-Key" in message and value not in message
 
 
 @pytest.mark.parametrize("place", ["file:///etc", "ftp://localhost", "https://me:hunter22@localhost", "http://"])
@@ -113,7 +113,7 @@ def test_an_address_from_the_environment_is_http_without_a_password(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"url": "ftp://localhost/{since}"}, "https://"),
         ({"url": "http://localhost/"}, "asks for no span"),
@@ -131,7 +131,7 @@ def test_an_address_from_the_environment_is_http_without_a_password(
         ({"retry": 3}, "did you mean retries"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any], said: str) -> None:
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError) as refused:
         source(**{"url": "http://localhost/{since}", **options})
-    assert said in str(refused.value)
+    assert message in str(refused.value)

@@ -84,7 +84,7 @@ def test_offsets_that_differ_from_row_to_row_are_read(tmp_path: Path) -> None:
         (["2024-10-27 02:00"] * 3, BERLIN, "line 2: '2024-10-27 02:00' is ambiguous in Europe/Berlin"),
     ],
 )
-def test_a_time_that_cannot_be_told_is_refused_with_its_line(
+def test_an_ambiguous_time_is_refused_with_its_line(
     tmp_path: Path, hours: list[str], options: dict[str, object], words: str
 ) -> None:
     with pytest.raises(SourceError) as caught:
@@ -110,7 +110,7 @@ def test_an_hour_that_the_clock_repeats_is_first_summer_and_then_winter_time(
 
 
 @pytest.mark.usefixtures("chunks")
-def test_half_hours_that_the_clock_repeats_are_told_apart(tmp_path: Path) -> None:
+def test_half_hours_that_the_clock_repeats_are_distinguished(tmp_path: Path) -> None:
     hours = [f"2024-10-27 {time}" for time in ("01:30", "02:00", "02:30", "02:00", "02:30", "03:00")]
     expected = ["26T23:30", "27T00:00", "27T00:30", "27T01:00", "27T01:30", "27T02:00"]
     rows = files(tmp_path, text_of(hours), **BERLIN)
@@ -135,7 +135,7 @@ def test_of_a_file_that_goes_back_in_time_the_last_row_is_not_lost(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("chunks")
-def test_what_the_clock_makes_doubtful_is_inferred_and_counted_if_so_told(tmp_path: Path) -> None:
+def test_what_the_clock_makes_doubtful_is_inferred_and_counted_where_the_options_say_so(tmp_path: Path) -> None:
     hours = ["2024-03-31 02:30", "2024-10-27 02:00", "2025-10-26 02:00", "2025-10-26 02:00"]
     options = {"clock_change": "infer", **BERLIN}
     rows = files(tmp_path, text_of(hours), **options)
@@ -173,7 +173,7 @@ def test_real_local_times_are_those_that_the_file_gives_in_utc(monkeypatch: pyte
     assert local.equals(utc)
 
 
-def test_real_local_times_with_many_rows_an_hour_are_inferred_if_so_told() -> None:
+def test_real_local_times_with_many_rows_an_hour_are_inferred_where_the_options_say_so() -> None:
     options = {"paths": real("metro_traffic/*.csv"), "time": "date_time", "zone": "America/Chicago"}
     with pytest.raises(SourceError, match="'2015-11-01 01:00:00' is ambiguous in America/Chicago"):
         read_all(open_source(dataset(("traffic_volume",), **options)))

@@ -210,7 +210,7 @@ def test_an_unknown_protocol_is_answered_with_the_known_ones() -> None:
         {"storage": {"endpoint_url": "https://tide:swordfish@example.org"}},
     ],
 )
-def test_a_secret_in_the_settings_is_refused_without_being_told(options: dict[str, object]) -> None:
+def test_a_secret_in_the_settings_is_refused_without_being_repeated(options: dict[str, object]) -> None:
     with pytest.raises(SettingsError) as caught:
         at(**{"url": "a.csv", **options})
     assert "put it in the environment" in str(caught.value)

@@ -17,7 +17,7 @@ from tidegate.sources import Source, read_all, sql
 PASSWORD = "hunter2@/:%&"
 
 
-def test_a_table_that_is_dropped_while_it_is_read_is_told(store: Store) -> None:
+def test_a_table_that_is_dropped_while_it_is_read_is_named(store: Store) -> None:
     store.fill(hourly(40))
     found = store.source().pieces(None)
     assert list(next(found).read())
@@ -26,7 +26,7 @@ def test_a_table_that_is_dropped_while_it_is_read_is_told(store: Store) -> None:
     assert "does not give the rows of table met (" in message and "met" in message.partition("(")[2]
 
 
-def test_a_connection_that_is_lost_half_way_is_told(
+def test_a_connection_that_is_lost_half_way_is_reported(
     postgresql: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     postgresql.fill(hourly(4))
@@ -43,7 +43,7 @@ def test_a_connection_that_is_lost_half_way_is_told(
     assert len(read_all(source)) == 192
 
 
-def test_a_server_that_is_away_is_told(postgresql: Store) -> None:
+def test_a_server_that_is_away_is_named(postgresql: Store) -> None:
     (port,) = free_ports(1)
     away = Store(f"postgresql+psycopg2://tide@127.0.0.1:{port}/met", "postgresql")
     message = refusal(away.source().fingerprint)
@@ -111,7 +111,7 @@ def test_a_variable_that_is_not_set_is_named_once_the_database_is_asked(sqlite: 
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_no_password_is_said_logged_or_stored(
+def test_no_password_is_printed_logged_or_stored(
     postgresql: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, whole: bool
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -126,15 +126,15 @@ def test_no_password_is_said_logged_or_stored(
 
     source = keeper(PASSWORD)
     assert len(read_all(source)) == 48
-    said = [str(source.series()), repr(source), source.fingerprint(), *(repr(piece) for piece in pieces(source))]
+    message = [str(source.series()), repr(source), source.fingerprint(), *(repr(piece) for piece in pieces(source))]
     postgresql.run("DROP TABLE met")
     for refused in (source, keeper("open " + PASSWORD)):
         with pytest.raises(SourceError) as caught:
             refused.fingerprint()
-        said += [str(caught.value), repr(caught.value), "".join(traceback.format_exception(caught.value))]
+        message += [str(caught.value), repr(caught.value), "".join(traceback.format_exception(caught.value))]
         logging.getLogger("tidegate").error("it stopped", exc_info=caught.value)
-    assert any("password authentication failed" in line for line in said)
-    for line in [*said, caplog.text]:
+    assert any("password authentication failed" in line for line in message)
+    for line in [*message, caplog.text]:
         assert "hunter2" not in line
 
 

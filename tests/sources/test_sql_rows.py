@@ -110,7 +110,7 @@ def test_a_time_that_the_clock_change_left_out_or_doubled_is_refused(store: Stor
         read_all(store.source(zone="Europe/Berlin"))
 
 
-def test_it_is_told_when_a_row_became_known(store: Store) -> None:
+def test_the_time_at_which_a_row_became_known_is_read(store: Store) -> None:
     store.fill([
         ("A", "2024-01-31 00:00:00+00:00", 1.0, None),
         ("A", "2024-01-31 01:00:00+00:00", 2.0, "2024-02-03 00:00:00+00:00"),

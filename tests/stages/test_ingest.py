@@ -125,8 +125,8 @@ def test_a_missing_cell_never_replaces_a_value(tmp_path: Path, monkeypatch: pyte
 
 def test_another_series_begins_data_anew_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest.run(make(tmp_path, monkeypatch), no_progress)
-    said = ingest.run(make(tmp_path, monkeypatch, dataset__options__seed=8), no_progress)
-    assert "another series than before" in said
+    sentence = ingest.run(make(tmp_path, monkeypatch, dataset__options__seed=8), no_progress)
+    assert "another series than before" in sentence
     other = stored(tmp_path)
     assert other["station"].nunique() == 3
     (tmp_path / "fresh").mkdir()

@@ -31,10 +31,10 @@ def test_only_what_is_new_comes_in_and_what_it_replaces_is_kept(
         return ingest.run(chosen, no_progress)
 
     origin.put(ROWS)
-    assert f"{len(ROWS)} rows of 2 stations" in (said := come(AFTER)) and f"= {len(ROWS)} kept + 0" in said
+    assert f"{len(ROWS)} rows of 2 stations" in (sentence := come(AFTER)) and f"= {len(ROWS)} kept + 0" in sentence
     before = hashes(folder)
-    said = come("2024-04-29T01:10Z")
-    assert said.startswith("nothing new") or " = 0 kept + 0 superseded" in said
+    sentence = come("2024-04-29T01:10Z")
+    assert sentence.startswith("nothing new") or " = 0 kept + 0 superseded" in sentence
     assert hashes(folder) == before
 
     origin.put(more := corrected(ROWS))

@@ -14,9 +14,9 @@ from tidegate.workspace.settings import Settings
 
 
 def sentence(error: pytest.ExceptionInfo[TidegateError]) -> str:
-    said = str(error.value)
-    assert "\n" not in said and said.endswith(".")
-    return said
+    text = str(error.value)
+    assert "\n" not in text and text.endswith(".")
+    return text
 
 
 class Watch:
@@ -89,7 +89,7 @@ def test_an_ingest_that_is_interrupted_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("origin", ["sqlite", "postgresql"], indirect=True)
-def test_a_table_that_is_dropped_while_it_is_read_is_told_and_gone_on_with_once_it_is_back(
+def test_a_table_dropped_while_it_is_read_is_reported_and_read_on_once_it_is_back(
     origin: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     def drop(done: float, total: float, note: str = "", loss: float | None = None) -> None:

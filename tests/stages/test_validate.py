@@ -206,7 +206,9 @@ def test_a_rule_that_only_warns_leaves_the_cell_to_those_that_hold_back(
     assert quarantine["rule"].tolist() == ["range"]
 
 
-def test_a_gap_is_told_with_its_own_span_and_the_longest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_is_reported_with_its_own_span_and_the_longest_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = network(400)
     for first, length in ((50, 10), (200, 20)):
         start = at(rows, "B", first)
@@ -217,7 +219,7 @@ def test_a_gap_is_told_with_its_own_span_and_the_longest_first(tmp_path: Path, m
     assert row["examples"].count(" to ") == 2
 
 
-def test_a_station_all_between_the_steps_is_told_and_the_others_pass(
+def test_a_station_all_between_the_steps_is_reported_and_the_others_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = network()

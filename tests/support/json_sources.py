@@ -36,11 +36,11 @@ def record(hour: int = 0, x: Any = 1.0, **more: Any) -> dict[str, Any]:
 def refusal(read: Source, kind: type[TidegateError] = SourceError) -> str:
     with pytest.raises(kind) as refused:
         read_all(read)
-    said = str(refused.value)
+    message = str(refused.value)
     assert type(refused.value) is kind
-    assert "\n" not in said and said.endswith(".")
+    assert "\n" not in message and message.endswith(".")
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
-    return said
+    return message
 
 
 def x_of(read: Source) -> list[float]:

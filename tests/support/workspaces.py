@@ -17,7 +17,7 @@ ENVIRONMENT = dict(os.environ)  # as it was before MLflow set the store that a t
 REAL_DATA = ROOT.parent / "shared" / "data"
 CODE = ("tidegate", "models", "flows")
 # Below these folders files are replaced, and never changed in place: copies of a workspace may share them.
-NEVER_CHANGED = ("data", "artifacts", "mlflow/artifacts", ".dvc/cache", ".git/objects", "tests", "docs", "bench")
+NEVER_CHANGED = (".git/objects", ".dvc/cache", "mlflow/artifacts")
 
 TINY = {
     "dataset.options.stations": 3,

@@ -72,15 +72,16 @@ def test_compose_takes_the_file() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_example_pools_take_the_deployments_written_for_them(workspace: Path) -> None:
     template = ["--base-job-template", "examples/pools/kubernetes.job.json"]
     with prefect_server(workspace, free_ports(1)[0], PREFECT_HOME=str(workspace / ".prefect")) as url:
         for kind, more in (("docker", []), ("kubernetes", template)):
             run_in(workspace, "python", "-m", "prefect", "work-pool", "create", kind, "--type", kind, *more,
                    PREFECT_API_URL=url)  # fmt: skip
-            said = run_in(workspace, "python", "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file",
+            printed = run_in(workspace, "python", "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file",
                           f"examples/pools/{kind}.yaml", PREFECT_API_URL=url)  # fmt: skip
-            assert f"stage-{kind}" in said.stdout
+            assert f"stage-{kind}" in printed.stdout
             shown = run_in(workspace, "python", "-m", "prefect", "deployment", "inspect", f"staging/stage-{kind}",
                            PREFECT_API_URL=url).stdout  # fmt: skip
             assert "tidegate-gpu" in shown

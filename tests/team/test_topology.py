@@ -30,7 +30,7 @@ from workspaces import ask_for_pool, begun, copy_workspace, run_in, set_params
 
 from tidegate.workspace.paths import read_json
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 QUICK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 
 
@@ -102,9 +102,9 @@ def team(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
 
 
 def test_two_workers_train_side_by_side_and_the_lock_is_that_of_a_local_run(team: Team, trained: Path) -> None:
-    said = run_in(team.home, "tidegate", "run", **team.env).stdout
+    printed = run_in(team.home, "tidegate", "run", **team.env).stdout
     for name in ("seasonal_naive", "linear", "rnn", "lstm", "gru"):
-        assert f"train@{name}".ljust(22) + " ran in pool gpu" in said
+        assert f"train@{name}".ljust(22) + " ran in pool gpu" in printed
     assert (team.home / "dvc.lock").read_text() == (trained / "dvc.lock").read_text()
     made = [{path.name for path in (clone / "artifacts" / "models").iterdir()} for clone in team.clones]
     assert all(made) and made[0] | made[1] == {"seasonal_naive", "linear", "rnn", "lstm", "gru"}
@@ -119,7 +119,6 @@ def test_two_workers_train_side_by_side_and_the_lock_is_that_of_a_local_run(team
     run_in(team.home, "tidegate", "forecast", **{**team.env, "AWS_SECRET_ACCESS_KEY": "none"})  # by the server's keys
 
 
-@pytest.mark.long
 def test_a_worker_at_another_commit_is_named(team: Team) -> None:
     set_params(team.home, {"models.linear.ridge": 0.25})
     git(team.home, "commit", "-qam", "other settings")
@@ -129,11 +128,10 @@ def test_a_worker_at_another_commit_is_named(team: Team) -> None:
     assert "train@linear failed in pool gpu" in done.stderr and "fetch and check that out there" in done.stderr
     for clone in team.clones:
         git(clone, "pull", "-q")
-    said = run_in(team.home, "tidegate", "run", **team.env).stdout
-    assert "train@linear           ran in pool gpu" in said and "train@gru" not in said
+    printed = run_in(team.home, "tidegate", "run", **team.env).stdout
+    assert "train@linear           ran in pool gpu" in printed and "train@gru" not in printed
 
 
-@pytest.mark.long
 def test_without_an_object_store_the_run_says_so_and_the_next_goes_on(team: Team) -> None:
     set_params(team.home, {"models.linear.ridge": 0.1})
     team.doors["store"].shut()
@@ -144,7 +142,6 @@ def test_without_an_object_store_the_run_says_so_and_the_next_goes_on(team: Team
     assert "train@linear           ran in pool gpu" in run_in(team.home, "tidegate", "run", **team.env).stdout
 
 
-@pytest.mark.long
 def test_a_prefect_server_that_goes_away_for_a_while_ends_no_run(team: Team) -> None:
     set_params(team.home, {"models.gru.units": 5})
     run = begun(team.home, "-m", "tidegate", "run", until="ingest", **team.env)
@@ -152,11 +149,10 @@ def test_a_prefect_server_that_goes_away_for_a_while_ends_no_run(team: Team) -> 
     with pytest.raises(subprocess.TimeoutExpired):
         run.wait(12)
     team.doors["prefect"].open()
-    said, _ = run.communicate(timeout=240)
-    assert run.returncode == 0 and "train@gru              ran in pool gpu" in said
+    printed, _ = run.communicate(timeout=240)
+    assert run.returncode == 0 and "train@gru              ran in pool gpu" in printed
 
 
-@pytest.mark.long
 def test_a_worker_trains_while_mlflow_is_away_and_sends_its_record_later(team: Team) -> None:
     set_params(team.home, {"models.gru.units": 6})
     team.doors["mlflow"].shut()
@@ -165,11 +161,10 @@ def test_a_worker_trains_while_mlflow_is_away_and_sends_its_record_later(team: T
     kept = [list((clone / ".tidegate" / "unsent").glob("*.json")) for clone in team.clones]
     assert sum(map(len, kept)) == 1
     team.doors["mlflow"].open()
-    said = run_in(team.home, "tidegate", "run", **team.env).stdout
-    assert "evaluate" in said and "train@gru" not in said
+    printed = run_in(team.home, "tidegate", "run", **team.env).stdout
+    assert "evaluate" in printed and "train@gru" not in printed
 
 
-@pytest.mark.long
 def test_a_stage_whose_machine_dies_is_done_by_another(team: Team) -> None:
     set_params(team.home, {"models.gru.units": 7, "train.epochs": 30, "train.patience_epochs": 30})
     run = begun(team.home, "-m", "tidegate", "run", **team.env)
@@ -177,8 +172,8 @@ def test_a_stage_whose_machine_dies_is_done_by_another(team: Team) -> None:
     dead = _checkpoints(team)[0].parents[2]
     for one in [one for one in psutil.process_iter() if _stands_in(one, dead)]:  # its worker, and what that has begun
         one.kill()
-    said, _ = run.communicate(timeout=500)
-    assert run.returncode == 0 and "train@gru              ran in pool gpu" in said
+    printed, _ = run.communicate(timeout=500)
+    assert run.returncode == 0 and "train@gru              ran in pool gpu" in printed
     (other,) = [clone for clone in team.clones if clone != dead]
     assert (other / "artifacts" / "models" / "gru").exists()
 
@@ -194,7 +189,6 @@ def _stands_in(one: psutil.Process, folder: Path) -> bool:
         return False
 
 
-@pytest.mark.long
 def test_a_pool_without_a_worker_is_named_with_the_command_that_starts_one(team: Team, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(team.home, home, symlinks=True)
@@ -211,7 +205,6 @@ def test_a_pool_without_a_worker_is_named_with_the_command_that_starts_one(team:
     assert "Waiting for a worker of pool empty" in refused.stdout
 
 
-@pytest.mark.long
 def test_the_stores_of_a_team_restored_elsewhere_give_the_champion_back(team: Team, tmp_path: Path) -> None:
     if not team.database:
         pytest.skip("PostgreSQL is not installed here (Debian's package postgresql)")

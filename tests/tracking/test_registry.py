@@ -10,6 +10,7 @@ from commands import invoke
 from workspaces import copy_workspace, run_in, set_params
 
 from tidegate.forecasting.promotion import COMPLETE
+from tidegate.pipeline import drive
 from tidegate.stages import evaluate, register
 from tidegate.tracking import runs
 from tidegate.tracking.store import EXPERIMENT, open_client
@@ -142,7 +143,7 @@ def test_a_champion_whose_files_are_gone_is_not_replaced(here: Path) -> None:
     assert "are gone from the store" in str(decision["reason"])
 
 
-def test_a_former_champion_that_returns_is_said_to_be_a_former_one(here: Path) -> None:
+def test_a_former_champion_that_returns_is_called_a_former_one(here: Path) -> None:
     worsen("rnn", 0.99)
     decide()
     evaluate.run(settings.load_settings(), no_progress)
@@ -161,7 +162,7 @@ def test_a_registry_that_was_lost_is_filled_again(copied: Path) -> None:
 
 def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
-    chosen = settings.load_settings()
+    chosen = drive.checked_settings()  # as every command reads them
     client = open_client()
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert len(client.search_runs([experiment.experiment_id])) == len(chosen.models)

@@ -10,12 +10,14 @@ import pytest
 from commands import invoke
 from grids import grid_of
 from panels import spec_of
-from workspaces import run_in, set_params
+from workspaces import set_params
 
+from tidegate.cli.tables import score_table
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame
 from tidegate.windows.alerts import alert_events
 from tidegate.windows.splits import starts_in
+from tidegate.workspace.settings import load_settings
 
 MODELS = {
     "prior": {"family": "naive", "method": "prior"},
@@ -52,16 +54,18 @@ def test_windows_of_an_alert_are_those_where_it_is_known() -> None:
 
 
 @pytest.mark.slow
-def test_an_alert_goes_through_the_whole_pipeline(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alert_goes_through_every_stage(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_params(workspace, ALERT)
-    said = run_in(workspace, "tidegate", "run").stdout
-    assert "temperature above 0 within 6 steps" in said
+    trainings = [["train", name] for name in MODELS]
+    for words in (["ingest"], ["validate"], ["window"], *trainings, ["evaluate"], ["register"]):
+        invoke(workspace, *words)
+    monkeypatch.chdir(workspace)
+    assert str(score_table(load_settings()).title).endswith("temperature above 0 within 6 steps")
     scores = json.loads((workspace / "artifacts/evaluation/metrics.json").read_text())
     assert set(scores) == set(MODELS)
     assert {"brier", "log_loss", "auroc", "average_precision", "accuracy", "macro_f1", "skill"} <= set(scores["linear"])
     assert scores["persistence"]["brier"] < scores["prior"]["brier"]
     assert scores["linear"]["auroc"] > 0.8
-    monkeypatch.chdir(workspace)
     clean = frame.read_frame(Path("artifacts/clean.parquet"))
     recent = clean[clean["time"] > clean["time"].max() - pd.Timedelta("24h")]
     for name in MODELS:

@@ -12,18 +12,18 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-PLAUSIBLE_YEARS = (1800, 2200)  # in others, nothing was measured
+PLAUSIBLE_YEARS = (1800, 2200)  # the first and the last in which anything can have been measured
 ISO = "ISO8601"
 EPOCH_SECONDS = {"unix": 1.0, "unix_ms": 1e-3}  # in one unit of a count since 1970
 LONGEST_EPOCH = 8e15  # microseconds; the year 2223
 SHORTEST_ISO_DATE = 8  # characters: pandas would read 2024-01 as a date, too
 DATE = r"\d{4}-\d\d-\d\d"
 WITH_ZONE = r"\d[T ]\s*\d{1,2}.*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
-DATABASE_WITH_ZONE = r"[T ]\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)$"
+DATABASE_WITH_ZONE = r"[T ]\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)$"  # hours of two digits only
 
 
 class CellTimes(NamedTuple):
-    """The times of a column in UTC, and the marks of those that could not be had."""
+    """The times of a column in UTC, and marks of those that could not be read."""
 
     times: pd.Series
     unreadable: pd.Series  # absent, not a time, or of an implausible year
