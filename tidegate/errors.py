@@ -3,6 +3,7 @@
     TidegateError          a fault of the program or of a service (exit code 1)
     ├── StageFailed        a stage's own command ended with an error
     ├── ServiceError       a server did not start or does not answer
+    │   └── RecordRefused  a server answers, and will never take this
     └── UserError          something that the user can correct (exit code 2)
         ├── SettingsError  params.yaml: an unknown key, a wrong type, a value out of range
         ├── SourceError    a file or source that cannot be read as it is described
@@ -31,6 +32,10 @@ class StageFailed(TidegateError):
 
 class ServiceError(TidegateError):
     """A server did not start, or does not answer."""
+
+
+class RecordRefused(ServiceError):
+    """A server answers, and refuses for good what it was asked."""
 
 
 class UserError(TidegateError):

@@ -66,6 +66,8 @@ def test_the_registered_model_forecasts_a_long_frame_far_from_the_workspace(trai
         "q0.5",
         "q0.75",
         "q0.95",
+        "method",
+        "reason",
     ]
     assert served.groupby("station").size().tolist() == [6, 6, 6]
     assert (served["origin"] == recent(trained)["time"].max()).all()

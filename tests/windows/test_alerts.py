@@ -70,7 +70,7 @@ def test_an_alert_goes_through_every_stage(workspace: Path, monkeypatch: pytest.
     recent = clean[clean["time"] > clean["time"].max() - pd.Timedelta("24h")]
     for name in MODELS:
         rows = Forecaster.load(Path("artifacts/models") / name).forecast(recent)
-        assert list(rows.columns) == ["station", "origin", "time", "variable", "forecast"]
+        assert list(rows.columns) == ["station", "origin", "time", "variable", "forecast", "method", "reason"]
         assert len(rows) == 3 and rows["forecast"].between(0, 1).all()
         assert set(rows["variable"]) == {"temperature above 0"}
         assert (rows["time"] - rows["origin"] == pd.Timedelta("6h")).all()
@@ -129,5 +129,6 @@ def test_what_is_known_ahead_is_asked_for_and_used(workspace: Path, monkeypatch:
     assert set(first["origin"]) == {end - pd.Timedelta("6h")}
     rows.loc[ahead, "humidity"] -= 20
     assert not np.allclose(forecaster.forecast(rows)["forecast"], first["forecast"])
-    with pytest.raises(Exception, match="humidity is not given for the 6 steps after"):
-        forecaster.forecast(rows[~ahead])
+    without = forecaster.forecast(rows[~ahead])
+    assert set(without["method"]) == {"baseline"} and set(first["method"]) == {"model"}
+    assert set(without["reason"]) == {"humidity is not given for 6 of 6 steps ahead"}

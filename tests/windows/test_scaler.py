@@ -6,7 +6,7 @@ from grids import grid_of, ramp
 from panels import spec_of
 
 from tidegate.errors import DataError
-from tidegate.windows.scaler import Scaler, fit_scaler
+from tidegate.windows.scaler import Scaler, constant_covariates, fit_scaler
 
 
 def test_the_scaler_sees_the_training_rows_alone() -> None:
@@ -56,3 +56,16 @@ def test_a_constant_covariate_becomes_zero() -> None:
     values[:, :, 1] = 7
     scaler = fit_scaler(grid_of(values), 60, spec_of(2, 2, lookback=3, horizon=2))
     assert (scaler.scale(values)[0][..., 1] == 0).all()
+
+
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_values_of_any_size_are_scaled_alike(size: float) -> None:
+    values, spec = ramp().astype(np.float64), spec_of(2, 2, lookback=3, horizon=2)
+    alike = fit_scaler(grid_of(values * size), 60, spec).scale(values * size)[0]
+    assert np.allclose(alike, fit_scaler(grid_of(values), 60, spec).scale(values)[0], atol=1e-4)
+
+
+def test_a_constant_covariate_is_counted_by_station() -> None:
+    values, spec = ramp(), spec_of(2, 2, lookback=3, horizon=2)
+    values[1, :, 1] = 7
+    assert constant_covariates(grid_of(values), 60, spec) == {"f1": 1}

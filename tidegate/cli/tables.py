@@ -132,7 +132,9 @@ def _targets(settings: Settings) -> str:
 def _score_cell(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if METRICS[name].percent else f"{value:.3f}"
+    if METRICS[name].percent:
+        return f"{value:.1%}"
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def champion_sentence() -> str:

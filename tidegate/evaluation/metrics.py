@@ -230,6 +230,11 @@ def skill(score: float, baseline: float) -> float:
     return 1.0 - score / baseline
 
 
+def rounded(score: float) -> float:
+    """Round to six decimals, or to six digits where that is more: values may be of any size."""
+    return round(score, 6) if abs(score) >= 0.1 else float(f"{score:.6g}")
+
+
 def seasonal_scale(values: Array, season_steps: int) -> Array:
     """Mean absolute seasonal difference of (stations, steps, targets), missing steps left out: (stations, targets)."""
     difference = np.abs(values[:, season_steps:] - values[:, :-season_steps])

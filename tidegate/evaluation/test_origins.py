@@ -80,6 +80,6 @@ def score(
     for of_candidate in scores.values():
         of_candidate["skill"] = metrics.skill(of_candidate[ranked_by], reference)
     return {
-        name: {key: round(value, 6) for key, value in of_candidate.items() if np.isfinite(value)}
+        name: {key: metrics.rounded(value) for key, value in of_candidate.items() if np.isfinite(value)}
         for name, of_candidate in scores.items()
     }

@@ -15,16 +15,19 @@ import models
 from models import naive
 from models.conformal import CalibratedModel
 from tidegate.errors import DataError
+from tidegate.forecasting.fallback import Fallback
+from tidegate.forecasting.situation import Situation, beyond_horizon, situation_of
 from tidegate.measurements.frame import conform
 from tidegate.measurements.grid import on_regular_grid, step_of
 from tidegate.measurements.plausible import plausible
-from tidegate.windows.panel import Forecasts, Panel, Starts
+from tidegate.quality.rules import off_grid
+from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler, to_panel
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.splits import starts_in
 from tidegate.windows.store import SPEC, read_spec
 from tidegate.windows.window_grid import Grid, to_grid
-from tidegate.workspace.columns import FORECAST, KEYS, METHOD, ORIGIN, STATION, TIME, VARIABLE
+from tidegate.workspace.columns import FORECAST, KEYS, METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
 from tidegate.workspace.paths import WINDOWS
 
 MODEL, BASELINE = "model", "baseline"  # values of the column METHOD
@@ -33,78 +36,111 @@ MODEL, BASELINE = "model", "baseline"  # values of the column METHOD
 class Forecaster:
     """A trained model with everything that its forecasts need."""
 
-    def __init__(self, model: CalibratedModel, spec: WindowSpec, scaler: Scaler) -> None:
+    def __init__(
+        self, model: CalibratedModel, spec: WindowSpec, scaler: Scaler, fallback: Fallback | None = None
+    ) -> None:
         """Combine the parts; `scaler` is that of the training windows."""
         self.model, self.spec, self.scaler = model, spec, scaler
+        self.fallback = fallback or Fallback(spec)
 
     @classmethod
     def load(cls, model: Path, spec: Path = WINDOWS / SPEC) -> "Forecaster":
         """Load a model's folder, and the spec of the windows that it was trained on."""
         trained, window_spec = models.load(model)
-        return cls(trained, window_spec, read_spec(spec)[1])
+        return cls(trained, window_spec, read_spec(spec)[1], Fallback.load(window_spec, spec.parent))
 
     def forecast(self, recent: pd.DataFrame) -> pd.DataFrame:
-        """Forecast each station in `recent` from the newest measurements.
+        """Forecast each station in `recent` from the network's newest measurement.
 
         Args:
             recent: long frame with the features, covering at least the lookback up to the newest step. Cells may be
-                missing; rows before the lookback are not used. Covariates that are known ahead are in rows after the
-                newest measurement, in which all other cells are missing.
+                missing; rows before the lookback, between the grid's steps or without any value are not used.
+                Covariates that are known ahead are in rows after the newest measurement, in which all other cells are
+                missing.
 
         Returns:
-            A long frame: station, origin (the newest measurement's time), time, variable, forecast, and a column for
-            each quantile, such as "q0.05". For an alert, time is the end of the horizon, and forecast is the
-            probability of the alert.
+            A long frame: station, origin (the newest measurement's time), time, variable, forecast, a column for each
+            quantile, such as "q0.05", method ("model" or "baseline") and, of a baseline, its reason. For an alert,
+            time is the end of the horizon, and forecast is the probability of the alert.
 
         Raises:
             DataError: a station is unknown, or has no target measured within the lookback.
         """
         frame = self.check_rows(recent)
-        newest = self._newest(frame)
-        grid = self._grid(frame, pd.DatetimeIndex([newest]), sorted(frame[STATION].unique()))
-        panel, scaler = self._panel(grid)
-        silent = ~panel.observed[:, : self.spec.lookback_steps, : len(self.spec.targets)].any(axis=(1, 2))
-        if silent.any():
+        origins = pd.DatetimeIndex([self._newest(frame)])
+        rows, silent = self._forecast(frame, origins, sorted(frame[STATION].unique()))
+        if silent:
             raise DataError(
-                f"Station {grid.stations[int(silent.argmax())]} has no {self.spec.targets[0]} in the last "
-                f"{self.spec.lookback_steps} steps: give newer measurements, or leave the station out."
+                f"Station {silent[0]} has no {self.spec.targets[0]} in the last {self.spec.lookback_steps} steps up to "
+                f"{origins[0]:%Y-%m-%d %H:%M} UTC: give newer measurements, or leave the station out."
             )
-        starts = np.stack([np.arange(len(grid.stations)), np.zeros(len(grid.stations))], axis=1).astype(np.int32)
-        forecasts = scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
-        return self._long(forecasts, grid, starts)
+        return rows
 
     def forecast_all(
-        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, min_observed: float, stations: Sequence[str] = ()
+        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str] = ()
     ) -> pd.DataFrame:
         """Forecast all stations that the model knows, or some of them, from each of the origins.
 
         Args:
             frame: the result of `check_rows`, with stations that the model knows.
-            origins: newest times of the lookbacks, on the regular grid, ascending.
-            min_observed: share of a target's lookback that must have been measured.
+            origins: of the network, on the regular grid, ascending.
             stations: stations to forecast; all by default.
 
         Returns:
-            A long frame like that of `forecast`, with a column `method`: "model", or "baseline" where too little was
-            measured. The baseline forecasts the values of the last season, or for an alert its frequency in the past,
-            and has no quantiles.
+            A long frame like that of `forecast`; a station without any measurement in the lookback has the baseline.
         """
         stations = stations or self.spec.stations
-        grid = self._grid(frame[frame[STATION].isin(stations)], origins, stations)
+        return self._forecast(frame[frame[STATION].isin(stations)], origins, stations)[0]
+
+    def _forecast(
+        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[str]]:
+        """Forecast stations from origins; also name those without any measurement in a lookback."""
+        grid = self._grid(frame, origins, stations, extra_steps=self.spec.lookback_steps)
         panel, scaler = self._panel(grid)
         first = grid.times.get_indexer(origins) - self.spec.lookback_steps + 1
         station, start = np.meshgrid(np.arange(len(grid.stations)), first, indexing="ij")
         starts = np.stack([station.ravel(), start.ravel()], axis=1).astype(np.int32)
-        observed = panel.past(starts)[1][..., : len(self.spec.targets)].mean(axis=1).min(axis=-1)
-        sparse = observed < max(min_observed, 1 / self.spec.lookback_steps)
-        forecasts = self.model.predict(panel, starts)
-        if sparse.any():
-            forecasts.point[sparse] = self._baseline(frame, origins[0]).predict(panel, starts[sparse]).point
-        if forecasts.quantiles is not None:
-            forecasts.quantiles[sparse] = np.nan
+        situation = situation_of(panel, starts)
+        forecasts, by_model = self._combine(panel, situation, frame, origins[0])
         rows = self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), grid, starts)
-        rows_per_window = len(rows) // len(starts)
-        return rows.assign(**{METHOD: np.repeat(np.where(sparse, BASELINE, MODEL), rows_per_window)})
+        targets = 1 if self.spec.alert else len(self.spec.targets)
+        reasons = [
+            [situation.reason[window] or beyond_horizon(self.spec, int(situation.late[window]))] * by_model.shape[1]
+            for window in range(len(starts))
+        ]
+        model = by_model.ravel().repeat(targets)
+        reason = np.where(model, "", np.array(reasons, dtype=object).ravel().repeat(targets))
+        silent = [grid.stations[row] for row in starts[situation.silent, 0]]
+        return rows.assign(**{METHOD: np.where(model, MODEL, BASELINE), REASON: reason}), silent
+
+    def _combine(
+        self, panel: Panel, situation: Situation, frame: pd.DataFrame, before: pd.Timestamp
+    ) -> tuple[Forecasts, Flags]:
+        """Take the model's forecasts where it may forecast, else the baseline's; say which, by horizon step."""
+        steps = self.spec.target_steps
+        lead = situation.late[:, None] + np.arange(steps)
+        allowed = situation.reason == ""
+        by_model = allowed[:, None] & (lead < steps)
+        forecasts = self._baseline_forecasts(panel, situation, frame, before)
+        if not allowed.any():
+            return forecasts, by_model
+        model = self.model.predict(panel, situation.starts[allowed])
+        index = np.minimum(lead, steps - 1)[allowed]
+        take = by_model[allowed][..., None]
+        point = np.take_along_axis(model.point, index[..., None], axis=1)
+        forecasts.point[allowed] = np.where(take, point, forecasts.point[allowed])
+        if model.quantiles is not None and forecasts.quantiles is not None:
+            quantiles = np.take_along_axis(model.quantiles, index[..., None, None], axis=1)
+            forecasts.quantiles[allowed] = np.where(take[..., None], quantiles, forecasts.quantiles[allowed])
+        return forecasts, by_model
+
+    def _baseline_forecasts(
+        self, panel: Panel, situation: Situation, frame: pd.DataFrame, before: pd.Timestamp
+    ) -> Forecasts:
+        if self.spec.alert:
+            return self._alert_baseline(frame, before).predict(panel, situation.starts)
+        return self.fallback.predict(panel, situation.starts, situation.late)
 
     def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
         """Forecast windows of a grid, in the grid's own units: (windows, horizon, targets).
@@ -125,6 +161,8 @@ class Forecaster:
         limits = zip(spec.features, spec.lowest, spec.highest, spec.sentinels, strict=False)
         for feature, low, high, sentinels in limits:
             frame[feature] = plausible(frame[feature], low, high, sentinels)
+        if len(frame):
+            frame = frame[~off_grid(frame[STATION], frame[TIME], spec.frequency)].reset_index(drop=True)
         if frame.empty:
             steps = self.spec.lookback_steps
             raise DataError(f"There are no measurements to forecast from: give the last {steps} steps.")
@@ -133,10 +171,12 @@ class Forecaster:
             raise DataError(f"Station {row[STATION]} has two rows at {row[TIME]}: leave one.")
         return frame
 
-    def _grid(self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str]) -> Grid:
-        """Put rows on the regular grid, from the first lookback's first step to the last horizon's last step."""
-        step = step_of(self.spec.frequency)
-        first, last = origins[0] - (self.spec.lookback_steps - 1) * step, origins[-1] + self.spec.horizon_steps * step
+    def _grid(
+        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str], extra_steps: int = 0
+    ) -> Grid:
+        """Put rows on the regular grid, from (more than) the first lookback's first step to the last horizon's last."""
+        step, lookback = step_of(self.spec.frequency), self.spec.lookback_steps + extra_steps
+        first, last = origins[0] - (lookback - 1) * step, origins[-1] + self.spec.horizon_steps * step
         frame = frame[frame[TIME].between(first, last)]
         # Rows at both ends make the grid of each station cover the whole span.
         edges = pd.MultiIndex.from_product([stations, [first, last]], names=KEYS).to_frame(index=False)
@@ -149,35 +189,27 @@ class Forecaster:
         scaler = Scaler(self.scaler.mean[rows], self.scaler.deviation[rows])
         return to_panel(grid, scaler, self.spec, rows), scaler
 
-    def _baseline(self, frame: pd.DataFrame, before: pd.Timestamp) -> naive.Family:
-        """Make the baseline model; for an alert, its frequency is counted in the windows that end before a time."""
-        kind = "alerts" if self.spec.alert else "values"
-        baseline = naive.Family(naive.Options(method=models.BASELINES[kind]["method"]), self.spec)
-        if self.spec.alert:
-            step, past = step_of(self.spec.frequency), frame[frame[TIME] <= before]
-            ends = past[TIME].min() + (self.spec.lookback_steps - 1) * step, before - self.spec.horizon_steps * step
-            history = self._grid(past, pd.DatetimeIndex(ends), list(self.spec.stations))
-            past_starts = starts_in(history, self.spec, (0, len(history.times)), 0.0)
-            baseline.count_alerts(self._panel(history)[0], past_starts)
+    def _alert_baseline(self, frame: pd.DataFrame, before: pd.Timestamp) -> naive.Family:
+        """Make the baseline of an alert, whose frequency is counted in the windows that end before a time."""
+        baseline = naive.Family(naive.Options(method=models.BASELINES["alerts"]["method"]), self.spec)
+        step, past = step_of(self.spec.frequency), frame[frame[TIME] <= before]
+        ends = past[TIME].min() + (self.spec.lookback_steps - 1) * step, before - self.spec.horizon_steps * step
+        history = self._grid(past, pd.DatetimeIndex(ends), list(self.spec.stations))
+        past_starts = starts_in(history, self.spec, (0, len(history.times)), 0.0)
+        baseline.count_alerts(self._panel(history)[0], past_starts)
         return baseline
 
     def _newest(self, frame: pd.DataFrame) -> pd.Timestamp:
-        """Find the origin: the newest row, or, with covariates known ahead, the newest row with another value.
+        """Find the origin: the newest step with a measurement, which a covariate known ahead is not.
 
         Raises:
-            DataError: there is no such row, or a covariate known ahead has no value after it.
+            DataError: there is none.
         """
-        if not self.spec.known:
-            return frame[TIME].max()
         measured = [feature for feature in self.spec.features if feature not in self.spec.known]
         newest = frame.loc[frame[measured].notna().any(axis=1), TIME].max()
-        ahead = frame.loc[frame[TIME] > newest, list(self.spec.known)].notna().any()
-        if pd.isna(newest) or not ahead.all():
-            missing = ", ".join(ahead.index[~ahead])
-            raise DataError(
-                f"{missing or 'A target'} is not given for the {self.spec.horizon_steps} steps after the newest "
-                f"measurement ({newest}): add rows with what is known ahead."
-            )
+        if pd.isna(newest):
+            steps, names = self.spec.lookback_steps, ", ".join(measured)
+            raise DataError(f"No row has a value of {names}: give the last {steps} steps.")
         return newest
 
     def _rows_of(self, stations: Sequence[str]) -> Starts:

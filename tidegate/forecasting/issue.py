@@ -23,7 +23,7 @@ from tidegate.measurements.grid import step_of
 from tidegate.tracking import registry
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import identity
-from tidegate.workspace.columns import METHOD, ORIGIN, STATION, TIME, VARIABLE
+from tidegate.workspace.columns import METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
 from tidegate.workspace.parallel import ParallelMap, serial_map
 from tidegate.workspace.params import typed_time
 from tidegate.workspace.paths import FORECASTS
@@ -53,8 +53,9 @@ class IssuedForecasts:
         last = f"{self.origins[-1]:%Y-%m-%d %H:%M} UTC"
         span = f"from {last}" if len(self.origins) == 1 else f"from {len(self.origins):,} origins up to {last}"
         text = f"{len(self.rows):,} new rows {span}, by version {self.version} ({self.candidate})"
-        sparse = sorted(self.rows.loc[self.rows[METHOD] == BASELINE, STATION].unique())
-        text += f"; by the baseline, too little measured: {_first_names(sparse)}" if sparse else ""
+        baseline = self.rows[self.rows[METHOD] == BASELINE].drop_duplicates(STATION).sort_values(STATION)
+        named = [f"{row[STATION]} ({row[REASON]})" for _, row in baseline.iterrows()]
+        text += f"; by the baseline: {_first_names(named)}" if named else ""
         text += f"; in {self.database} too" if self.database else ""
         unknown = _first_names(self.unknown_stations)
         return text + (f"; left out, unknown to the model: {unknown}" if unknown else "")
@@ -93,9 +94,9 @@ def issue_forecasts(
     identity_columns = _identity(champion)
 
     def forecast(origins: pd.DatetimeIndex) -> pd.DataFrame:
-        version, min_observed = str(champion.version), settings.window.min_observed_share
+        version = str(champion.version)
         parts = {
-            f"stations-{number}": StationGroup(champion.name, version, stations, rows, origins, min_observed, digest)
+            f"stations-{number}": StationGroup(champion.name, version, stations, rows, origins, digest)
             for number, stations in enumerate(_split(forecaster.spec.stations, groups), start=1)
         }
         return pd.concat(parallel_map(_forecast, parts), ignore_index=True).assign(**identity_columns)
@@ -170,7 +171,6 @@ class StationGroup:
     stations: tuple[str, ...]
     rows: pd.DataFrame
     origins: pd.DatetimeIndex
-    min_observed: float  # share of a target's lookback
     digest: str  # of the model
 
 
@@ -186,7 +186,7 @@ def _forecast(group: StationGroup) -> pd.DataFrame:
             f"{group.model} version {group.version} is another model in the store that this worker sees: give it the "
             "run's MLFLOW_TRACKING_URI."
         )
-    return forecaster.forecast_all(group.rows, group.origins, group.min_observed, group.stations)
+    return forecaster.forecast_all(group.rows, group.origins, group.stations)
 
 
 def _split(stations: Sequence[str], groups: int) -> list[tuple[str, ...]]:
@@ -223,7 +223,7 @@ def _store(
     new = forecast(missing)
     if stored is not None:
         new = new[~pd.MultiIndex.from_frame(new[KEYS]).isin(pd.MultiIndex.from_frame(stored[KEYS]))]
-    rows = new if stored is None else pd.concat([stored, new], ignore_index=True)
+    rows = new if stored is None else pd.concat([stored, new], ignore_index=True).fillna({REASON: ""})
     if len(new):
         long_frame.write_frame(path, rows.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
     return new, rows[rows[ORIGIN].isin(origins)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import models
 from tidegate.errors import ServiceError, TidegateError
-from tidegate.evaluation.metrics import METRICS
+from tidegate.evaluation.metrics import METRICS, rounded
 from tidegate.evaluation.test_origins import read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame as long_frame
@@ -58,7 +58,7 @@ def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -
         reason = f"{name} stays challenger: champion version {champion.version} cannot be compared with it ({error})"
         return Decision(name, True, False, reason)
     figures = f"({metric} {score:.4g} against {champions_score:.4g} of version {champion.version} on the same origins)"
-    if score < round(champions_score, 6) * (1 - settings.register_.margin):
+    if score < rounded(champions_score) * (1 - settings.register_.margin):
         return Decision(name, True, True, f"{name} beats the champion {figures}")
     return Decision(name, True, False, f"{name} does not beat the champion {figures}; it stays challenger")
 

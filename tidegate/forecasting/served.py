@@ -4,10 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel
 
+from tidegate.errors import DataError, UserError
 from tidegate.forecasting.forecaster import Forecaster
+
+ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]|$)"
 
 
 class Served(PythonModel):
@@ -18,9 +23,34 @@ class Served(PythonModel):
         self.forecaster = Forecaster.load(Path(context.artifacts["model"]), Path(context.artifacts["spec"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Forecast. Times may be text or timestamps, with or without a time zone; without one they are UTC."""
-        recent = model_input.assign(time=pd.to_datetime(model_input["time"], utc=True))
-        return self.forecaster.forecast(recent)
+        """Forecast. Times may be ISO text or timestamps, with or without a time zone; without one they are UTC.
+
+        Raises:
+            MlflowException: the rows cannot be used, with status 400 and a sentence that says why.
+        """
+        try:
+            return self.forecaster.forecast(model_input.assign(time=_times(model_input["time"])))
+        except UserError as error:
+            raise MlflowException(str(error), BAD_REQUEST) from None
+
+
+def _times(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Read times as UTC.
+
+    Raises:
+        DataError: they are numbers, or text that is not ISO 8601 (day and month could be the other way round).
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return pd.to_datetime(cells, utc=True)
+    text = cells.astype("str").str.strip()
+    wrong = ~text.str.match(ISO) | cells.isna()
+    times = pd.to_datetime(text.where(~wrong), utc=True, format="ISO8601", errors="coerce")
+    if times.isna().any():
+        raise DataError(
+            f"Row {int(times.isna().to_numpy().argmax()) + 1}: time {text[times.isna()].iloc[0]!r} is not a time "
+            "that can be read: write it as text, such as 2025-12-31T18:00Z."
+        )
+    return times
 
 
 set_model(Served())

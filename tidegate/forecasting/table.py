@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Column, DateTime, Double, Engine, MetaData, String, Table, create_engine, inspect
+from sqlalchemy import DDL, Column, DateTime, Double, Engine, MetaData, String, Table, create_engine, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from tidegate.errors import DataError, ServiceError, UserError, one_line
+from tidegate.workspace.columns import REASON
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
 # By dialect: the inserts that can skip rows whose keys are already stored.
@@ -62,6 +63,10 @@ def _add(engine: Engine, name: str, keys: Sequence[str], rows: pd.DataFrame) -> 
     table = Table(name, MetaData(), *columns)
     table.create(engine, checkfirst=True)
     stored = {column["name"] for column in inspect(engine).get_columns(name)}
+    if REASON in rows and REASON not in stored:  # a table of a release that gave no reasons
+        with engine.begin() as connection:
+            connection.execute(DDL(f"ALTER TABLE {name} ADD COLUMN {REASON} VARCHAR"))
+        stored.add(REASON)
     if absent := [column for column in rows if column not in stored]:
         raise DataError(f"The table {name} has no column {absent[0]}: name another one in forecast.table.")
     add = INSERTS[engine.dialect.name](table).on_conflict_do_nothing()

@@ -19,6 +19,9 @@ TARGET_NAMES = ("target", "ot", "pm2.5", "pm25", "traffic_volume", "load", "powe
 SUSPECTS = (-999.0, -9999.0, -99.9, -999.9, -200.0, -99.0, 999.0, 9999.0, 99999.0)
 RESTING_SHARE = 0.05  # at its least value: rain, radiation at night
 ABSENT_SHARE = 0.5
+WEEK = "a week"
+CLEARLY = 0.15  # more correlation than this is more than chance
+LONGEST_WEEK, LONGEST_SLOW_SEASON = 400, 60  # steps: the lookback is at least a season, and must stay practical
 
 # Physical limits by the name of a variable and, where it matters, its unit.
 LIMITS: tuple[tuple[str, str, float | None, float | None], ...] = (
@@ -84,7 +87,7 @@ def suspects(values: np.ndarray[Any, Any]) -> tuple[float, ...]:
         others = values[~np.isin(values, SUSPECTS)]
         if not (values == suspect).any() or not len(others):
             continue
-        spread = max(float(np.quantile(others, 0.99) - np.quantile(others, 0.01)), 1e-9)
+        spread = max(float(np.quantile(others, 0.99) - np.quantile(others, 0.01)), 1e-9 * float(np.abs(others).max()))
         if suspect < others.min() - 0.5 * spread or suspect > others.max() + 0.5 * spread:
             sentinels.append(suspect)
     return tuple(sentinels)
@@ -102,7 +105,8 @@ def limits(name: str, clean: "pd.Series[float]") -> tuple[float | None, float | 
             and (most is None or high <= most)
         ):
             return least, most
-    down, up = max(middle - low, 1e-6), max(high - middle, 1e-6)
+    least = 1e-6 * max(abs(low), abs(high)) or 1e-6  # relative: values may be of any size
+    down, up = max(middle - low, least), max(high - middle, least)
     # A long tail goes on far beyond what a sample shows of it; the other side does not.
     lowest = middle - 3 * down if down <= 3 * up else low - 10 * down
     highest = middle + 3 * up if up <= 3 * down else high + 10 * up
@@ -142,16 +146,35 @@ def spike_z(rows: pd.DataFrame, values: "pd.Series[float]", step: str) -> float 
 
 
 def season(values: "pd.Series[float]", rows: pd.DataFrame, step: pd.Timedelta) -> tuple[int, str]:
-    """Give the season in steps, and why: a day or a week, whichever the values repeat after more closely."""
-    if step >= pd.Timedelta("1D"):
-        return 7, "a week"
-    day = int(pd.Timedelta("1D") // step)
+    """Give the season in steps, and why; 1 where nothing repeats.
+
+    Of steps shorter than a day it is a day, or a week where the values repeat more closely after one. Of longer steps
+    it is a week or a year, if the values correlate clearly more after a whole one than after half of one.
+    """
     longest = rows[STATION].value_counts().index[0]
     series = values[rows[STATION] == longest].reset_index(drop=True)
+    if step >= pd.Timedelta("1D"):
+        return _slow_season(series, step)
+    day = int(pd.Timedelta("1D") // step)
     daily, weekly = (float(series.corr(series.shift(lag))) for lag in (day, 7 * day))
-    if weekly > daily + 0.15 and 7 * day <= 400:
-        return 7 * day, f"a week (correlation {weekly:.2f}, after a day {daily:.2f})"
+    if weekly > daily + CLEARLY and 7 * day <= LONGEST_WEEK:
+        return 7 * day, f"{WEEK} (correlation {weekly:.2f}, after a day {daily:.2f})"
     return day, f"a day (correlation {daily:.2f})"
+
+
+def _slow_season(series: "pd.Series[float]", step: pd.Timedelta) -> tuple[int, str]:
+    seasons = []
+    for name, length in ((WEEK, pd.Timedelta("7D")), ("a year", pd.Timedelta("365.25D"))):
+        steps = round(length / step)
+        if not 2 <= steps <= LONGEST_SLOW_SEASON or len(series) < 3 * steps:
+            continue
+        whole, half = (float(series.corr(series.shift(lag))) for lag in (steps, max(1, steps // 2)))
+        if whole > half + CLEARLY:
+            seasons.append((whole, steps, f"{name} (correlation {whole:.2f}, after half of one {half:.2f})"))
+    if not seasons:
+        return 1, "none: the values do not repeat after a week or a year"
+    _, steps, why = max(seasons)
+    return steps, why
 
 
 def target_of(names: Sequence[str]) -> str:

@@ -9,10 +9,12 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tidegate.onboarding.proposal import Proposal
+from tidegate.onboarding.variables import WEEK
 from tidegate.quality.gate_rule import ALL_VARIABLES
 from tidegate.quality.suite import Rules
+from tidegate.sources.files.compression import stem
 from tidegate.workspace.columns import RULE, STATION
-from tidegate.workspace.params import edit_params
+from tidegate.workspace.params import edit_params, read_yaml
 from tidegate.workspace.paths import PARAMS
 
 SECTION = re.compile(r"^dataset:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
@@ -92,6 +94,7 @@ def _node(value: Any) -> Any:
 
 def write(proposal: Proposal) -> list[str]:
     """Write the section into params.yaml, and adjust what must go with it; give a line for each adjustment."""
+    before = read_yaml(PARAMS).get("dataset", {})
     text = PARAMS.read_text(encoding="utf-8")
     new = section(proposal) + "\n"
     text = SECTION.sub(lambda _: new, text) if SECTION.search(text) else new + text
@@ -104,11 +107,37 @@ def write(proposal: Proposal) -> list[str]:
             rules[rule][key] = value
             rules.yaml_add_eol_comment(f"there: {why}", rule)
             lines.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
-        season, window = proposal.dataset["season_steps"], content["window"]
-        if window["lookback_steps"] < season:
-            window["lookback_steps"] = season
-            lines.append(f"window.lookback_steps is {season}, a season")
+        lines += _fit_window(content["window"], proposal)
+        if _address(before) != _address(proposal.dataset):
+            content["register"]["name"] = name = _registry_name(proposal)
+            lines.append(f"register.name is {name}: models of another data set are no rivals of this one's")
     return lines
+
+
+def _fit_window(window: Any, proposal: Proposal) -> list[str]:
+    """Make the lookback at least a season long, and let the calendar have the weekday where that is a week."""
+    lines, season = [], proposal.dataset["season_steps"]
+    if window["lookback_steps"] < season:
+        window["lookback_steps"] = season
+        lines.append(f"window.lookback_steps is {season}, a season")
+    if proposal.season.startswith(WEEK) and "weekday" not in window.get("calendar", []):
+        window.setdefault("calendar", []).append("weekday")
+        lines.append("window.calendar has the weekday: the season is a week")
+    return lines
+
+
+def _address(dataset: Any) -> tuple[Any, ...]:
+    """Say where a data set comes from."""
+    options = dataset.get("options", {})
+    return dataset.get("source"), *(str(options.get(key)) for key in ("paths", "url", "table"))
+
+
+def _registry_name(proposal: Proposal) -> str:
+    """Name the registered model after the data: the table, or the file or folder."""
+    options = proposal.dataset["options"]
+    path = str(options.get("table") or options.get("paths"))
+    stems = [stem(part) for part in reversed(re.split(r"[/\\]+", path)) if "*" not in part and part.strip(". ")]
+    return re.sub(r"[^\w.-]+", "-", stems[0] if stems else "").strip("-.") or "measurements"
 
 
 def _reset(rules: Any, proposal: Proposal) -> list[str]:

@@ -8,15 +8,19 @@ MLflow does not answer.
 """
 
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide, stored_decision
 from tidegate.measurements import frame as long_frame
 from tidegate.tracking import registry, runs
-from tidegate.windows.store import SPEC
+from tidegate.windows.store import SPEC, read_windows
 from tidegate.workspace.columns import STATION, TIME
 from tidegate.workspace.paths import CLEAN, EVALUATION, MODELS, REGISTRATION, WINDOWS, read_json, write_json
 from tidegate.workspace.progress import Progress
@@ -49,8 +53,14 @@ def run(settings: Settings, progress: Progress) -> str:
 
 def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], decision: Decision) -> Any:
     tags = {**identity_tags, **{DECISION + key: str(value) for key, value in asdict(decision).items()}}
-    model, spec = MODELS / decision.candidate, WINDOWS / SPEC
-    return registry.register(settings.register_.name, run_id, model, spec, _example(Forecaster.load(model)), tags)
+    model, (panel, starts) = MODELS / decision.candidate, read_windows()
+    fallback = Fallback.measured(panel, np.concatenate([starts["train"], starts["validation"]]))
+    forecaster = Forecaster.load(model)
+    forecaster.fallback = fallback
+    with TemporaryDirectory() as folder:
+        files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
+        present = {name: path for name, path in files.items() if path is not None}
+        return registry.register(settings.register_.name, run_id, present, _example(forecaster), tags)
 
 
 def _set_aliases(version: Any, decision: Decision) -> None:

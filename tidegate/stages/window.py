@@ -5,12 +5,14 @@ features, scaled), the starts of each split's windows, the spec with the scaler,
 between the splits. Stops if there are too few steps, a target cannot be learnt, or the proof fails.
 """
 
+from collections import Counter
+
 import numpy as np
 
 from tidegate.errors import DataError
 from tidegate.windows.clean import grids, stations_and_times
 from tidegate.windows.leakage import prove_no_leakage
-from tidegate.windows.scaler import fit_scaler, to_panel
+from tidegate.windows.scaler import constant_covariates, fit_scaler, to_panel
 from tidegate.windows.spec import WindowSpec, spec_of
 from tidegate.windows.splits import SPLITS, split_spans, starts_in
 from tidegate.windows.store import WindowsWriter
@@ -26,11 +28,12 @@ def run(settings: Settings, progress: Progress) -> str:
     spec = spec_of(settings, [str(name) for name in rows.index])
     spans = split_spans(len(times), options.validation_share, options.test_share, options.gap)
     _check_length(spans, spec, len(times))
-    alerts = 0.0
+    alerts, constant = 0.0, Counter[str]()
     with atomic_output(WINDOWS) as folder:
         store = WindowsWriter(folder, spec, len(times))
         for grid in grids(CLEAN, rows, spec.features):
             scaler = fit_scaler(grid, spans["train"][1], spec)
+            constant += constant_covariates(grid, spans["train"][1], spec)
             panel = to_panel(grid, scaler, spec, np.arange(len(grid.stations), dtype=np.int32) + store.rows_written)
             grid_starts = {split: starts_in(grid, spec, spans[split], options.min_observed_share) for split in SPLITS}
             if spec.alert:
@@ -43,7 +46,9 @@ def run(settings: Settings, progress: Progress) -> str:
             _check_classes(alerts / len(starts["train"]), len(starts["train"]), spec)
         store.close(starts, times, proof)
     counts = ", ".join(f"{len(starts[split]):,} {split}" for split in SPLITS)
-    return f"{counts} windows of {spec.lookback_steps} → {spec.horizon_steps} steps"
+    line = f"{counts} windows of {spec.lookback_steps} → {spec.horizon_steps} steps"
+    unused = ", ".join(f"{name} at {count} stations" for name, count in sorted(constant.items()))
+    return line + (f"; constant in the training span, so left unused: {unused}" if unused else "")
 
 
 def _check_classes(share: float, count: int, spec: WindowSpec) -> None:

@@ -71,8 +71,7 @@ def version_files(version: ModelVersion) -> tuple[Path, Path]:
 def register(
     name: str,
     run_id: str,
-    model: Path,
-    spec: Path,
+    files: Mapping[str, Path],
     example: tuple[pd.DataFrame, pd.DataFrame],
     tags: Mapping[str, str],
 ) -> ModelVersion:
@@ -84,7 +83,7 @@ def register(
                 name="forecaster",
                 python_model=str(ROOT / "tidegate" / "forecasting" / "served.py"),
                 code_paths=[str(ROOT / package) for package in ("tidegate", "models")],
-                artifacts={"model": str(model), "spec": str(spec)},
+                artifacts={artifact: str(path) for artifact, path in files.items()},
                 signature=ModelSignature(_schema(recent), _schema(forecasts)),
                 input_example=recent.assign(time=recent["time"].astype("str")),
                 pip_requirements=[f"{package}=={metadata.version(package)}" for package in PACKAGES],

@@ -23,7 +23,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from tidegate.errors import ServiceError
+from tidegate.errors import RecordRefused, ServiceError
 from tidegate.tracking.store import CRASHED, PROCESS, experiment_id, find_runs, start_run, tracking_client
 from tidegate.tracking.utilisation import Utilisation
 from tidegate.workspace import processes
@@ -102,11 +102,23 @@ def _send_all() -> int:
         try:
             with tracking_client() as client:
                 _send(client, training)
+        except RecordRefused as error:
+            _set_aside(path, error)
+            continue
         except ServiceError as error:
             logger.warning("%d records wait in %s: %s", len(waiting) - index, UNSENT, error)
             return len(waiting) - index
         path.unlink()
     return 0
+
+
+def _set_aside(path: Path, error: RecordRefused) -> None:
+    """Keep a record that MLflow will never take, with the reason, where it holds up no other."""
+    folder = UNSENT / "refused"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{path.stem}.txt").write_text(f"{error}.\n", encoding="utf-8")
+    path.replace(folder / path.name)
+    logger.warning("%s: it is set aside, with the reason, in %s", error, folder)
 
 
 def _send(client: MlflowClient, training: TrainingRecord) -> None:
@@ -148,6 +160,8 @@ def ensure_run(settings: Settings, candidate: str) -> str:
     record_training(identity, digest, params, curve, None, {}, record=RESTORED + digest)
     if run_id := find_run(candidate, identity.data, digest):
         return run_id
+    if (reason := UNSENT / "refused" / f"{RESTORED}{digest}.txt").exists():
+        raise RecordRefused(f"MLflow takes no run of {candidate}: {reason.read_text(encoding='utf-8').strip()}")
     raise ServiceError(
         f"MLflow has no run of {candidate}, and did not create one: see that it is up, then run this again."
     )

@@ -13,17 +13,28 @@ from typing import Any
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
+# Left over from other work with MLflow, these would turn a record into part of somebody else's run or experiment.
+os.environ.pop("MLFLOW_RUN_ID", None)
+os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
+
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tidegate.errors import ServiceError, UserError, without_secrets
+from tidegate.errors import RecordRefused, ServiceError, UserError, without_secrets
 from tidegate.workspace import processes
 from tidegate.workspace.paths import MLFLOW
 
 EXPERIMENT = "tidegate"
 PROCESS, CRASHED = "process.mark", "process.crashed"  # tags that are no part of the identity
 REMOTE = os.environ.get("MLFLOW_TRACKING_URI")  # read now, because MLflow itself sets it later
+REFUSALS = (
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_DOES_NOT_EXIST",
+)  # asking again is in vain
 DATABASE, ARTIFACTS = MLFLOW / "mlflow.db", MLFLOW / "artifacts"
 
 
@@ -32,13 +43,16 @@ def tracking_client() -> Iterator[MlflowClient]:
     """Open the store, and create the experiment at first use.
 
     Raises:
-        ServiceError: the store does not answer, or refuses, also within the block.
+        ServiceError: the store does not answer, also within the block.
+        RecordRefused: it answers, and refuses for good what it was asked.
     """
     try:
         yield open_client()
     except (MlflowException, OSError) as error:
         where = f"at {REMOTE}" if REMOTE else str(DATABASE)
         reason = " ".join(str(error).split())[:300]
+        if isinstance(error, MlflowException) and error.error_code in REFUSALS:
+            raise RecordRefused(without_secrets(f"MLflow's store {where} refuses this ({reason})")) from error
         raise ServiceError(
             without_secrets(
                 f"MLflow's store {where} does not answer as it should ({reason}): see that it is up, then run this "

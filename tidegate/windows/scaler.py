@@ -1,5 +1,6 @@
 """The scaler: standardises each feature at each station by its mean and deviation in the training span."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from tidegate.windows.calendar import calendar_values
 from tidegate.windows.panel import Doubles, Flags, Floats, Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.window_grid import Grid
+
+CONSTANT = 1e-9  # a deviation below this share of the mean is rounding: the values' own size decides, not 1
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,7 @@ def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
     Raises:
         DataError: a target has no value in these steps at some station, or is constant.
     """
-    training = grid.values[:, :steps]
-    observed = np.isfinite(training)
-    count = observed.sum(axis=1)
-    mean = np.where(observed, training, 0).sum(axis=1) / np.maximum(count, 1)
-    centred = np.where(observed, training - mean[:, None], 0)
-    deviation = np.sqrt((centred**2).sum(axis=1) / np.maximum(count, 1))
-    constant = deviation < 1e-9 * np.maximum(1, np.abs(mean))
+    count, mean, deviation, constant = _moments(grid, steps)
     for column, target in enumerate(spec.targets):
         for row, station in enumerate(grid.stations):
             if count[row, column] == 0:
@@ -80,6 +77,24 @@ def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
                 "there is nothing to learn; leave the station or the target out."
             )
     return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate becomes 0
+
+
+def constant_covariates(grid: Grid, steps: int, spec: WindowSpec) -> Counter[str]:
+    """Count the stations at which each covariate is constant in the first `steps` steps, or has no value there."""
+    constant = _moments(grid, steps)[3]
+    covariates = enumerate(spec.features[len(spec.targets) :], start=len(spec.targets))
+    return Counter({name: int(constant[:, column].sum()) for column, name in covariates if constant[:, column].any()})
+
+
+def _moments(grid: Grid, steps: int) -> tuple[npt.NDArray[np.int64], Doubles, Doubles, Flags]:
+    """Compute count, mean, deviation and whether it is constant, of each station and feature: (stations, features)."""
+    training = grid.values[:, :steps]
+    observed = np.isfinite(training)
+    count = observed.sum(axis=1)
+    mean = np.where(observed, training, 0).sum(axis=1) / np.maximum(count, 1)
+    centred = np.where(observed, training - mean[:, None], 0)
+    deviation = np.sqrt((centred**2).sum(axis=1) / np.maximum(count, 1))
+    return count, mean, deviation, deviation <= CONSTANT * np.abs(mean)
 
 
 def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | None = None) -> Panel:

@@ -33,6 +33,7 @@ class WindowSpec:
     lowest: tuple[float | None, ...] = ()  # per feature, in its unit: lower values are not valid measurements
     highest: tuple[float | None, ...] = ()  # per feature, in its unit: higher values are not valid measurements
     sentinels: tuple[tuple[float, ...], ...] = ()  # per feature: values that mean "missing"
+    min_observed_share: float = 0.5  # of the targets' lookback, for a window to be used
 
     @property
     def target_steps(self) -> int:
@@ -84,6 +85,7 @@ def spec_of(settings: Settings, stations: Sequence[str]) -> WindowSpec:
         lowest=tuple(dataset.variables[name].min for name in dataset.features),
         highest=tuple(dataset.variables[name].max for name in dataset.features),
         sentinels=tuple(dataset.sentinels_of(name) for name in dataset.features),
+        min_observed_share=window.min_observed_share,
     )
 
 

@@ -16,6 +16,7 @@ ROW, SUBJECT, HELD_BACK = "row", "of", "held"
 ORIGIN = "origin"
 FORECAST = "forecast"
 METHOD = "method"
+REASON = "reason"  # why a row is not the model's
 
 # Frames have these columns beside those of the variables: no variable can have one of these names.
 RESERVED = (STATION, TIME, ARRIVED, REPLACED, VARIABLE, VALUE, RULE, STANDING, ROW, SUBJECT, HELD_BACK)

@@ -1,0 +1,185 @@
+"""What forecasts each station: the model as far as its interval holds, else the baseline, with a reason."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import invoke
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from workspaces import built_once, copy_workspace, set_params
+
+from tidegate.errors import DataError
+from tidegate.forecasting.fallback import Fallback
+from tidegate.forecasting.forecaster import Forecaster
+from tidegate.measurements import frame as long_frame
+from tidegate.windows.store import read_windows
+
+pytestmark = pytest.mark.slow
+HOUR = pd.Timedelta("1h")
+LOOKBACK, HORIZON = 24, 6  # of the tiny settings
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@pytest.fixture(scope="session")
+def linear(shared: Path, template: Path) -> Path:
+    """A workspace with a linear model of two years, and the errors of its baseline."""
+
+    def train(folder: Path) -> None:
+        copy_workspace(template, folder)
+        set_params(folder, {"dataset.options.end": "2026-01-01T00:00:00Z"})
+        for words in (["ingest"], ["validate"], ["window"], ["train", "linear"]):
+            invoke(folder, *words)
+
+    return built_once(shared / "linear", train)
+
+
+@pytest.fixture(scope="session")
+def forecaster(linear: Path) -> Forecaster:
+    """Its forecaster, as register puts it together."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(linear)
+        made = Forecaster.load(Path("artifacts/models/linear"))
+        panel, starts = read_windows()
+        made.fallback = Fallback.measured(panel, np.concatenate([starts["train"], starts["validation"]]))
+    return made
+
+
+@pytest.fixture(scope="session")
+def clean(linear: Path) -> pd.DataFrame:
+    """What the gate left of its measurements."""
+    return long_frame.read_frame(linear / "artifacts" / "clean.parquet")
+
+
+def forecasts(forecaster: Forecaster, clean: pd.DataFrame, change: Change, origins: int = 60) -> pd.DataFrame:
+    """Forecast from origins in the test part, with what is known up to each of them changed; `truth` beside it."""
+    times = np.sort(clean["time"].unique())
+    chosen = pd.DatetimeIndex(times[np.linspace(len(times) * 0.85, len(times) - HORIZON - 2, origins).astype(int)])
+    made = []
+    for origin in chosen:
+        recent = clean[(clean["time"] <= origin) & (clean["time"] > origin - 2 * LOOKBACK * HOUR)].copy()
+        frame = forecaster.check_rows(change(recent.assign(age=(origin - recent["time"]) // HOUR)).drop(columns="age"))
+        made.append(forecaster.forecast_all(frame, pd.DatetimeIndex([origin])))
+    rows = pd.concat(made, ignore_index=True)
+    truth = clean.set_index(["station", "time"])["temperature"]
+    rows["truth"] = truth.reindex(pd.MultiIndex.from_frame(rows[["station", "time"]])).to_numpy()
+    return rows[rows["truth"].notna()]
+
+
+def covered(rows: pd.DataFrame) -> float:
+    return float(rows["truth"].between(rows["q0.05"], rows["q0.95"]).mean())
+
+
+@pytest.fixture(scope="session")
+def whole(forecaster: Forecaster, clean: pd.DataFrame) -> float:
+    """The share of values that the 90 % intervals hold where nothing is lacking."""
+    return covered(forecasts(forecaster, clean, without(DAMAGE["whole"])))
+
+
+def without(condition: Callable[[pd.Series], "pd.Series[bool]"]) -> Change:
+    """Make what has some ages missing."""
+    return lambda rows: rows.assign(
+        **{name: rows[name].mask(condition(rows["age"])) for name in rows.columns.drop(["station", "time", "age"])}
+    )
+
+
+DAMAGE = {
+    "whole": lambda age: age < 0,
+    "1 late": lambda age: age < 1,
+    "3 late": lambda age: age < 3,
+    "6 late": lambda age: age < 6,
+    "12 late": lambda age: age < 12,
+    "1 given": lambda age: age >= 1,
+    "4 given": lambda age: age >= 4,
+    "12 given": lambda age: age >= 12,
+    "hole of 2": lambda age: (age >= 5) & (age < 7),
+    "hole of 12": lambda age: (age >= 5) & (age < 17),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DAMAGE if kind != "whole"])
+def test_what_is_late_short_or_holed_keeps_its_interval(
+    forecaster: Forecaster, clean: pd.DataFrame, whole: float, kind: str
+) -> None:
+    rows = forecasts(forecaster, clean, without(DAMAGE[kind]))
+    assert covered(rows) > min(whole, 0.9) - 0.04, rows["method"].value_counts()
+    assert ((rows["method"] == "baseline") == (rows["reason"] != "")).all()
+
+
+@pytest.mark.parametrize("late", [1, 3])
+def test_a_late_station_is_forecast_from_its_own_newest_value(
+    forecaster: Forecaster, clean: pd.DataFrame, late: int
+) -> None:
+    rows = forecasts(forecaster, clean, without(lambda age: age < late))
+    ahead = (rows["time"] - rows["origin"]) // HOUR
+    assert set(ahead[rows["method"] == "model"]) == set(range(1, HORIZON - late + 1))
+    beyond = rows[(ahead > HORIZON - late) & (rows["method"] == "baseline")]
+    assert beyond["reason"].str.contains(f"the newest temperature is {late} steps old").any()
+    day_before = clean.set_index(["station", "time"])["temperature"].reindex(
+        pd.MultiIndex.from_arrays([rows["station"], rows["time"] - 24 * HOUR])
+    )
+    naive = np.abs(day_before.to_numpy() - rows["truth"].to_numpy())
+    assert np.nanmean(np.abs(rows["forecast"] - rows["truth"])) <= np.nanmean(naive)
+
+
+def test_each_reason_says_what_is_lacking(forecaster: Forecaster, clean: pd.DataFrame) -> None:
+    few = forecasts(forecaster, clean, without(lambda age: age >= 4), origins=2)
+    assert set(few["reason"]) == {"4 of 24 steps measured, 21.6 are needed"}
+    none = forecasts(forecaster, clean, lambda rows: rows[rows["station"] != "S02"], origins=2)
+    assert set(none.loc[none["station"] == "S02", "reason"]) == {"no temperature in the last 24 steps"}
+
+
+def test_a_version_without_measured_errors_gives_a_baseline_without_interval(
+    forecaster: Forecaster, clean: pd.DataFrame
+) -> None:
+    older = Forecaster(forecaster.model, forecaster.spec, forecaster.scaler)
+    rows = forecasts(older, clean, without(lambda age: age >= 4), origins=2)
+    assert rows["forecast"].notna().all() and rows["q0.05"].isna().all()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> dict[str, object]:
+    """Draw what is wrong with the measurements that a caller gives."""
+    return {
+        "late": draw(st.dictionaries(st.sampled_from(["S01", "S02", "S03"]), st.integers(1, 30), max_size=2)),
+        "given": draw(st.sampled_from([LOOKBACK, 12, 3, 1])),
+        "share": draw(st.sampled_from([0.0, 0.2, 0.8, 1.0])),
+        "off_grid": draw(st.booleans()),
+        "scale": draw(st.sampled_from([1.0, 1e-9, 1e9, -1.0])),
+        "name": draw(st.sampled_from(["S01", "unknown"])),
+        "seed": draw(st.integers(0, 9)),
+    }
+
+
+def damage(rows: pd.DataFrame, how: dict[str, object]) -> pd.DataFrame:
+    random, origin = np.random.default_rng(how["seed"]), rows["time"].max()
+    values = rows.columns.drop(["station", "time"])
+    age = (origin - rows["time"]) // HOUR
+    gone = (age >= how["given"]) | (random.random(len(rows)) < how["share"])
+    for station, steps in how["late"].items():
+        gone |= (rows["station"] == station) & (age < steps)
+    rows = rows.assign(**{name: rows[name].mask(gone) * how["scale"] for name in values})
+    if how["off_grid"]:
+        rows = pd.concat([rows, rows.assign(time=rows["time"] + pd.Timedelta("17min"))], ignore_index=True)
+    return rows.assign(station=rows["station"].replace({"S01": how["name"]}))
+
+
+@given(how=damaged())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_given_is_forecast_marked_or_refused(
+    forecaster: Forecaster, clean: pd.DataFrame, how: dict[str, object]
+) -> None:
+    recent = clean[clean["time"] > clean["time"].max() - 2 * LOOKBACK * HOUR].reset_index(drop=True)
+    try:
+        rows = forecaster.forecast(damage(recent, how))
+    except DataError as refusal:
+        assert str(refusal).endswith(".") and "\n" not in str(refusal), json.dumps(how)
+        return
+    levels = [name for name in rows.columns if name.startswith("q0")]
+    assert np.isfinite(rows[["forecast", *levels]].to_numpy()).all(), json.dumps(how)
+    assert (rows[levels].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+    assert set(rows["method"]) <= {"model", "baseline"}
+    assert ((rows["method"] == "baseline") == (rows["reason"] != "")).all()
