@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 
 import models
 from models.interface import Training
-from tidegate.evaluation import test_origins
+from tidegate.evaluation import origins
 from tidegate.pipeline import drive
 from tidegate.windows.panel import Forecasts, Panel, Starts, evenly_spaced
 from tidegate.windows.store import read_windows
@@ -51,7 +51,7 @@ def measure(name: str) -> dict[str, Any]:
         for stage in ("ingest", "validate", "window"):
             drive.run_stage([stage])
         panel, starts = read_windows()
-        test = test_origins.read_test_origins()
+        test = origins.read_test_origins()
         rows = {}
         for candidate, section in {**settings.models, "last_value": LAST}.items():
             began = time.perf_counter()
@@ -82,7 +82,7 @@ def workspace() -> Iterator[None]:
             os.chdir(before)
 
 
-def figures(test: test_origins.TestOrigins, forecasts: Forecasts, seconds: float) -> dict[str, float]:
+def figures(test: origins.TestOrigins, forecasts: Forecasts, seconds: float) -> dict[str, float]:
     """Score scaled forecasts in the target's unit."""
     compared = test.compare(test.scaler.in_units(forecasts, test.panel.spec, test.starts[:, 0]))
     wanted = ("mae", "rmse") if forecasts.quantiles is None else ("mae", "rmse", "crps", "coverage")

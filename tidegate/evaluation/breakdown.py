@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tidegate.evaluation.metrics import Comparison
-from tidegate.evaluation.test_origins import TestOrigins
+from tidegate.evaluation.origins import TestOrigins
 from tidegate.workspace.paths import HISTORY, MODELS
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from tidegate.evaluation import plots
 from tidegate.evaluation.metrics import Comparison
-from tidegate.evaluation.test_origins import TestOrigins
+from tidegate.evaluation.origins import TestOrigins
 from tidegate.windows.store import SPEC
 from tidegate.workspace.paths import WINDOWS, read_json
 from tidegate.workspace.settings import Settings

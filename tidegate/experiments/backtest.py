@@ -16,7 +16,7 @@ import pandas as pd
 import models
 from models.interface import Training
 from tidegate.errors import SettingsError
-from tidegate.evaluation import test_origins
+from tidegate.evaluation import origins
 from tidegate.measurements import frame as long_frame
 from tidegate.windows.leakage import prove_no_leakage
 from tidegate.windows.scaler import fit_scaler, to_panel
@@ -87,7 +87,7 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     section = settings.models[name]
     training = Training(panel, starts["train"], starts["validation"], settings.train)
     model, _ = models.fit(name, section, training, no_progress)
-    test = test_origins.test_origins_of(panel, starts, scaler)
+    test = origins.test_origins_of(panel, starts, scaler)
     forecasts = scaler.in_units(model.predict(panel, test.starts), spec, test.starts[:, 0])
     scores = {key: metric(test.compare(forecasts)) for key, metric in test.metrics.items()}
     return {

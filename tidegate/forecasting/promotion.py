@@ -10,7 +10,7 @@ from typing import Any
 import models
 from tidegate.errors import ServiceError, TidegateError
 from tidegate.evaluation.metrics import METRICS, rounded
-from tidegate.evaluation.test_origins import read_test_origins
+from tidegate.evaluation.origins import read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame as long_frame
 from tidegate.tracking import registry

@@ -91,3 +91,14 @@ def steps_from(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: 
             f"Nothing was measured in that span: the newest measurement before its end is of {measured.max()}."
         )
     return steps
+
+
+def example(clean: pd.DataFrame, forecaster: Forecaster) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the newest lookback of clean rows, and the forecasts from it."""
+    span = forecaster.spec.lookback_steps * pd.Timedelta(forecaster.spec.frequency)
+    recent = clean[clean[TIME] > clean[TIME].max() - span]
+    recent = recent[[STATION, TIME, *forecaster.spec.features]]
+    # Stations without a measured target in that span cannot be forecast.
+    has_targets = recent[list(forecaster.spec.targets)].notna().any(axis=1).groupby(recent[STATION]).transform("any")
+    recent = recent[has_targets].reset_index(drop=True)
+    return recent, forecaster.forecast(recent)

@@ -13,7 +13,7 @@ from tidegate.errors import GateClosed
 from tidegate.evaluation import plots
 from tidegate.evaluation.breakdown import by_station, by_step, learning_curves
 from tidegate.evaluation.figures import forecast_figure, horizon_figure, reliability_figure
-from tidegate.evaluation.test_origins import TestOrigins, read_test_origins, score
+from tidegate.evaluation.origins import TestOrigins, read_test_origins, score
 from tidegate.tracking import runs
 from tidegate.windows.panel import Forecasts
 from tidegate.workspace.paths import DATA_DOCS, EVALUATION, FINDINGS, MODELS, atomic_output, write_json

@@ -13,15 +13,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide, stored_decision
-from tidegate.measurements import frame as long_frame
+from tidegate.forecasting.recent import example
+from tidegate.measurements.frame import read_frame
 from tidegate.tracking import registry, runs
 from tidegate.windows.store import SPEC, read_windows
-from tidegate.workspace.columns import STATION, TIME
 from tidegate.workspace.paths import CLEAN, EVALUATION, MODELS, REGISTRATION, WINDOWS, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
@@ -60,7 +59,7 @@ def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], de
     with TemporaryDirectory() as folder:
         files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
         present = {name: path for name, path in files.items() if path is not None}
-        return registry.register(settings.register_.name, run_id, present, _example(forecaster), tags)
+        return registry.register(settings.register_.name, run_id, present, example(read_frame(CLEAN), forecaster), tags)
 
 
 def _set_aliases(version: Any, decision: Decision) -> None:
@@ -68,15 +67,3 @@ def _set_aliases(version: Any, decision: Decision) -> None:
     if decision.promoted:
         registry.set_alias(version, registry.CHAMPION)
     registry.set_tag(version, COMPLETE, "true")
-
-
-def _example(forecaster: Forecaster) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the newest lookback of the clean data and the forecasts from it, as the version's example."""
-    clean = long_frame.read_frame(CLEAN)
-    span = forecaster.spec.lookback_steps * pd.Timedelta(forecaster.spec.frequency)
-    recent = clean[clean[TIME] > clean[TIME].max() - span]
-    recent = recent[[STATION, TIME, *forecaster.spec.features]]
-    # Stations without a measured target in that span cannot be forecast.
-    has_targets = recent[list(forecaster.spec.targets)].notna().any(axis=1).groupby(recent[STATION]).transform("any")
-    recent = recent[has_targets].reset_index(drop=True)
-    return recent, forecaster.forecast(recent)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tidegate.errors import DataError
 from tidegate.windows.panel import Floats
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.window_grid import Grid
@@ -23,3 +24,17 @@ def alert_events(grid: Grid, spec: WindowSpec) -> Floats | None:
         horizons = np.lib.stride_tricks.sliding_window_view(crossed, spec.horizon_steps, axis=1)
         events[:, : horizons.shape[1]] = horizons.max(axis=-1)  # NaN stays NaN
     return events
+
+
+def check_classes(share: float, count: int, spec: WindowSpec) -> None:
+    """Check that the training windows hold both alerts and non-alerts; `share` is that of the alerts.
+
+    Raises:
+        DataError: all windows are of one class.
+    """
+    if share in (0.0, 1.0):
+        side, limit = spec.alert or ("", 0.0)
+        raise DataError(
+            f"{spec.targets[0]} gets {side} {limit:g} in {'all' if share else 'none'} of the {count:,} "
+            "training windows: there is only one class to learn; set another limit in window.alert, or bring more data."
+        )

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from tidegate.errors import DataError
 from tidegate.windows.alerts import alert_events
 from tidegate.windows.panel import Starts
 from tidegate.windows.spec import WindowSpec
@@ -18,6 +19,22 @@ def split_spans(steps: int, validation_share: float, test_share: float, gap_step
     test = steps - round(steps * test_share)
     validation = test - round(steps * validation_share)
     return {"train": (0, validation - gap_steps), "validation": (validation, test - gap_steps), "test": (test, steps)}
+
+
+def check_length(spans: dict[str, tuple[int, int]], spec: WindowSpec, steps: int) -> None:
+    """Check that each split's span is long enough for a window.
+
+    Raises:
+        DataError: one is too short.
+    """
+    for split, (first, end) in spans.items():
+        need = spec.lookback_steps + spec.horizon_steps if split == "train" else spec.horizon_steps
+        if end - first < need:
+            raise DataError(
+                f"The {split} span has {max(0, end - first)} of the data's {steps} steps, fewer than the {need} that "
+                f"one window of {spec.lookback_steps} + {spec.horizon_steps} steps needs: shorten window.horizon_steps "
+                "or lookback_steps, or bring more data."
+            )
 
 
 def starts_in(grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_share: float) -> Starts:
