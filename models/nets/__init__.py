@@ -1,4 +1,5 @@
-"""The parts of the nets that are trained by gradient descent, one idea per file. Keras is imported only here.
+"""The parts of the nets that are trained by gradient descent, one idea per file. Keras is imported here, and
+by a family only when it builds a net.
 
 options         a recurrent candidate's section of params.yaml
 windowed        the net's inputs, windows gathered on the device, and the loss over the observed targets

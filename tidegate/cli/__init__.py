@@ -1,4 +1,4 @@
-"""The command `tidegate`: `run` for the whole pipeline, `up` for the servers, and one command per stage.
+"""The command `tidegate`: the pipeline, the servers, one command per stage, data, forecasts and experiments.
 
     app            the command line itself: logs, errors as sentences, exit codes
     run, data, stages, forecasts, experiments     the commands, by topic

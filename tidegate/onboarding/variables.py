@@ -1,6 +1,6 @@
-"""What a sample of someone's measurements looks like: which columns are what, and what each variable can be.
+"""What each variable of a sample can be: its limits, sentinels, resting value, season; and which one is the target.
 
-Everything here is a guess with its reason, to be seen and corrected in params.yaml. Pure functions of tables of text.
+Everything here is a guess with its reason, to be seen and corrected in params.yaml. Pure functions.
 """
 
 import re
