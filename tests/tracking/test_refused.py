@@ -7,7 +7,7 @@ import pytest
 from workspaces import run_in
 
 from tidegate.errors import RecordRefused
-from tidegate.tracking import runs
+from tidegate.tracking import runs, store
 from tidegate.tracking.store import EXPERIMENT, open_client, tracking_client
 from tidegate.workspace.identity import Identity
 
@@ -42,7 +42,15 @@ def test_a_record_that_is_refused_for_good_is_set_aside_and_the_next_one_goes_on
 
 def test_a_store_that_refuses_is_told_from_one_that_does_not_answer(identity: Identity) -> None:
     with pytest.raises(RecordRefused, match="refuses this"), tracking_client() as client:
-        client.get_run("0" * 32)
+        client.search_runs(["0"], "no filter")
+
+
+def test_what_a_user_can_repair_is_no_refusal(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "REMOTE", "unknown://x")
+        assert record(identity, loss=1.0) == 1
+    assert record(replace(identity, candidate="gru"), loss=1.0) == 0
+    assert sorted(recorded()) == ["gru", "linear"]
 
 
 @pytest.mark.slow

@@ -69,3 +69,9 @@ def test_a_constant_covariate_is_counted_by_station() -> None:
     values, spec = ramp(), spec_of(2, 2, lookback=3, horizon=2)
     values[1, :, 1] = 7
     assert constant_covariates(grid_of(values), 60, spec) == {"f1": 1}
+
+
+def test_a_covariate_that_comes_to_life_after_training_stays_at_the_mean() -> None:
+    values, spec = ramp(), spec_of(2, 2, lookback=3, horizon=2)
+    values[1, :60, 1] = np.nan
+    assert (fit_scaler(grid_of(values), 60, spec).scale(values)[0][1, :, 1] == 0).all()

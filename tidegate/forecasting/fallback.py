@@ -1,107 +1,129 @@
-"""The baseline that forecasts where the model should not, with intervals of its own.
+"""The baseline that forecasts where the model should not, with intervals of its own; and what training was like.
 
-Values are forecast by seasonal naive from the station's newest measurements. Its errors are measured on the training
-and validation windows when a model is registered: by how much of the last season was measured (all of it, or only its
-newest part), and by how many steps ahead, twice as many as the horizon, so that a late station has an interval too:
+A value is forecast by seasonal naive: the newest one of a whole number of seasons before; if there is none, the newest
+of all; without any, the mean. How far that is wrong depends on how old the value is, and is measured on the training
+and validation windows when a model is registered, in training deviations:
 
-    q_τ = ŷ + the τ-quantile of (y − ŷ) in training deviations
+    q_τ(t) = y(t − a) + the τ-quantile of y(s) − y(s − a) over s,   a: the age of the value, in steps
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-import models
-from models import naive
-from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts, evenly_spaced
+from tidegate.windows.panel import Doubles, Floats, Forecasts, Panel, Starts, evenly_spaced
 from tidegate.windows.spec import WindowSpec
 
-FILE = "baseline.npy"
+FILE = "baseline.npz"
 WINDOWS = 8192  # at most, on which errors are measured
-# Classes of windows by the share of the season's positions that were measured, up to; and what is kept to measure each.
-UP_TO = np.array([0.0, 0.25, 0.6, 0.9, 1.0])
-KEPT = (0.0, 0.12, 0.42, 0.75, None)
+LEAST = 200  # differences, of which many overlap: from fewer no quantile is measured
+
+Steps = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What training was like: what a station measures, and how large it gets."""
+
+    observed: Floats  # share of the steps (stations, features)
+    largest: Floats  # |value| in deviations (features,)
+
+    @classmethod
+    def of(cls, panel: Panel, steps: int) -> "Usual":
+        """Read the first `steps` steps of the training panel, a station at a time."""
+        observed = [panel.observed[row, :steps].mean(axis=0) for row in range(len(panel.values))]
+        largest = [np.abs(panel.values[row, :steps]).max(axis=0) for row in range(len(panel.values))]
+        return cls(np.stack(observed).astype(np.float32), np.stack(largest).max(axis=0))
 
 
 class Fallback:
-    """Seasonal naive with intervals; `errors` (classes, 2 · horizon, targets, levels), or None of older versions."""
+    """Seasonal naive with intervals; `errors` (ages, targets, levels) and `usual` are None of older versions."""
 
-    def __init__(self, spec: WindowSpec, errors: Floats | None = None) -> None:
-        """Take what was measured."""
-        self.spec, self.errors = spec, errors
+    def __init__(self, spec: WindowSpec, errors: Floats | None = None, usual: Usual | None = None) -> None:
+        """Take what was measured; errors of age 0 are those of the mean."""
+        self.spec, self.errors, self.usual = spec, errors, usual
+        self.ages = 2 * spec.lookback_steps + spec.horizon_steps  # of the oldest value that can be used
 
     @classmethod
     def load(cls, spec: WindowSpec, folder: Path) -> "Fallback":
-        """Read the errors that stand beside a version's spec, if it has them."""
+        """Read what stands beside a version's spec, if it has that."""
         path = folder / FILE
-        return cls(spec, np.load(path, allow_pickle=False) if path.exists() else None)
+        if not path.exists():
+            return cls(spec)
+        with np.load(path, allow_pickle=False) as file:
+            usual = Usual(file["observed"], file["largest"])
+            return cls(spec, file.get("errors"), usual)
 
     @classmethod
     def measured(cls, panel: Panel, starts: Starts) -> "Fallback":
-        """Measure the errors on windows; alerts have no intervals."""
+        """Measure on the training panel and some of its windows; alerts have no intervals."""
         spec = panel.spec
-        if spec.alert:
-            return cls(spec)
-        steps = 2 * spec.horizon_steps
-        inside = starts[starts[:, 1] + spec.lookback_steps + steps <= panel.values.shape[1]]
-        chosen = evenly_spaced(inside, WINDOWS)
-        if not len(chosen):
-            return cls(spec)
-        ahead = replace(panel, spec=replace(spec, horizon_steps=steps))
-        future, observed = ahead.future(chosen)
-        truth = np.where(observed, future, np.nan)
-        errors = np.zeros((len(KEPT), steps, len(spec.targets), len(spec.quantiles)), np.float32)
-        for number, kept in enumerate(KEPT):
-            missed = truth - _naive(panel, chosen, steps, kept)
-            blank = ~np.isfinite(missed).any(axis=0)
-            missed[:, blank] = 0
-            errors[number] = np.moveaxis(np.nanquantile(missed, spec.quantiles, axis=0), 0, -1)
-        return cls(spec, errors)
+        usual = Usual.of(panel, int(starts[:, 1].max()) + spec.lookback_steps)
+        made = cls(spec, None, usual)
+        if not spec.alert:
+            chosen = evenly_spaced(starts, WINDOWS)
+            made.errors = made._errors(panel, chosen[:, 0], chosen[:, 1] + spec.lookback_steps)
+        return made
 
-    def save(self, folder: Path) -> Path | None:
-        """Write the errors; give the file, if there are any."""
-        if self.errors is None:
-            return None
-        np.save(folder / FILE, self.errors)
+    def _errors(self, panel: Panel, row: Starts, step: Starts) -> Floats:
+        truth = _measured(panel, row, step)
+        errors = np.full((self.ages + 1, truth.shape[-1], len(self.spec.quantiles)), np.nan, np.float32)
+        for age in range(self.ages + 1):
+            missed = truth - _measured(panel, row, step - age) if age else truth
+            for target, column in enumerate(missed.T):
+                known = column[np.isfinite(column)]
+                if len(known) >= LEAST:
+                    errors[age, target] = np.quantile(known, self.spec.quantiles)
+        return errors
+
+    def save(self, folder: Path) -> Path:
+        """Write what was measured; give the file."""
+        usual = self.usual or Usual(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+        arrays = {"observed": usual.observed, "largest": usual.largest}
+        if self.errors is not None:
+            arrays["errors"] = self.errors
+        np.savez(folder / FILE, allow_pickle=False, **arrays)
         return folder / FILE
 
-    def predict(self, panel: Panel, starts: Starts, late: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> Forecasts:
-        """Forecast windows that end `late` steps before the origin: the horizon after the origin, scaled."""
-        spec, horizon = self.spec, self.spec.horizon_steps
-        lead = np.minimum(late, horizon)[:, None] + np.arange(
-            horizon
-        )  # from the newest measurement, (windows, horizon)
-        season = _naive(panel, starts, spec.lookback_steps + horizon, None)
-        point = np.take_along_axis(season, (late[:, None] + np.arange(horizon))[..., None], axis=1)
+    def predict(self, panel: Panel, starts: Starts) -> Forecasts:
+        """Forecast windows whose lookback ends at the origin, scaled; the panel reaches one lookback further back."""
+        point, age = self._newest_values(panel, starts)
         if self.errors is None:
-            return Forecasts(point, np.full((*point.shape, len(spec.quantiles)), np.nan, np.float32))
-        number = np.searchsorted(UP_TO, known_share(panel, starts))
-        quantiles = point[..., None] + self.errors[number[:, None], lead]
-        return Forecasts(point, np.sort(quantiles, axis=-1).astype(np.float32))
+            return Forecasts(point, np.full((*point.shape, len(self.spec.quantiles)), np.nan, np.float32))
+        return Forecasts(point, point[..., None] + self.errors[age, np.arange(point.shape[-1])])
+
+    def _newest_values(self, panel: Panel, starts: Starts) -> tuple[Floats, Steps]:
+        """Find for each step of the horizon the value to repeat, and its age: (windows, horizon, targets)."""
+        spec, row = self.spec, starts[:, :1]
+        origin = starts[:, 1:] + spec.lookback_steps - 1
+        step = origin + 1 + np.arange(spec.horizon_steps)
+        oldest = origin - 2 * spec.lookback_steps + 1
+        point = np.full((*step.shape, len(spec.targets)), np.nan, np.float32)
+        ages = np.zeros(point.shape, np.int64)
+        newest = np.arange(2 * spec.lookback_steps)
+        sources = [
+            np.broadcast_to(age, step.shape) for age in range(spec.season_steps, self.ages + 1, spec.season_steps)
+        ]
+        for age in sources:
+            source = step - age
+            values = _measured(panel, row, np.where((source <= origin) & (source >= oldest), source, -1))
+            take = np.isnan(point) & np.isfinite(values)
+            point, ages = np.where(take, values, point), np.where(take, age[..., None], ages)
+        back = _measured(panel, row, origin - newest)  # newest first
+        first = np.isfinite(back).argmax(axis=1)  # (windows, targets)
+        last = np.take_along_axis(back, first[:, None], axis=1)
+        take = np.isnan(point) & np.isfinite(last)
+        ages = np.where(take, first[:, None] + 1 + np.arange(spec.horizon_steps)[:, None], ages)
+        point = np.where(take, last, point)
+        return np.nan_to_num(point, nan=0.0).astype(np.float32), ages
 
 
-def known_share(panel: Panel, starts: Starts) -> Floats:
-    """Give the share of the season's positions with a measured target in the lookback: (windows,)."""
-    season, targets = panel.spec.season_steps, len(panel.spec.targets)
-    observed: Flags = np.asarray(panel.past(starts)[1][..., :targets].all(axis=-1))
-    known = np.zeros((len(starts), season), bool)
-    for end in range(panel.spec.lookback_steps, season - 1, -season):
-        known |= observed[:, end - season : end]
-    return known.mean(axis=1).astype(np.float32)
-
-
-def _naive(panel: Panel, starts: Starts, steps: int, kept: float | None) -> Floats:
-    """Forecast so many steps by seasonal naive, from a share of the season at the lookback's end alone, if given."""
-    spec = panel.spec
-    values, observed = panel.past(starts)
-    if kept is not None:
-        newest = max(1, round(kept * spec.season_steps)) if kept else 0
-        observed = observed & (np.arange(spec.lookback_steps) >= spec.lookback_steps - newest)[:, None]
-    rows = np.stack([np.arange(len(starts)), np.zeros(len(starts))], axis=1).astype(np.int32)
-    windows = Panel.create(
-        np.where(observed, values, 0).astype(np.float32), observed, replace(spec, horizon_steps=steps)
-    )
-    family = naive.Family(naive.Options(method=models.BASELINES["values"]["method"]), windows.spec)
-    point: Floats = family.predict(windows, rows).point
-    return point
+def _measured(panel: Panel, row: npt.NDArray[np.int32], step: npt.NDArray[np.integer]) -> Doubles:
+    """Read the targets at rows and steps, NaN where nothing was measured or the panel does not reach: (…, targets)."""
+    targets = len(panel.spec.targets)
+    inside = (step >= 0) & (step < panel.values.shape[1])
+    at = np.where(inside, step, 0)
+    known = panel.observed[row, at][..., :targets] & inside[..., None]
+    return np.where(known, panel.values[row, at][..., :targets], np.nan)

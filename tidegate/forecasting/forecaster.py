@@ -16,11 +16,12 @@ from models import naive
 from models.conformal import CalibratedModel
 from tidegate.errors import DataError
 from tidegate.forecasting.fallback import Fallback
-from tidegate.forecasting.situation import Situation, beyond_horizon, situation_of
+from tidegate.forecasting.situation import Situation, situation_of
 from tidegate.measurements.frame import conform
 from tidegate.measurements.grid import on_regular_grid, step_of
 from tidegate.measurements.plausible import plausible
 from tidegate.quality.rules import off_grid
+from tidegate.sources.cells import is_implausible
 from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler, to_panel
 from tidegate.windows.spec import WindowSpec
@@ -53,8 +54,8 @@ class Forecaster:
         """Forecast each station in `recent` from the network's newest measurement.
 
         Args:
-            recent: long frame with the features, covering at least the lookback up to the newest step. Cells may be
-                missing; rows before the lookback, between the grid's steps or without any value are not used.
+            recent: long frame with the features, of the lookback up to the newest step; of two lookbacks, if a station
+                may be late. Cells may be missing; rows before that, between the grid's steps or blank are not used.
                 Covariates that are known ahead are in rows after the newest measurement, in which all other cells are
                 missing.
 
@@ -101,12 +102,13 @@ class Forecaster:
         first = grid.times.get_indexer(origins) - self.spec.lookback_steps + 1
         station, start = np.meshgrid(np.arange(len(grid.stations)), first, indexing="ij")
         starts = np.stack([station.ravel(), start.ravel()], axis=1).astype(np.int32)
-        situation = situation_of(panel, starts)
-        forecasts, by_model = self._combine(panel, situation, frame, origins[0])
+        situation = situation_of(panel, starts, self.fallback.usual)
+        baseline = self._baseline_forecasts(panel, starts, frame, origins[0])
+        forecasts, by_model = self._combine(panel, situation, baseline)
         rows = self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), grid, starts)
         targets = 1 if self.spec.alert else len(self.spec.targets)
         reasons = [
-            [situation.reason[window] or beyond_horizon(self.spec, int(situation.late[window]))] * by_model.shape[1]
+            [situation.reason[window] or situation.beyond_horizon(self.spec, window)] * by_model.shape[1]
             for window in range(len(starts))
         ]
         model = by_model.ravel().repeat(targets)
@@ -114,18 +116,18 @@ class Forecaster:
         silent = [grid.stations[row] for row in starts[situation.silent, 0]]
         return rows.assign(**{METHOD: np.where(model, MODEL, BASELINE), REASON: reason}), silent
 
-    def _combine(
-        self, panel: Panel, situation: Situation, frame: pd.DataFrame, before: pd.Timestamp
-    ) -> tuple[Forecasts, Flags]:
-        """Take the model's forecasts where it may forecast, else the baseline's; say which, by horizon step."""
+    def _combine(self, panel: Panel, situation: Situation, forecasts: Forecasts) -> tuple[Forecasts, Flags]:
+        """Put the model's forecasts over the baseline's where it may forecast; say where, by horizon step."""
         steps = self.spec.target_steps
         lead = situation.late[:, None] + np.arange(steps)
         allowed = situation.reason == ""
         by_model = allowed[:, None] & (lead < steps)
-        forecasts = self._baseline_forecasts(panel, situation, frame, before)
         if not allowed.any():
             return forecasts, by_model
         model = self.model.predict(panel, situation.starts[allowed])
+        finite = np.isfinite(model.point).all(axis=(1, 2))
+        situation.reason[np.flatnonzero(allowed)[~finite]] = "the model's forecast is not finite"
+        by_model[allowed] &= finite[:, None]
         index = np.minimum(lead, steps - 1)[allowed]
         take = by_model[allowed][..., None]
         point = np.take_along_axis(model.point, index[..., None], axis=1)
@@ -135,12 +137,10 @@ class Forecaster:
             forecasts.quantiles[allowed] = np.where(take[..., None], quantiles, forecasts.quantiles[allowed])
         return forecasts, by_model
 
-    def _baseline_forecasts(
-        self, panel: Panel, situation: Situation, frame: pd.DataFrame, before: pd.Timestamp
-    ) -> Forecasts:
+    def _baseline_forecasts(self, panel: Panel, starts: Starts, frame: pd.DataFrame, before: pd.Timestamp) -> Forecasts:
         if self.spec.alert:
-            return self._alert_baseline(frame, before).predict(panel, situation.starts)
-        return self.fallback.predict(panel, situation.starts, situation.late)
+            return self._alert_baseline(frame, before).predict(panel, starts)
+        return self.fallback.predict(panel, starts)
 
     def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
         """Forecast windows of a grid, in the grid's own units: (windows, horizon, targets).
@@ -157,6 +157,10 @@ class Forecaster:
             DataError: a column is absent, there is no row, or there are two rows of one station at one time.
         """
         frame = conform(rows, self.spec.features)
+        if (wrong := is_implausible(frame[TIME])).any():
+            first = int(wrong.to_numpy().argmax())
+            when = frame[TIME].iloc[first]
+            raise DataError(f"Row {first + 1}: the year of {when} cannot be right: correct or remove it.")
         spec = self.spec
         limits = zip(spec.features, spec.lowest, spec.highest, spec.sentinels, strict=False)
         for feature, low, high, sentinels in limits:

@@ -94,8 +94,8 @@ def steps_from(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: 
 
 
 def example(clean: pd.DataFrame, forecaster: Forecaster) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the newest lookback of clean rows, and the forecasts from it."""
-    span = forecaster.spec.lookback_steps * pd.Timedelta(forecaster.spec.frequency)
+    """Give the two newest lookbacks of clean rows, and the forecasts from it."""
+    span = 2 * forecaster.spec.lookback_steps * pd.Timedelta(forecaster.spec.frequency)
     recent = clean[clean[TIME] > clean[TIME].max() - span]
     recent = recent[[STATION, TIME, *forecaster.spec.features]]
     # Stations without a measured target in that span cannot be forecast.

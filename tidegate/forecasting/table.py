@@ -64,8 +64,9 @@ def _add(engine: Engine, name: str, keys: Sequence[str], rows: pd.DataFrame) -> 
     table.create(engine, checkfirst=True)
     stored = {column["name"] for column in inspect(engine).get_columns(name)}
     if REASON in rows and REASON not in stored:  # a table of a release that gave no reasons
+        quoted = engine.dialect.identifier_preparer.quote(name)
         with engine.begin() as connection:
-            connection.execute(DDL(f"ALTER TABLE {name} ADD COLUMN {REASON} VARCHAR"))
+            connection.execute(DDL(f"ALTER TABLE {quoted} ADD COLUMN {REASON} VARCHAR"))
         stored.add(REASON)
     if absent := [column for column in rows if column not in stored]:
         raise DataError(f"The table {name} has no column {absent[0]}: name another one in forecast.table.")

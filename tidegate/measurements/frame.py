@@ -27,6 +27,8 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     Raises:
         DataError: a column is absent, a station is unnamed, or a time is missing or without a zone.
     """
+    if frame.columns.has_duplicates:
+        raise DataError(f"The rows have two columns {frame.columns[frame.columns.duplicated()][0]!r}: leave one.")
     absent = [name for name in (*KEYS, *variables) if name not in frame.columns]
     if absent:
         raise DataError(
@@ -45,8 +47,20 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     if ARRIVED in frame.columns:
         columns[ARRIVED] = _utc_times(frame[ARRIVED])
     for name in variables:
-        columns[name] = frame[name].astype("float64").replace([np.inf, -np.inf], np.nan)
+        columns[name] = _numbers(frame[name], name).replace([np.inf, -np.inf], np.nan)
     return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _numbers(cells: pd.Series, name: str) -> pd.Series:
+    if cells.dtype.kind in "fiub":
+        return cells.astype("float64")
+    numbers = pd.to_numeric(cells.astype(object).where(cells.notna(), np.nan), errors="coerce")
+    if (wrong := numbers.isna() & cells.notna()).any():
+        row = int(np.flatnonzero(wrong.to_numpy())[0])
+        raise DataError(
+            f"Row {row + 1}: {name} is {cells.iloc[row]!r}, which is not a number: correct it or leave it empty."
+        )
+    return numbers.astype("float64")
 
 
 def _utc_times(times: pd.Series) -> pd.Series:

@@ -120,7 +120,7 @@ def _rounded(value: float, up: bool) -> float:
     if value == 0:
         return 0.0
     size = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
-    return float(np.round((np.ceil if up else np.floor)(value / size) * size, 10))
+    return float(f"{(np.ceil if up else np.floor)(value / size) * size:.6g}")
 
 
 def stuck_steps(rows: pd.DataFrame, values: "pd.Series[float]", step: str, floor: float | None) -> int | None:

@@ -135,7 +135,7 @@ def _address(dataset: Any) -> tuple[Any, ...]:
 def _registry_name(proposal: Proposal) -> str:
     """Name the registered model after the data: the table, or the file or folder."""
     options = proposal.dataset["options"]
-    path = str(options.get("table") or options.get("paths"))
+    path = str(options.get("table") or "").rpartition(".")[2] or str(options.get("paths"))
     stems = [stem(part) for part in reversed(re.split(r"[/\\]+", path)) if "*" not in part and part.strip(". ")]
     return re.sub(r"[^\w.-]+", "-", stems[0] if stems else "").strip("-.") or "measurements"
 

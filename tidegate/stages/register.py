@@ -58,8 +58,7 @@ def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], de
     forecaster.fallback = fallback
     with TemporaryDirectory() as folder:
         files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
-        present = {name: path for name, path in files.items() if path is not None}
-        return registry.register(settings.register_.name, run_id, present, example(read_frame(CLEAN), forecaster), tags)
+        return registry.register(settings.register_.name, run_id, files, example(read_frame(CLEAN), forecaster), tags)
 
 
 def _set_aliases(version: Any, decision: Decision) -> None:

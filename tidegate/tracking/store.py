@@ -29,12 +29,7 @@ from tidegate.workspace.paths import MLFLOW
 EXPERIMENT = "tidegate"
 PROCESS, CRASHED = "process.mark", "process.crashed"  # tags that are no part of the identity
 REMOTE = os.environ.get("MLFLOW_TRACKING_URI")  # read now, because MLflow itself sets it later
-REFUSALS = (
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "INVALID_STATE",
-    "RESOURCE_DOES_NOT_EXIST",
-)  # asking again is in vain
+REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE")  # asking again is in vain
 DATABASE, ARTIFACTS = MLFLOW / "mlflow.db", MLFLOW / "artifacts"
 
 
@@ -46,12 +41,15 @@ def tracking_client() -> Iterator[MlflowClient]:
         ServiceError: the store does not answer, also within the block.
         RecordRefused: it answers, and refuses for good what it was asked.
     """
+    opened = False
     try:
-        yield open_client()
+        client = open_client()
+        opened = True
+        yield client
     except (MlflowException, OSError) as error:
         where = f"at {REMOTE}" if REMOTE else str(DATABASE)
         reason = " ".join(str(error).split())[:300]
-        if isinstance(error, MlflowException) and error.error_code in REFUSALS:
+        if opened and isinstance(error, MlflowException) and error.error_code in REFUSALS:
             raise RecordRefused(without_secrets(f"MLflow's store {where} refuses this ({reason})")) from error
         raise ServiceError(
             without_secrets(

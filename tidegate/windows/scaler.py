@@ -26,9 +26,10 @@ class Scaler:
 
     def scale(self, values: Doubles) -> tuple[Floats, Flags]:
         """Scale (stations, steps, features); missing values become 0, the mean, and are flagged as not observed."""
-        scaled = (values - self.mean[:, None]) / self.deviation[:, None]
-        observed = np.isfinite(scaled)
-        return np.where(observed, scaled, 0).astype(np.float32), observed
+        with np.errstate(over="ignore"):
+            scaled = ((values - self.mean[:, None]) / self.deviation[:, None]).astype(np.float32)
+        observed: Flags = np.isfinite(scaled)
+        return np.where(observed, scaled, np.float32(0)), observed
 
     def unscale(self, forecasts: npt.NDArray[Any], station: npt.NDArray[Any]) -> Doubles:
         """Convert forecasts (windows, horizon, targets) of the stations (windows,) back to the units of the targets."""
@@ -76,7 +77,8 @@ def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
                 f"({grid.times[0]:%Y-%m-%d %H:%M} to {grid.times[steps - 1]:%Y-%m-%d %H:%M} UTC): "
                 "there is nothing to learn; leave the station or the target out."
             )
-    return Scaler(mean, np.where(constant, 1.0, deviation))  # a constant covariate becomes 0
+    # A covariate that is constant or absent in training is 0, the mean, also when it comes to life later.
+    return Scaler(mean, np.where(constant, np.finfo(np.float64).max, deviation))
 
 
 def constant_covariates(grid: Grid, steps: int, spec: WindowSpec) -> Counter[str]:
