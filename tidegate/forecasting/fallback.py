@@ -1,8 +1,8 @@
 """The baseline that forecasts where the model should not, with intervals of its own; and what training was like.
 
-A value is forecast by seasonal naive: the newest one of a whole number of seasons before; if there is none, the newest
-of all; without any, the mean. How far that is wrong depends on how old the value is, and is measured on the training
-and validation windows when a model is registered, in training deviations:
+What is forecast is the newest value of a whole number of seasons before (seasonal naive), or the newest of all where
+that is known to err less or there is no other; without any, the mean. How far a value is wrong depends on how old it
+is, and is measured on the training and validation windows when a model is registered, in training deviations:
 
     q_τ(t) = y(t − a) + the τ-quantile of y(s) − y(s − a) over s,   a: the age of the value, in steps
 """
@@ -20,7 +20,7 @@ FILE = "baseline.npz"
 WINDOWS = 8192  # at most, on which errors are measured
 LEAST = 200  # differences, of which many overlap: from fewer no quantile is measured
 
-Steps = npt.NDArray[np.int64]
+Steps = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Usual:
 
 
 class Fallback:
-    """Seasonal naive with intervals; `errors` (ages, targets, levels) and `usual` are None of older versions."""
+    """Naive forecasts with intervals; `errors` (ages, targets, levels) and `usual` are None of older versions."""
 
     def __init__(self, spec: WindowSpec, errors: Floats | None = None, usual: Usual | None = None) -> None:
         """Take what was measured; errors of age 0 are those of the mean."""
@@ -89,35 +89,39 @@ class Fallback:
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast windows whose lookback ends at the origin, scaled; the panel reaches one lookback further back."""
-        point, age = self._newest_values(panel, starts)
+        origin = starts[:, 1:] + self.spec.lookback_steps - 1
+        seasonal, seasonal_age = self._of_seasons_before(panel, starts[:, :1], origin)
+        newest, newest_age = self._newest(panel, starts[:, :1], origin)
+        take = np.isnan(seasonal)
+        if self.errors is not None:
+            each = np.arange(len(self.spec.targets))
+            width = self.errors[..., -1] - self.errors[..., 0]  # (ages, targets)
+            take |= width[newest_age, each] < width[seasonal_age, each]
+        take &= np.isfinite(newest)
+        age = np.where(take, newest_age, seasonal_age)
+        point = np.nan_to_num(np.where(take, newest, seasonal), nan=0.0).astype(np.float32)
         if self.errors is None:
             return Forecasts(point, np.full((*point.shape, len(self.spec.quantiles)), np.nan, np.float32))
-        return Forecasts(point, point[..., None] + self.errors[age, np.arange(point.shape[-1])])
+        return Forecasts(point, point[..., None] + self.errors[age, each])
 
-    def _newest_values(self, panel: Panel, starts: Starts) -> tuple[Floats, Steps]:
-        """Find for each step of the horizon the value to repeat, and its age: (windows, horizon, targets)."""
-        spec, row = self.spec, starts[:, :1]
-        origin = starts[:, 1:] + spec.lookback_steps - 1
-        step = origin + 1 + np.arange(spec.horizon_steps)
-        oldest = origin - 2 * spec.lookback_steps + 1
-        point = np.full((*step.shape, len(spec.targets)), np.nan, np.float32)
+    def _of_seasons_before(self, panel: Panel, row: Starts, origin: Steps) -> tuple[Doubles, Steps]:
+        """Find the newest value of whole seasons before each step, and its age: (windows, horizon, targets)."""
+        step = origin + 1 + np.arange(self.spec.horizon_steps)
+        point = np.full((*step.shape, len(self.spec.targets)), np.nan)
         ages = np.zeros(point.shape, np.int64)
-        newest = np.arange(2 * spec.lookback_steps)
-        sources = [
-            np.broadcast_to(age, step.shape) for age in range(spec.season_steps, self.ages + 1, spec.season_steps)
-        ]
-        for age in sources:
-            source = step - age
-            values = _measured(panel, row, np.where((source <= origin) & (source >= oldest), source, -1))
+        for age in range(self.spec.season_steps, self.ages + 1, self.spec.season_steps):
+            within = (step - age <= origin) & (step - age > origin - 2 * self.spec.lookback_steps)
+            values = _measured(panel, row, np.where(within, step - age, -1))
             take = np.isnan(point) & np.isfinite(values)
-            point, ages = np.where(take, values, point), np.where(take, age[..., None], ages)
-        back = _measured(panel, row, origin - newest)  # newest first
-        first = np.isfinite(back).argmax(axis=1)  # (windows, targets)
-        last = np.take_along_axis(back, first[:, None], axis=1)
-        take = np.isnan(point) & np.isfinite(last)
-        ages = np.where(take, first[:, None] + 1 + np.arange(spec.horizon_steps)[:, None], ages)
-        point = np.where(take, last, point)
-        return np.nan_to_num(point, nan=0.0).astype(np.float32), ages
+            point, ages = np.where(take, values, point), np.where(take, age, ages)
+        return point, ages
+
+    def _newest(self, panel: Panel, row: Starts, origin: Steps) -> tuple[Doubles, Steps]:
+        """Find the newest value, and its age at each step: (windows, horizon, targets)."""
+        past = _measured(panel, row, origin - np.arange(2 * self.spec.lookback_steps))  # the newest comes first
+        back = np.isfinite(past).argmax(axis=1)[:, None]  # (windows, 1, targets)
+        ages = back + 1 + np.arange(self.spec.horizon_steps)[:, None]
+        return np.broadcast_to(np.take_along_axis(past, back, axis=1), ages.shape), ages
 
 
 def _measured(panel: Panel, row: npt.NDArray[np.int32], step: npt.NDArray[np.integer]) -> Doubles:
