@@ -60,7 +60,7 @@ def tuned(workspace: Path, *words: str, **env: str) -> list[str]:
 def test_a_dask_cluster_comes_to_the_same_as_this_process(workspace: Path, cluster: dict[str, str]) -> None:
     pd.testing.assert_frame_equal(backtested(workspace, **cluster), backtested(workspace))
     rows, alone = (forecast(workspace, "--workers", "2", **cluster), forecast(workspace))
-    pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone.reset_index(drop=True), rtol=1e-5)
+    pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone.reset_index(drop=True), rtol=1e-5, atol=1e-5)
     assert len(rows) == 49 * 3 * 6
     work = (workspace / "dask-worker.log").read_text()
     assert work.count("Start worker at") == 2 and "Traceback" not in work
