@@ -1,5 +1,6 @@
 """Places that measurements come from (files, two kinds of database, a web service), which tests fill and spoil."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,14 @@ def iso(moments: pd.Series) -> pd.Series:
     return moments.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Origin:
+class Origin(ABC):
     """A place that rows come from; `put` makes these its rows."""
 
     options: dict[str, Any]
 
+    @abstractmethod
     def put(self, rows: pd.DataFrame) -> None:
         """Hold these rows, and no others."""
-        raise NotImplementedError
 
     def spoil(self, rows: pd.DataFrame) -> None:
         """Hold these rows, in one month of which something cannot be read."""

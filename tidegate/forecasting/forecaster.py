@@ -103,8 +103,10 @@ class Forecaster:
         station, start = np.meshgrid(np.arange(len(grid.stations)), first, indexing="ij")
         starts = np.stack([station.ravel(), start.ravel()], axis=1).astype(np.int32)
         situation = situation_of(panel, starts, self.fallback.usual)
-        baseline = self._baseline_forecasts(panel, starts, frame, origins[0])
-        forecasts, by_model = self._combine(panel, situation, baseline)
+        forecasts, by_model = self._model_forecasts(panel, situation)
+        rest: Flags = np.asarray(~by_model.all(axis=1))
+        if rest.any():
+            _fill(forecasts, self._baseline_forecasts(panel, starts[rest], frame, origins[0]), rest, by_model)
         rows = self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), grid, starts)
         targets = 1 if self.spec.alert else len(self.spec.targets)
         reasons = [
@@ -116,9 +118,12 @@ class Forecaster:
         silent = [grid.stations[row] for row in starts[situation.silent, 0]]
         return rows.assign(**{METHOD: np.where(model, MODEL, BASELINE), REASON: reason}), silent
 
-    def _combine(self, panel: Panel, situation: Situation, forecasts: Forecasts) -> tuple[Forecasts, Flags]:
-        """Put the model's forecasts over the baseline's where it may forecast; say where, by horizon step."""
-        steps = self.spec.target_steps
+    def _model_forecasts(self, panel: Panel, situation: Situation) -> tuple[Forecasts, Flags]:
+        """Forecast with the model where it may, NaN elsewhere; say where, by horizon step."""
+        steps, targets = self.spec.target_steps, 1 if self.spec.alert else len(self.spec.targets)
+        shape = (len(situation.late), steps, targets)
+        quantiles = None if self.spec.alert else np.full((*shape, len(self.spec.quantiles)), np.nan, np.float32)
+        forecasts = Forecasts(np.full(shape, np.nan, np.float32), quantiles)
         lead = situation.late[:, None] + np.arange(steps)
         allowed = situation.reason == ""
         by_model = allowed[:, None] & (lead < steps)
@@ -129,12 +134,9 @@ class Forecaster:
         situation.reason[np.flatnonzero(allowed)[~finite]] = "the model's forecast is not finite"
         by_model[allowed] &= finite[:, None]
         index = np.minimum(lead, steps - 1)[allowed]
-        take = by_model[allowed][..., None]
-        point = np.take_along_axis(model.point, index[..., None], axis=1)
-        forecasts.point[allowed] = np.where(take, point, forecasts.point[allowed])
+        forecasts.point[allowed] = np.take_along_axis(model.point, index[..., None], axis=1)
         if model.quantiles is not None and forecasts.quantiles is not None:
-            quantiles = np.take_along_axis(model.quantiles, index[..., None, None], axis=1)
-            forecasts.quantiles[allowed] = np.where(take[..., None], quantiles, forecasts.quantiles[allowed])
+            forecasts.quantiles[allowed] = np.take_along_axis(model.quantiles, index[..., None, None], axis=1)
         return forecasts, by_model
 
     def _baseline_forecasts(self, panel: Panel, starts: Starts, frame: pd.DataFrame, before: pd.Timestamp) -> Forecasts:
@@ -250,3 +252,12 @@ class Forecaster:
             for index, level in enumerate(self.spec.quantiles):
                 columns[f"q{level:g}"] = forecasts.quantiles[..., index].reshape(-1)
         return pd.DataFrame(columns)
+
+
+def _fill(forecasts: Forecasts, baseline: Forecasts, windows: Flags, by_model: Flags) -> None:
+    """Put the baseline of some windows where the model does not forecast."""
+    missing = ~by_model[windows][..., None]
+    forecasts.point[windows] = np.where(missing, baseline.point, forecasts.point[windows])
+    if forecasts.quantiles is not None and baseline.quantiles is not None:
+        quantiles = np.where(missing[..., None], baseline.quantiles, forecasts.quantiles[windows])
+        forecasts.quantiles[windows] = quantiles

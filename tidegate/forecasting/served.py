@@ -11,8 +11,7 @@ from mlflow.pyfunc import PythonModel
 
 from tidegate.errors import DataError, UserError
 from tidegate.forecasting.forecaster import Forecaster
-
-ISO = r"\d{4}-\d{2}-\d{2}(?:[T ]|$)"
+from tidegate.sources.cells import read_database_times
 
 
 class Served(PythonModel):
@@ -40,15 +39,13 @@ def _times(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     Raises:
         DataError: they are numbers, or text that is not ISO 8601 (day and month could be the other way round).
     """
-    if pd.api.types.is_datetime64_any_dtype(cells):
-        return pd.to_datetime(cells, utc=True)
-    text = cells.astype("str").str.strip()
-    wrong = ~text.str.match(ISO) | cells.isna()
-    times = pd.to_datetime(text.where(~wrong), utc=True, format="ISO8601", errors="coerce")
-    if times.isna().any():
+    times, unreadable, _ = read_database_times(cells, "UTC")
+    wrong = unreadable & cells.notna()  # a missing time is refused with the row's other cells
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
         raise DataError(
-            f"Row {int(times.isna().to_numpy().argmax()) + 1}: time {text[times.isna()].iloc[0]!r} is not a time "
-            "that can be read: write it as text, such as 2025-12-31T18:00Z."
+            f"Row {row + 1}: time {str(cells.iloc[row])!r} is not a time that can be read: write it as text, such as "
+            "2025-12-31T18:00Z."
         )
     return times
 

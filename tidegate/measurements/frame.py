@@ -54,13 +54,13 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
 def _numbers(cells: pd.Series, name: str) -> pd.Series:
     if cells.dtype.kind in "fiub":
         return cells.astype("float64")
-    numbers = pd.to_numeric(cells.astype(object).where(cells.notna(), np.nan), errors="coerce")
+    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
     if (wrong := numbers.isna() & cells.notna()).any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         raise DataError(
             f"Row {row + 1}: {name} is {cells.iloc[row]!r}, which is not a number: correct it or leave it empty."
         )
-    return numbers.astype("float64")
+    return numbers
 
 
 def _utc_times(times: pd.Series) -> pd.Series:

@@ -5,7 +5,8 @@ If an ingest is killed, data/ holds either the old rows or the new ones, never a
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,36 +66,33 @@ def build(
     Raises:
         DataError: two rows disagree, and the policy refuses that.
     """
-    try:
-        return _build(staged, policy, discard_stored, remerge, progress)
-    except BaseException:
-        remove(INCOMING)  # on a full disk it would keep the space occupied
-        raise
-
-
-def _build(
-    staged: Mapping[str, Sequence[Path]],
-    policy: MergePolicy,
-    discard_stored: bool,
-    remerge: Sequence[str],
-    progress: Progress,
-) -> RowCounts:
     month_names = sorted(staged if discard_stored else {*staged, *remerge})
-    remove(INCOMING)
-    INCOMING.mkdir()
-    if not discard_stored:
-        _link_tree(DATA, INCOMING)
     merges = {
         month: MonthMerge(month, tuple(staged.get(month, ())), policy, not discard_stored) for month in month_names
     }
     counts = RowCounts()
-    for done, month_counts in enumerate(map_parts(merge_month, merges), start=1):
-        counts += month_counts
-        progress(done, len(merges), f"{counts.read:,} rows merged")
-    for name in (REVISIONS, LATER):
-        if (INCOMING / name).exists() and not any((INCOMING / name).iterdir()):
-            (INCOMING / name).rmdir()
-    return counts.require_balance()
+    with _new_incoming():
+        if not discard_stored:
+            _link_tree(DATA, INCOMING)
+        for done, month_counts in enumerate(map_parts(merge_month, merges), start=1):
+            counts += month_counts
+            progress(done, len(merges), f"{counts.read:,} rows merged")
+        for name in (REVISIONS, LATER):
+            if (INCOMING / name).exists() and not any((INCOMING / name).iterdir()):
+                (INCOMING / name).rmdir()
+        return counts.require_balance()
+
+
+@contextmanager
+def _new_incoming() -> Iterator[None]:
+    """Begin an empty data.incoming; remove it on failure: on a full disk it would keep the space occupied."""
+    try:
+        remove(INCOMING)
+        INCOMING.mkdir()
+        yield
+    except BaseException:
+        remove(INCOMING)
+        raise
 
 
 def merge_month(merge: MonthMerge) -> RowCounts:
