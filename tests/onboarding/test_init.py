@@ -13,6 +13,7 @@ from workspaces import REAL_DATA, ROOT
 
 from tidegate.errors import SourceError, UserError
 from tidegate.onboarding import write
+from tidegate.onboarding.columns import Told
 from tidegate.onboarding.proposal import Proposal, propose
 from tidegate.quality.suite import rules_of
 from tidegate.sources import open_source
@@ -27,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def look(source: Path | str, zone: str | None = None, wide: bool | None = None, table: str | None = None) -> Proposal:
-    return propose(str(source), table, zone, wide, settings.load_settings())
+    return propose(str(source), table, Told(time_zone=zone, wide=wide), settings.load_settings())
 
 
 def real(name: str) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from workspaces import ROOT
 
 from tidegate.onboarding import write
+from tidegate.onboarding.columns import Told
 from tidegate.onboarding.proposal import Proposal, propose
 from tidegate.workspace import settings
 
@@ -21,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def look(name: str) -> Proposal:
-    return propose(name, None, None, None, settings.load_settings())
+    return propose(name, None, Told(), settings.load_settings())
 
 
 def table(steps: int, frequency: str, season: int, name: str) -> Proposal:

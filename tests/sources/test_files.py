@@ -99,7 +99,7 @@ def test_a_wide_file_is_read_in_chunks_and_of_some_columns_if_they_are_listed(tm
         ({"stations": ["A"]}, "give wide, too"),
         ({"encoding": "utf-9"}, "there is no such encoding"),
         ({"delimiter": ";;"}, "delimiter"),
-        ({"time": ["y", "m"]}, "give one column, or the columns of year"),
+        ({"time": ["y", "m"]}, "give one column, the columns of year"),
         ({"time_zone": "Mars/Olympus"}, "time_zone is 'Mars/Olympus': there is no such time zone"),
         ({"clock_change": "guess"}, "clock_change"),
     ],

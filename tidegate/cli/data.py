@@ -1,5 +1,6 @@
 """The commands about measurements: `init`, `ingest` and `quarantine`."""
 
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated
 
@@ -27,11 +28,21 @@ class Layout(Enum):
 def init(
     source: Annotated[str, typer.Argument(help="A path, glob, folder or URL of files, or a database's address.")],
     table: Annotated[str | None, typer.Option(help="The table of the database.")] = None,
-    station: Annotated[str | None, typer.Option(help="The column that names the station.")] = None,
+    time: Annotated[
+        list[str] | None, typer.Option(help="A column of the time; give it again for each further one.")
+    ] = None,
+    time_format: Annotated[
+        str | None, typer.Option(help="How times are written: %d.%m.%y %H:%M, unix, unix_ms or ISO8601.")
+    ] = None,
     time_zone: Annotated[str | None, typer.Option(help="The stations' time zone, for example Europe/Berlin.")] = None,
+    start: Annotated[str | None, typer.Option(help="The first row's time, where no column holds times.")] = None,
+    frequency: Annotated[str | None, typer.Option(help="The step between times, for example 1h or 15min.")] = None,
+    station: Annotated[str | None, typer.Option(help="The column that names the station.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="The variable to forecast; may be given again.")] = None,
     layout: Annotated[
         Layout, typer.Option(help="One row per station and time, or one column per station.")
     ] = Layout.auto,
+    delimiter: Annotated[str | None, typer.Option(help="What parts the columns: a character, or whitespace.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a data set that is already described.")] = False,
 ) -> None:
@@ -41,20 +52,38 @@ def init(
     Examples:
       tidegate init "measurements/*.csv"
       tidegate init weather.csv --time-zone America/New_York --yes
+      tidegate init counts.csv --time Date --time Clock --target vehicles
+      tidegate init log.txt --delimiter whitespace --start 2024-01-01T00:00Z --frequency 10min
       tidegate init 'postgresql+psycopg2://reader:${PASSWORD}@host/weather' --table hourly
     """
     from tidegate.cli import tables
     from tidegate.onboarding import write
+    from tidegate.onboarding.columns import Told
     from tidegate.onboarding.proposal import propose
     from tidegate.workspace.settings import load_settings
 
     settings = load_settings()
     if settings.dataset.source != "simulated" and not force:
         raise UserError(f"{PARAMS} already describes a data set ({settings.dataset.source}): --force replaces it.")
-    wide = {Layout.auto: None, Layout.wide: True, Layout.long: False}[layout]
+    told = Told(
+        time=tuple(time or ()),
+        time_format=time_format,
+        time_zone=time_zone,
+        station=station,
+        targets=tuple(target or ()),
+        frequency=frequency,
+        wide={Layout.auto: None, Layout.wide: True, Layout.long: False}[layout],
+        delimiter=delimiter,
+        start=start,
+    )
     with console.stage_line("init") as line:
-        proposal = propose(source, table, time_zone, wide, settings, station)
+        proposal = propose(source, table, told, settings)
         line.result = f"{proposal.rows:,} rows of {proposal.stations} stations inspected"
+    names = list(proposal.profiles)
+    if not (yes or target or len(names) == 1):
+        wanted = console.choose("Which variable is to be forecast?", names, proposal.target.name)
+        if wanted != proposal.target.name:
+            proposal = propose(source, table, replace(told, targets=(wanted,)), settings)
     console.show(tables.proposal_table(proposal))
     for remark in write.remarks(proposal):
         console.say(remark)

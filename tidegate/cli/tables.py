@@ -72,6 +72,7 @@ def proposal_table(proposal: "Proposal") -> Table:
     for name, profile in proposal.profiles.items():
         sentinels = ", ".join(f"{value:g}" for value in profile.sentinels)
         traits = [f"means missing: {sentinels}"] if sentinels else []
+        traits += ["a class or a flag"] if profile.is_category else []
         traits += ["rests at its floor"] if profile.floor is not None else []
         traits += ["the target"] if name in dataset["targets"] else []
         limits = f"{_number(profile.low)} to {_number(profile.high)}"

@@ -1,6 +1,6 @@
-"""Which columns of someone's table hold what: times, stations, values; and what local times show of their zone.
+"""Which columns of someone's table name the station, and which hold values. Guesses, each with its reason.
 
-These are guesses, each with its reason. Pure functions of tables of text.
+Pure functions of tables of text.
 """
 
 import re
@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from pandas.tseries.api import guess_datetime_format
 
-from tidegate.quality import rules
-from tidegate.workspace.columns import RESERVED, STATION, TIME
+from tidegate.onboarding.times import PART_NAMES, TimeColumn, find_time
+from tidegate.workspace.columns import RESERVED
 
-TIME_NAMES = ("time", "date", "datetime", "timestamp", "date_time", "time_hour", "valid", "ts")
-PARTS = ("year", "month", "day", "hour", "minute")
 STATION_NAMES = (
     "station",
     "station_id",
     "stationid",
     "site",
+    "site_no",
     "sensor",
     "location",
     "origin",
@@ -35,41 +33,76 @@ NUMBERED_STATIONS = (
     "stationid",
     "site",
     "site_id",
+    "site_no",
     "sensor",
     "sensor_id",
     "location_id",
     "id",
 )
-INDEX_NAMES = ("no", "index", "row", "unnamed: 0", "")
+QUANTITY_NAMES = (
+    "variable",
+    "parameter",
+    "param",
+    "pollutant",
+    "metric",
+    "quantity",
+    "measure",
+    "element",
+    "indicator",
+)
+VALUE_NAMES = ("value", "val", "values", "measurement", "result", "reading", "concentration", "obs_value")
+INDEX_NAMES = ("no", "index", "row", "unnamed: 0", "", "rownum", "row_number", "rowid", "record")
 MISSING = ("", "NA", "NaN", "nan", "null", "None", "N/A", "-")
 UNITS = re.compile(r"^(?P<name>.*?)\s*[(\[](?P<unit>[^)\]]*)[)\]]\s*$")
-CLOCKS = ("America/New_York", "Europe/Berlin", "Europe/London", "Australia/Sydney", "America/Santiago", "Asia/Tehran")
+SUFFIXES = {  # of names, after an underscore: the unit
+    **dict.fromkeys(("c", "degc", "celsius"), "°C"),
+    **dict.fromkeys(("f", "degf", "fahrenheit"), "°F"),
+    **dict.fromkeys(("k", "kelvin"), "K"),
+    **dict.fromkeys(("ms", "mps"), "m/s"),
+    **{name: name for name in ("mm", "cm", "kw", "mw", "kwh", "mwh", "ppb", "ppm", "mph")},
+    **dict.fromkeys(("pct", "percent"), "%"),
+    "kmh": "km/h",
+    "hpa": "hPa",
+    "cms": "m³/s",
+    "cfs": "ft³/s",
+    "ugm3": "µg/m³",
+}
+LISTED_PARTS = ("year", "month", "day", "hour", "minute")  # columns of these can be listed in their order
 WIDE = "reading"  # the variable of a wide table
 NUMERIC_SHARE = 0.98
 UNIQUE_SHARE = 0.9
+SAME = 0.99  # share of rows
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the user has said of a source; None and empty where it is to be guessed."""
+
+    time: tuple[str, ...] = ()
+    time_format: str | None = None
+    time_zone: str | None = None
+    station: str | None = None
+    targets: tuple[str, ...] = ()
+    frequency: str | None = None
+    wide: bool | None = None
+    delimiter: str | None = None
+    start: str | None = None
 
 
 @dataclass
 class ColumnRoles:
     """What the columns of the files hold."""
 
-    time: str | tuple[str, ...]
-    aware: bool  # whether times carry a zone
+    time: TimeColumn | None  # none: rows are counted from a start
     station: str | None
     wide: str | None  # the variable that the columns hold, one column a station
     values: tuple[str, ...]  # of a long table; of a wide one the stations, where there are other columns
     left_out: dict[str, str]  # column: why
-    time_format: str | None = None  # where the reader could not tell
 
-
-@dataclass
-class ZoneGuess:
-    """What local times show of their zone."""
-
-    zone: str = "UTC"
-    labels: str = "begin"
-    infer: bool = False
-    why: str = "the times carry no zone and show no change of the clock: name the stations' zone"
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Name the columns of the time."""
+        return self.time.columns if self.time else ()
 
 
 def numbers(cells: "pd.Series[Any]", decimal: str = ".") -> tuple["pd.Series[float]", float]:
@@ -83,94 +116,92 @@ def numbers(cells: "pd.Series[Any]", decimal: str = ".") -> tuple["pd.Series[flo
     return parsed, float(parsed[present].notna().mean()) if present.any() else 0.0
 
 
-def classify_columns(
-    tables: Sequence[pd.DataFrame], decimal: str, wide: bool | None = None, station: str | None = None
-) -> ColumnRoles:
-    """Find the columns that hold the time, the station and the values; `tables` are samples of the files.
+def classify_columns(tables: Sequence[pd.DataFrame], decimal: str, told: Told, invented: bool = False) -> ColumnRoles:
+    """Find the columns that hold the time, the station and the values.
 
-    `wide` and `station` are what the user has set; they are not guessed then.
+    Args:
+        tables: samples of the files.
+        decimal: their decimal mark.
+        told: what the user has said, which is not guessed then.
+        invented: whether the names of the columns say nothing.
 
     Raises:
-        ValueError: no column holds times, or none holds numbers.
+        ValueError: no column holds times, or none holds numbers, or rows are series.
     """
     first = tables[0]
-    left_out: dict[str, str] = {}
-    time, aware = _time_of(first)
-    time_format = _day_first(first[time]) if isinstance(time, str) else None
-    others = [name for name in first.columns if name not in ((time,) if isinstance(time, str) else time)]
-    numeric = [name for name in others if name != station and numbers(first[name], decimal)[1] >= NUMERIC_SHARE]
-    for name in list(numeric):
-        if station is None and name.lower() in NUMBERED_STATIONS and _names_stations(first[name]):
-            numeric.remove(name)
-            station = name
-        elif name.lower() in INDEX_NAMES or _counts_up(first[name], decimal):
-            numeric.remove(name)
-            left_out[name] = "it numbers the rows"
-        elif name.lower() in PARTS:
-            numeric.remove(name)
-            left_out[name] = "a part of the time"
-    if wide is None:
-        wide = _looks_wide(tables, numeric, others)
+    _refuse_turned(first)
+    time = None if told.start else find_time(first, told.time, told.time_format, invented)
+    used = time.columns if time else ()
+    others = [str(name) for name in first.columns if name not in used]
+    values, left_out, station = _values_of(first, others, decimal, time, told)
+    wide = _looks_wide(tables, values, others) if told.wide is None else told.wide
     if wide:
-        return ColumnRoles(
-            time, aware, None, WIDE, tuple(numeric) if len(numeric) < len(others) else (), {}, time_format
-        )
-    station = station or _station_of(first, time, [name for name in others if name not in numeric])
-    for name in others:
-        if name not in numeric and name not in left_out and name != station:
-            left_out[name] = "not numbers"
-    if not numeric:
+        values = [name for name in others if numbers(first[name], decimal)[1] >= NUMERIC_SHARE and name not in left_out]
+        return ColumnRoles(time, None, WIDE, tuple(values) if len(values) < len(others) else (), {})
+    texts = [name for name in others if name not in values and name not in left_out]
+    station = station or _station_of(first, used, texts)
+    left_out |= {name: "not numbers" for name in texts if name != station}
+    _refuse_narrow(first, [*used, *([station] if station else [])], texts, values)
+    if not values:
         raise ValueError("no column holds numbers")
-    return ColumnRoles(time, aware, station, None, tuple(numeric), left_out, time_format)
+    return ColumnRoles(time, station, None, tuple(values), left_out)
 
 
-def _time_of(table: pd.DataFrame) -> tuple[str | tuple[str, ...], bool]:
-    """Find the column of times, those with a zone first, then those with a usual name; else columns of its parts."""
-    candidates = []  # name, whether its times carry a zone, position
-    for position, name in enumerate(table.columns):
-        cells = table[name].dropna().head(500)
-        if pd.api.types.is_datetime64_any_dtype(cells):
-            candidates.append((name, cells.dt.tz is not None, position))
+def _values_of(
+    table: pd.DataFrame, others: Sequence[str], decimal: str, time: TimeColumn | None, told: Told
+) -> tuple[list[str], dict[str, str], str | None]:
+    """Give the columns of measurements, why others are left out, and the column of stations if it holds numbers."""
+    station, left_out, values = told.station, dict[str, str](), []
+    moments = time.read(table) if time else None
+    for name in others:
+        if name == station:
             continue
-        text = cells.astype("str").str.strip()
-        if pd.api.types.is_numeric_dtype(cells) or pd.to_numeric(text, errors="coerce").notna().mean() > 0.5:
-            continue
-        times = _read_times(text)
-        if len(times) and times.notna().mean() > 0.95:
-            zoned = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$").all()
-            candidates.append((name, bool(zoned), position))
-    lower = {name.lower(): name for name in table.columns}
-    if candidates:
-        best = min(candidates, key=lambda column: (not column[1], column[0].lower() not in TIME_NAMES, column[2]))
-        return best[0], best[1]
-    if all(part in lower for part in PARTS[:3]):
-        return tuple(lower[part] for part in PARTS if part in lower), False
-    raise ValueError(f"no column holds times (columns: {', '.join(map(str, table.columns))})")
+        if station is None and name.strip().lower() in NUMBERED_STATIONS and _names_stations(table[name]):
+            station = name
+        elif name in told.targets:
+            values.append(name)
+        elif numbers(table[name], decimal)[1] < NUMERIC_SHARE:
+            if name.strip() == "" or table[name].astype("str").str.strip().isin(MISSING).all():
+                left_out[name] = "it is empty"
+        elif _numbers_rows(table[name], name, decimal):
+            left_out[name] = "it numbers the rows"
+        elif part := _part_of_time(table[name], name, moments):
+            left_out[name] = part
+        elif station is None and _has_leading_zeros(table[name]):
+            station = name
+        else:
+            values.append(name)
+    return values, left_out, station
 
 
-def _day_first(cells: "pd.Series[Any]") -> str | None:
-    """Give the format of dates such as 13.01.2024 or 01/13/2024, told by the one in which a part is over 12."""
-    if pd.api.types.is_datetime64_any_dtype(cells):
-        return None
-    text = cells.astype("str").str.strip()
-    parts = text.str.extract(r"^(\d{1,2})[./-](\d{1,2})[./-]\d{4}").astype("float64")
-    if parts[0].isna().any() or parts.empty:
-        return None
-    day_first = bool(parts[0].gt(12).any()) or not parts[1].gt(12).any()
-    which = text[parts[0 if day_first else 1].gt(12)]
-    return guess_datetime_format(str(which.iloc[0] if len(which) else text.iloc[0]), dayfirst=day_first)
-
-
-def _read_times(text: "pd.Series[str]") -> "pd.Series[Any]":
-    try:
-        return pd.to_datetime(text, errors="coerce", utc=True, format=_day_first(text) or "mixed")
-    except (ValueError, TypeError):
-        return pd.Series(pd.NaT, index=text.index)
-
-
-def _counts_up(cells: "pd.Series[Any]", decimal: str) -> bool:
+def _numbers_rows(cells: "pd.Series[Any]", name: str, decimal: str) -> bool:
+    if name.strip().lower() in INDEX_NAMES:
+        return True
     head = numbers(cells, decimal)[0].head(1000)
     return len(head) > 10 and bool(head.notna().all()) and bool((head.diff().dropna() == 1).all())
+
+
+def _part_of_time(cells: "pd.Series[Any]", name: str, times: "pd.Series[Any] | None") -> str | None:
+    """Say of which part of the time a column is only a copy."""
+    if name.strip().lower() in (each for names in PART_NAMES.values() for each in names):
+        return "a part of the time"
+    values = numbers(cells)[0]
+    if times is None or not values.nunique() > 1:
+        return None
+    parts = {"hour": times.dt.hour, "weekday": times.dt.day_of_week, "day": times.dt.day, "month": times.dt.month}
+    parts |= {"day of the year": times.dt.day_of_year, "year": times.dt.year}
+    for part, copy in parts.items():
+        shift = values - copy
+        cycle = {"weekday": 7}.get(part)
+        constant = shift % cycle if cycle else shift
+        if copy.nunique() > 1 and (constant == constant.mode().iloc[0]).mean() >= SAME:
+            return f"a copy of the time's {part}"
+    return None
+
+
+def _has_leading_zeros(cells: "pd.Series[Any]") -> bool:
+    text = cells.astype("str").str.strip()
+    return bool(text.str.fullmatch(r"0\d+").any()) and bool(text.str.fullmatch(r"\d+").all()) and _names_stations(cells)
 
 
 def _names_stations(cells: "pd.Series[Any]") -> bool:
@@ -180,77 +211,62 @@ def _names_stations(cells: "pd.Series[Any]") -> bool:
 
 
 def _looks_wide(tables: Sequence[pd.DataFrame], numeric: Sequence[str], others: Sequence[str]) -> bool:
-    """Say whether each column is a station: their names are numbers, or each file has one and another."""
+    """Say whether each column is a station: names are numbers, or a word with numbers, or each file has another one."""
     if len(numeric) < len(others) or not numeric:
         return False
     if len(tables) > 1 and len(numeric) == 1:
         return len({table.columns[-1] for table in tables}) == len(tables)
-    return sum(name.strip().isdigit() for name in numeric) > len(numeric) / 2
+    if sum(name.strip().isdigit() for name in numeric) > len(numeric) / 2:
+        return True
+    stems = {re.sub(r"[\s_-]*\d+$", "", name.strip()) for name in numeric}
+    return len(numeric) >= 3 and len(stems) == 1 and all(name.strip()[-1:].isdigit() for name in numeric)
 
 
-def _station_of(table: pd.DataFrame, time: str | tuple[str, ...], texts: Sequence[str]) -> str | None:
+def _station_of(table: pd.DataFrame, times: Sequence[str], texts: Sequence[str]) -> str | None:
     """Find the column that names the station: by its name, or because times are unique only beside it."""
     for name in texts:
-        if name.lower() in STATION_NAMES:
+        if name.strip().lower() in STATION_NAMES:
             return name
-    keys = [time] if isinstance(time, str) else list(time)
-    if 1 - table.duplicated(keys).mean() > UNIQUE_SHARE - 0.1:
+    if not times or 1 - table.duplicated(list(times)).mean() > UNIQUE_SHARE - 0.1:
         return None
     for name in texts:
-        if 1 - table.duplicated([*keys, name]).mean() > UNIQUE_SHARE:
+        if name.strip().lower() in QUANTITY_NAMES:
+            continue
+        repeats = table[name].nunique() <= len(table) / 10  # a station has several rows
+        if repeats and 1 - table.duplicated([*times, name]).mean() > UNIQUE_SHARE:
             return name
     return None
 
 
-def frequency_of(rows: pd.DataFrame) -> pd.Timedelta:
-    """Give the commonest step between the times of a station."""
-    ordered = rows[[STATION, TIME]].drop_duplicates().sort_values([STATION, TIME])
-    step = ordered.groupby(STATION)[TIME].diff().dropna()
-    if step.empty:
-        raise ValueError("there are fewer than two times at each station")
-    common: pd.Timedelta = step.mode().iloc[0]
-    return common
+def _refuse_turned(table: pd.DataFrame) -> None:
+    """Refuse a table whose columns are times and whose rows are series.
+
+    Raises:
+        ValueError: it is one.
+    """
+    names = pd.Series([str(name).strip() for name in table.columns])
+    dates = names[names.str.match(r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(19|20)\d{2}$")]
+    if len(dates) >= 3 and len(dates) > len(names) / 2:
+        raise ValueError(
+            f"each row is a series, and columns such as {dates.iloc[0]!r} are times: turn it, for example by "
+            "pandas.read_csv(FILE, index_col=0).T.rename_axis('time').to_csv('turned.csv')"
+        )
 
 
-def frequency_text(step: pd.Timedelta) -> str:
-    """Write a step as a frequency: 1h, 15min, 1D."""
-    for unit, name in (("1D", "D"), ("1h", "h"), ("1min", "min"), ("1s", "s")):
-        if step % pd.Timedelta(unit) == pd.Timedelta(0):
-            return f"{step // pd.Timedelta(unit)}{name}"
-    return f"{step.total_seconds():g}s"
+def _refuse_narrow(table: pd.DataFrame, keys: Sequence[str], texts: Sequence[str], values: Sequence[str]) -> None:
+    """Refuse a table in which a column names the quantity that each row holds.
 
-
-def clock_of(local: "pd.Series[Any]", step: pd.Timedelta) -> ZoneGuess:
-    """Tell from local times where the clock is changed: an hour that is never there in spring, or doubled in autumn."""
-    if step > pd.Timedelta("1h"):
-        return ZoneGuess(why="the times carry no zone: name the stations' zone")
-    present = pd.DatetimeIndex(local.unique())
-    for zone in CLOCKS:
-        for labels, shift in (("begin", pd.Timedelta(0)), ("end", step)):
-            skipped = _skipped(zone, present.min(), present.max(), step) + shift
-            beside = skipped[
-                (skipped - pd.Timedelta("3h")).isin(present) & (skipped + pd.Timedelta("3h")).isin(present)
-            ]
-            if len(beside) and not beside.isin(present).any():
-                ends = ", as of times that name the end of an hour" if labels == "end" else ""
-                why = f"the hour that is skipped there in spring is never there{ends}; name the very zone, if another"
-                return ZoneGuess(zone, labels, True, why)
-    return ZoneGuess()
-
-
-def _skipped(zone: str, first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:
-    """List one local time a year that does not exist in a zone."""
-    skipped = []
-    for year in range(first.year, last.year + 1):
-        for when, _ in rules.clock_changes(zone, year):
-            before = pd.Timestamp(when, unit="us", tz="UTC") - pd.Timedelta("1us")
-            local = before.tz_convert(zone).tz_localize(None).ceil("1h")
-            try:
-                local.tz_localize(zone)
-            except Exception as error:  # pandas raises one class for what does not exist, another for what is doubled
-                if "Nonexistent" in type(error).__name__ or "nonexistent" in str(error).lower():
-                    skipped.append(local)
-    return pd.DatetimeIndex([time for time in skipped if first < time < last])
+    Raises:
+        ValueError: it is one.
+    """
+    quantity = next((name for name in texts if name.strip().lower() in QUANTITY_NAMES), None)
+    value = next((name for name in values if name.strip().lower() in VALUE_NAMES), None)
+    if quantity and value and quantity not in keys and table[quantity].nunique() > 1:
+        raise ValueError(
+            f"each row holds one quantity, which column {quantity!r} names: make a column of each, for example by "
+            f"pandas.read_csv(FILE).pivot_table(index={list(keys)}, columns={quantity!r}, values={value!r})"
+            ".to_csv('by_column.csv')"
+        )
 
 
 def variable_name(column: str) -> tuple[str, str]:
@@ -258,4 +274,5 @@ def variable_name(column: str) -> tuple[str, str]:
     match = UNITS.match(column)
     name, unit = (match["name"], match["unit"]) if match else (column, "")
     safe = re.sub(r"(?:[^\w.]|\.(?!\d))+", "_", name).strip("_.")
-    return safe if safe and safe not in RESERVED else f"{safe}_measured".strip("_"), unit.replace("\ufffd", "?")
+    unit = unit.replace("\ufffd", "?") or SUFFIXES.get(safe.lower().rpartition("_")[2] if "_" in safe else "", "")
+    return safe if safe and safe.lower() not in RESERVED else f"{safe}_measured".strip("_"), unit

@@ -15,9 +15,12 @@ from tidegate.measurements import versions
 from tidegate.measurements.grid import step_of
 from tidegate.measurements.plausible import plausible
 from tidegate.measurements.versions import RowCounts, StoredRows
-from tidegate.onboarding import variables
-from tidegate.onboarding.columns import ColumnRoles, ZoneGuess, classify_columns, frequency_text
+from tidegate.onboarding import seasons, variables
+from tidegate.onboarding.columns import ColumnRoles, Told, classify_columns
+from tidegate.onboarding.fit import WindowFit, fit_window
+from tidegate.onboarding.limits import marks_of_missing
 from tidegate.onboarding.sample import (
+    Sample,
     read_database,
     read_files,
     read_sample,
@@ -26,7 +29,9 @@ from tidegate.onboarding.sample import (
     step_and_zone,
     variable_names,
 )
+from tidegate.onboarding.targets import TargetGuess, target_of
 from tidegate.onboarding.variables import VariableProfile, relations_of
+from tidegate.onboarding.zone import ZoneGuess, frequency_text
 from tidegate.quality.findings import COLUMNS
 from tidegate.quality.network import Network
 from tidegate.quality.sorted_rows import epoch_microseconds, most_common, step_microseconds
@@ -52,67 +57,63 @@ class Proposal:
     columns: ColumnRoles
     zone: ZoneGuess
     season: str  # why
+    target: TargetGuess
     profiles: dict[str, VariableProfile]
     left_out: dict[str, str]  # column: why
     rows: int
     stations: int
     span: tuple[pd.Timestamp, pd.Timestamp]
     notes: list[str]
+    window: WindowFit = field(default_factory=WindowFit)
     tolerances: dict[str, tuple[str, float, str]] = field(default_factory=dict)  # rule: key, value, why
     findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
 
-def propose(
-    source: str, table: str | None, zone: str | None, wide: bool | None, settings: Settings, station: str | None = None
-) -> Proposal:
+def propose(source: str, table: str | None, told: Told, settings: Settings) -> Proposal:
     """Look at a source, and propose the section `dataset`.
 
     Args:
         source: a path, a glob, a folder or a URL of files, or a database's address.
         table: of the database.
-        zone: of the stations, if the user has named it.
-        wide: whether each column is a station, if the user has said so.
+        told: what the user has said of it.
         settings: of the workspace, of which all but the data set is kept.
-        station: the column that names the station, if the user has named it.
 
     Raises:
         UserError: the columns cannot be told apart, or the rows do not fit what the columns seem to be.
         SourceError: the source cannot be read.
     """
-    if is_address(source):
-        kind, options, tables, decimal = "sql", *read_database(source, table)
-    else:
-        kind, options, tables, decimal = "files", *read_files(source)
-    try:
-        columns = classify_columns(tables, decimal, wide, station)
-    except ValueError as error:
-        raise UserError(f"{source}: {error}: describe it in params.yaml by hand, as README.md shows.") from None
-    if kind == "sql" and (columns.wide or not isinstance(columns.time, str)):
+    kind = "sql" if is_address(source) else "files"
+    sample = read_database(source, table) if kind == "sql" else read_files(source, told)
+    columns = _roles(source, sample, told)
+    if kind == "sql" and (columns.wide or columns.time is None or not isinstance(columns.time.time, str)):
         raise UserError(f"{table} has no single column of times, or a column a station: give a query, in params.yaml.")
-    refuse_other_columns(tables, columns, source)
-    names = variable_names(columns)
-    step, zone_guess = step_and_zone(tables, columns, zone)
+    refuse_other_columns(sample, columns, source)
+    names = variable_names(columns, sample.layout.units)
+    step, zone_guess = step_and_zone(sample, columns, told)
     draft: dict[str, Any] = {
         "source": kind,
-        "options": {**options, **source_options(columns, names, zone_guess, kind)},
+        "options": {**sample.options, **source_options(columns, names, zone_guess, told, kind)},
         "frequency": frequency_text(step),
-        "time_zone": zone or zone_guess.zone,
+        "time_zone": told.time_zone or zone_guess.zone,
         "variables": {name: {"unit": unit or "1"} for name, (_, unit) in names.items()},
         "targets": [next(iter(names))],
         "season_steps": 1,
     }
     rows, counts, notes = read_sample(draft, names)
     notes += _notes_on_versions(source, counts)
+    if columns.time and columns.time.doubt:
+        notes.append(f"a guess: {columns.time.doubt}")
     profiles, mostly_missing = _profiles(source, names, rows, draft["frequency"])
-    target = variables.target_of(list(profiles))
-    profile = profiles[target]
-    measured = plausible(rows[target], profile.low, profile.high, profile.sentinels)
-    season, why = variables.season(measured, rows, step)
+    target = _target(profiles, rows, told)
+    profile = profiles[target.name]
+    measured = plausible(rows[target.name], profile.low, profile.high, profile.sentinels)
+    season, why = seasons.season(measured, rows, step)
     proposal = Proposal(
-        dataset={**draft, **_described(profiles, target, rows), "season_steps": season},
+        dataset={**draft, **_described(profiles, target.name, rows, told), "season_steps": season},
         columns=columns,
         zone=zone_guess,
         season=why,
+        target=target,
         profiles=profiles,
         left_out={**columns.left_out, **mostly_missing},
         rows=len(rows),
@@ -121,7 +122,40 @@ def propose(
         notes=notes,
     )
     _try(proposal, rows, settings)
+    steps = (proposal.span[1] - proposal.span[0]) // step + 1
+    proposal.window = fit_window(settings.window, season, why, steps)
+    proposal.dataset["season_steps"] = proposal.window.season_steps
     return proposal
+
+
+def _roles(source: str, sample: Sample, told: Told) -> ColumnRoles:
+    """Find what the columns hold.
+
+    Raises:
+        UserError: it cannot be told; or the user named a column that is not there.
+    """
+    if told.station and told.station not in sample.tables[0].columns:
+        listed = ", ".join(map(str, sample.tables[0].columns))
+        raise UserError(f"{source} has no column {told.station!r} for --station; it has {listed}.")
+    try:
+        return classify_columns(sample.tables, sample.decimal, told, sample.layout.names_invented)
+    except ValueError as error:
+        raise UserError(f"{source}: {error}.") from None
+
+
+def _target(profiles: dict[str, VariableProfile], rows: pd.DataFrame, told: Told) -> TargetGuess:
+    """Give the variable to forecast, as told or by evidence.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    for wanted in told.targets:
+        if wanted not in profiles and wanted not in (profile.column for profile in profiles.values()):
+            raise UserError(f"--target {wanted} is none of the variables: {', '.join(profiles)}.")
+    if told.targets:
+        by_column = {profile.column: name for name, profile in profiles.items()}
+        return TargetGuess(by_column.get(told.targets[0], told.targets[0]), "as you said")
+    return target_of(rows[list(profiles)], {name: profile.unit for name, profile in profiles.items()})
 
 
 def _notes_on_versions(source: str, counts: RowCounts) -> list[str]:
@@ -133,7 +167,8 @@ def _notes_on_versions(source: str, counts: RowCounts) -> list[str]:
     if counts.revisions > MOST_DISAGREEING * counts.read or counts.copies > MOST_COPIES * counts.read:
         raise UserError(
             f"{source}: of {counts.read:,} rows {counts.revisions:,} disagree with another of their station and time, "
-            f"and {counts.copies:,} repeat one: name the column of stations with --station, or describe it by hand."
+            f"and {counts.copies:,} repeat one: name the column of stations with --station, or "
+            "those of the time with --time."
         )
     notes = [f"{counts.copies:,} identical rows"] if counts.copies else []
     disagree = f"{counts.revisions:,} rows that disagree with another of their station and time: the last stands"
@@ -149,8 +184,9 @@ def _profiles(
         UserError: no variable is measured more than half of the time.
     """
     profiles, left_out = {}, {}
+    marks = marks_of_missing(rows[list(names)])
     for name, (column, unit) in names.items():
-        profile = variables.profile_variable(name, unit, column, rows[name], rows, frequency)
+        profile = variables.profile_variable(name, unit, column, rows[name], rows, frequency, marks[name])
         if profile.missing > variables.ABSENT_SHARE or np.isnan(profile.middle):
             left_out[column] = f"{profile.missing:.1%} missing"
         else:
@@ -160,7 +196,7 @@ def _profiles(
     return profiles, left_out
 
 
-def _described(profiles: dict[str, VariableProfile], target: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _described(profiles: dict[str, VariableProfile], target: str, rows: pd.DataFrame, told: Told) -> dict[str, Any]:
     """Describe the variables, and choose as covariates those that correlate most with the target."""
     described: dict[str, Any] = {}
     for name, profile in profiles.items():
@@ -174,13 +210,15 @@ def _described(profiles: dict[str, VariableProfile], target: str, rows: pd.DataF
             "spike": profile.spike,
         }
         described[name] = {key: value for key, value in options.items() if value is not None}
-    others = [name for name in profiles if name != target]
+    by_column = {profile.column: name for name, profile in profiles.items()}
+    targets = list(dict.fromkeys([target, *(by_column.get(name, name) for name in told.targets)]))
+    others = [name for name in profiles if name not in targets]
     with np.errstate(all="ignore"):
         correlation = {name: abs(rows[name].corr(rows[target])) for name in others}
     chosen = sorted(others, key=lambda name: -np.nan_to_num(correlation[name]))[:COVARIATES]
     section = {
         "variables": described,
-        "targets": [target],
+        "targets": targets,
         "covariates": [name for name in others if name in chosen],
     }
     if relations := relations_of(list(profiles)):

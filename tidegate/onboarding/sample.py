@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass, field
+from io import TextIOWrapper
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -12,12 +15,18 @@ from tidegate.errors import SourceError, UserError
 from tidegate.measurements import months, versions
 from tidegate.measurements.versions import MergePolicy
 from tidegate.onboarding import columns as columns_of
-from tidegate.onboarding.columns import ColumnRoles, ZoneGuess
+from tidegate.onboarding import zone as zone_of
+from tidegate.onboarding.columns import ColumnRoles, Told
+from tidegate.onboarding.text_layout import LOOKED_AT as LINES
+from tidegate.onboarding.text_layout import TextLayout, layout_of
+from tidegate.onboarding.zone import ZoneGuess
 from tidegate.sources import open_source
-from tidegate.sources.files.locations import find_files, holds_a_secret
+from tidegate.sources.files.compression import SUFFIXES, suffixes
+from tidegate.sources.files.encoding import encoding_of
+from tidegate.sources.files.locations import FileLocation, find_files, holds_a_secret
 from tidegate.sources.files.options import Options
 from tidegate.sources.files.rows import FileRows
-from tidegate.sources.files.tables import require
+from tidegate.sources.files.tables import PARQUET, require
 from tidegate.sources.sql.database import first_rows
 from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
 from tidegate.workspace.dataset import Dataset
@@ -25,115 +34,189 @@ from tidegate.workspace.dataset import Dataset
 LOOKED_AT = 20_000  # rows of a file, for what its columns are
 
 SAMPLE_ROWS = 600_000
+OTHERS = (".md", ".yaml", ".json", ".pdf", ".html")  # files that lie beside measurements
+SHOWN = 3  # files of a group
 
 
-def read_files(source: str) -> tuple[dict[str, Any], list[pd.DataFrame], str]:
-    """Read the beginning of each file as it stands."""
+@dataclass
+class Sample:
+    """The beginning of each file, or of a table, as it stands."""
+
+    options: dict[str, Any]  # of the source
+    names: list[str]  # of the files
+    tables: list[pd.DataFrame]
+    decimal: str = "."
+    layout: TextLayout = field(default_factory=TextLayout)
+
+
+def read_files(source: str, told: Told) -> Sample:
+    """Read the beginning of each file as it stands.
+
+    Raises:
+        UserError: the address has a secret in it.
+        SourceError: there is no file, or one cannot be read.
+    """
     if holds_a_secret(source):
         raise UserError("The address has a password or a key in it: put it into the environment (docs/data.md).")
     pattern = f"{source.rstrip('/')}/*" if Path(source).is_dir() else source
-    files = [file for file in find_files(pattern, {}) if not file.path.lower().endswith((".md", ".yaml", ".json"))]
+    files = [file for file in find_files(pattern, {}) if not file.path.lower().endswith(OTHERS)]
     if not files:
         raise SourceError(f"No file of measurements is at {source}: give a path, a glob, a folder or a URL.")
     if Path(source).is_dir():
         endings = {Path(file.path).suffix for file in files}
-        ending = next((each for each in (".csv", ".tsv", ".parquet", ".gz", ".zip") if each in endings), None)
+        ending = next((each for each in (".csv", ".tsv", ".txt", ".parquet", ".gz", ".zip") if each in endings), None)
         if ending is None:
             raise SourceError(f"{source} holds no CSV or Parquet file: give a path, a glob, a folder or a URL.")
         pattern, files = f"{pattern}{ending}", [file for file in files if file.path.endswith(ending)]
-    tables, decimal = [], "."
+    sample = Sample({"paths": pattern}, [], [])
     for file in files:
-        with ExitStack() as open_files:
-            raw = FileRows(Options(paths=file.path, time="time"), _any_dataset(), file, None, file.path)
-            table = raw.table(open_files)
-            decimal = table.decimal
-            require(table, table.columns)
-            tables.append(next(table.chunks(table.columns, LOOKED_AT)))
-    return {"paths": pattern}, tables, decimal
+        _add_members(sample, file, told)
+    sample.options |= sample.layout.options
+    return sample
+
+
+def _add_members(sample: Sample, file: FileLocation, told: Told) -> None:
+    """Read the beginning of a file, or of each member of an archive."""
+    with file.unpacked() as members:
+        kept = list(members)
+        if len(kept) > 1 and (ending := _ending_of_data([str(member) for member in kept])):
+            sample.options["members"] = f"*{ending}"
+            kept = [member for member in kept if str(member).lower().endswith(ending)]
+        for member in kept:
+            name = file.path if member is None or len(kept) == 1 else f"{file.path}/{member}"
+            with ExitStack() as open_files:
+                if not sample.tables and suffixes(member or file.path)[0] not in PARQUET:
+                    sample.layout = _text_layout(file, member, name, told)
+                options = Options(paths=file.path, time="time", **sample.layout.options)
+                table = FileRows(options, _any_dataset(), file, member, name).table(open_files)
+                sample.decimal = table.decimal
+                require(table, table.columns)
+                sample.names.append(name)
+                sample.tables.append(next(table.chunks(table.columns, LOOKED_AT)))
+
+
+def _ending_of_data(members: Sequence[str]) -> str | None:
+    """Give the ending of the members that hold data, where other files lie beside them."""
+    endings = Counter(PurePosixPath(member.lower()).suffix for member in members)
+    known = [ending for ending in endings if ending in SUFFIXES]
+    return max(known, key=lambda ending: endings[ending]) if known and len(endings) > 1 else None
+
+
+def _text_layout(file: FileLocation, member: str | None, name: str, told: Told) -> TextLayout:
+    with file.opened(member) as open_file:
+        encoding = encoding_of(name, open_file, None)
+        with open_file() as stream, TextIOWrapper(stream, encoding=encoding) as text:
+            return layout_of("".join(islice(text, LINES)).removeprefix("\ufeff"), told.delimiter)
 
 
 def _any_dataset() -> Dataset:
     return Dataset(source="files", frequency="1h", variables={"x": {"unit": "1"}}, targets=["x"], season_steps=1)
 
 
-def read_database(source: str, table: str | None) -> tuple[dict[str, Any], list[pd.DataFrame], str]:
+def read_database(source: str, table: str | None) -> Sample:
     """Read some rows of a table."""
     if table is None:
         raise UserError("Which table of the database? Give it with --table.")
-    return {"url": source, "table": table}, [first_rows(source, table, LOOKED_AT)], "."
+    return Sample({"url": source, "table": table}, [table], [first_rows(source, table, LOOKED_AT)])
 
 
-def refuse_other_columns(tables: Sequence[pd.DataFrame], columns: ColumnRoles, source: str) -> None:
-    """Refuse files that lack what the first one has.
+def refuse_other_columns(sample: Sample, columns: ColumnRoles, source: str) -> None:
+    """Refuse files that lack what the first one has, or that have another step.
 
     Raises:
-        UserError: one does, or has two columns of one name.
+        UserError: one does; it names the groups of files that are alike.
     """
-    times = (columns.time,) if isinstance(columns.time, str) else columns.time
-    needed = [*times, *([columns.station] if columns.station else []), *(() if columns.wide else columns.values)]
-    for number, table in enumerate(tables, start=1):
-        if lacking := [name for name in needed if name not in table.columns]:
-            raise UserError(
-                f"{source}: file {number} has no column {lacking[0]!r}, as the first has: give files alike."
-            )
+    needed = [
+        *columns.times,
+        *([columns.station] if columns.station else []),
+        *(() if columns.wide else columns.values),
+    ]
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for name, table in zip(sample.names, sample.tables, strict=True):
+        lacking = tuple(column for column in needed if column not in table.columns)
+        step = None if lacking else _step_of(table, columns)
+        groups.setdefault((lacking, step), []).append(name)
+    steps = {step for _, step in groups if step is not None}
+    if len({lacking for lacking, _ in groups}) == 1 and len(steps) < 2:
+        return
+    described = "; ".join(_group(lacking, step, names) for (lacking, step), names in groups.items())
+    raise UserError(f"{source}: its files are not alike: {described}: give init the files of one kind at a time.")
 
 
-def variable_names(columns: ColumnRoles) -> dict[str, tuple[str, str]]:
-    """Name the variables: name, then column and unit. Two columns never come to one name."""
+def _group(lacking: tuple[str, ...], step: "pd.Timedelta | None", names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return (
+        f"{shown} without {', '.join(lacking[:SHOWN])}"
+        if lacking
+        else (f"{shown} each {zone_of.frequency_text(step)}" if step is not None else shown)
+    )
+
+
+def _step_of(table: pd.DataFrame, columns: ColumnRoles) -> "pd.Timedelta | None":
+    try:
+        return zone_of.frequency_of(_keys(table, columns, "0"))
+    except ValueError:
+        return None
+
+
+def _keys(table: pd.DataFrame, columns: ColumnRoles, name: str) -> pd.DataFrame:
+    """Give station and local time of each row."""
+    station = table[columns.station].astype("str") if columns.station else pd.Series(name, table.index)
+    times = columns.time.read(table) if columns.time else pd.Series(pd.NaT, table.index)
+    return pd.DataFrame({STATION: station, TIME: times}).dropna()
+
+
+def variable_names(columns: ColumnRoles, units: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Name the variables: name, then column and unit. Two columns never come to one name, whatever their case."""
     if columns.wide:
         return {columns.wide: (columns.wide, "")}
     names: dict[str, tuple[str, str]] = {}
     for column in columns.values:
         name, unit = columns_of.variable_name(column)
-        while name in names:
+        while name.lower() in {other.lower() for other in names}:
             name += "_2"
-        names[name] = (column, unit)
+        names[name] = (column, units.get(column) or unit)
     return names
 
 
-def step_and_zone(
-    tables: Sequence[pd.DataFrame], columns: ColumnRoles, zone: str | None
-) -> tuple[pd.Timedelta, ZoneGuess]:
-    """Find the frequency, and what the times tell of their zone; of the whole files' beginnings."""
-    parts = []
-    for number, table in enumerate(tables):
-        local = _local(table, columns)
-        name = table[columns.station].astype("str") if columns.station else pd.Series(str(number), table.index)
-        parts.append(pd.DataFrame({STATION: name, TIME: local}).dropna())
+def step_and_zone(sample: Sample, columns: ColumnRoles, told: Told) -> tuple[pd.Timedelta, ZoneGuess]:
+    """Find the frequency, and what the times tell of their zone; of the whole files' beginnings.
+
+    Raises:
+        UserError: the frequency cannot be told, or what the user said is none.
+    """
+    parts = [_keys(table, columns, str(number)) for number, table in enumerate(sample.tables)]
     rows = pd.concat(parts, ignore_index=True)
-    try:
-        step = columns_of.frequency_of(rows)
-    except ValueError as error:
-        raise UserError(f"The frequency cannot be told: {error}.") from None
-    if columns.aware:
-        return step, ZoneGuess(why="the times carry their zone")
-    clock = columns_of.clock_of(rows[TIME], step)
-    if zone:
-        clock = ZoneGuess(zone, clock.labels if clock.infer else "begin", True, "as you said")
+    step = _step(rows, told)
+    if columns.time is None:
+        return step, ZoneGuess(told.time_zone or "UTC", why="rows are counted from the start that you gave")
+    if columns.time.aware:
+        return step, ZoneGuess(told.time_zone or "UTC", why="the times carry their zone")
+    clock = zone_of.clock_of(rows[TIME], step)
+    if told.time_zone:
+        clock = ZoneGuess(told.time_zone, clock.labels if clock.infer else "begin", True, "as you said")
     return step, clock
 
 
-def _local(table: pd.DataFrame, columns: ColumnRoles) -> "pd.Series[Any]":
-    time = columns.time
-    if isinstance(time, str):
-        cells = table[time]
-        if pd.api.types.is_datetime64_any_dtype(cells):
-            return cells
-        read = pd.to_datetime(
-            cells.astype("str").str.strip(), errors="coerce", utc=True, format=columns.time_format or "mixed"
-        )
-        return read.dt.tz_localize(None)
-    parts = {
-        part: pd.to_numeric(table[name], errors="coerce") for part, name in zip(columns_of.PARTS, time, strict=False)
-    }
-    return pd.to_datetime(pd.DataFrame(parts), errors="coerce")
+def _step(rows: pd.DataFrame, told: Told) -> pd.Timedelta:
+    if told.frequency:
+        try:
+            return pd.Timedelta(told.frequency)
+        except ValueError:
+            raise UserError(f"--frequency {told.frequency} is no length of time: give one such as 15min.") from None
+    if told.start:
+        raise UserError("With --start the step between rows cannot be told: give --frequency, too, such as 1h.")
+    try:
+        return zone_of.frequency_of(rows)
+    except ValueError as error:
+        raise UserError(f"The frequency cannot be told: {error}: give --frequency, or --station.") from None
 
 
 def source_options(
-    columns: ColumnRoles, names: dict[str, tuple[str, str]], clock: ZoneGuess, kind: str
+    columns: ColumnRoles, names: dict[str, tuple[str, str]], clock: ZoneGuess, told: Told, kind: str
 ) -> dict[str, Any]:
     """Say to the source what is what."""
-    options: dict[str, Any] = {"time": columns.time if isinstance(columns.time, str) else list(columns.time)}
+    options: dict[str, Any] = _time_options(columns, told)
     if columns.station:
         options["station"] = columns.station
     if columns.wide:
@@ -142,12 +225,22 @@ def source_options(
     if others := {name: column for name, (column, _) in names.items() if name != column and not columns.wide}:
         options["columns"] = others
     if kind == "files":
-        options |= {"time_format": columns.time_format} if columns.time_format else {}
         if clock.labels != "begin":
             options["labels"] = clock.labels
         if clock.infer:
             options["clock_change"] = "infer"
         options["missing"] = [token for token in columns_of.MISSING if token]
+    return options
+
+
+def _time_options(columns: ColumnRoles, told: Told) -> dict[str, Any]:
+    if columns.time is None:
+        return {"start": told.start}
+    time, options = columns.time.time, dict[str, Any]()
+    if columns.time.format:
+        options["time_format"] = columns.time.format
+    parts = columns_of.LISTED_PARTS[: len(time)]
+    options["time"] = list(time.values()) if isinstance(time, dict) and tuple(time) == parts else time
     return options
 
 

@@ -9,7 +9,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from tidegate.onboarding.proposal import Proposal
-from tidegate.onboarding.variables import WEEK
 from tidegate.quality.gate_rule import ALL_VARIABLES
 from tidegate.quality.suite import Rules
 from tidegate.sources.files.compression import stem
@@ -19,18 +18,19 @@ from tidegate.workspace.paths import PARAMS
 
 SECTION = re.compile(r"^dataset:.*?(?=^[^\s#]|\Z)", re.MULTILINE | re.DOTALL)
 PLAIN = re.compile(r"[A-Za-z_][\w./*-]*$")  # text that YAML reads as itself, in any place; ruamel quotes null and true
+MUCH = 0.3  # a tolerance beyond it is said loudly
 LONGEST_EXACT = 1e15  # a float below it that is whole is written as a whole number
 
 
 def remarks(proposal: Proposal) -> list[str]:
     """Describe in a line each what was found besides the variables."""
     dataset, columns = proposal.dataset, proposal.columns
-    time = columns.time if isinstance(columns.time, str) else ", ".join(columns.time)
+    time = ", ".join(columns.times) or "none: counted from the start"
     station = columns.station or ("each column" if columns.wide else "the file's name")
     lines = [
         f"time      {time}, each {dataset['frequency']}, in {dataset['time_zone']}: {proposal.zone.why}",
         f"station   {station}",
-        f"forecast  {', '.join(dataset['targets'])} from itself and "
+        f"forecast  {', '.join(dataset['targets'])} ({_why(proposal)}) from itself and "
         f"{', '.join(dataset['covariates']) or 'nothing else'}; season {dataset['season_steps']} steps, "
         f"{proposal.season}",
     ]
@@ -46,6 +46,12 @@ def remarks(proposal: Proposal) -> list[str]:
             f"{subject}at {worst[STATION]}, {worst['from']} to {worst['to']} ({worst['examples']})"
         )
     return lines
+
+
+def _why(proposal: Proposal) -> str:
+    """Say why a target was chosen, and how to choose another."""
+    target = proposal.target
+    return target.why + (f"; the runner-up: --target {target.runner_up}" if target.runner_up else "")
 
 
 def section(proposal: Proposal) -> str:
@@ -64,7 +70,7 @@ def section(proposal: Proposal) -> str:
         variables.yaml_add_eol_comment(seen, name)
     dataset.yaml_add_eol_comment(proposal.zone.why, "time_zone")
     dataset.yaml_add_eol_comment("unit, plausible limits, and signs of a faulty sensor (docs/data.md)", "variables")
-    dataset.yaml_add_eol_comment("the likeliest: name another, or several", "targets")
+    dataset.yaml_add_eol_comment(f"{proposal.target.why}: name another, or several", "targets")
     dataset.yaml_add_eol_comment(proposal.season, "season_steps")
     if left_out := "\n".join(f"{column} is left out: {why}" for column, why in proposal.left_out.items()):
         after_variables = "relations" if "relations" in dataset else "targets"
@@ -107,23 +113,23 @@ def write(proposal: Proposal) -> list[str]:
             rules[rule][key] = value
             rules.yaml_add_eol_comment(f"there: {why}", rule)
             lines.append(f"validate.rules.{rule}.{key} is {value:g} ({why})")
-        lines += _fit_window(content["window"], proposal)
+            if key == "tolerance" and value > MUCH:
+                lines.append(
+                    f"Attention: with it the gate lets much pass. Better leave {_worst(proposal, rule)} out of "
+                    "dataset.variables and covariates, and take the line back."
+                )
+        content["window"] |= proposal.window.changes
+        lines += proposal.window.lines
         if _address(before) != _address(proposal.dataset):
             content["register"]["name"] = name = _registry_name(proposal)
             lines.append(f"register.name is {name}: models of another data set are no rivals of this one's")
     return lines
 
 
-def _fit_window(window: Any, proposal: Proposal) -> list[str]:
-    """Make the lookback at least a season long, and let the calendar have the weekday where that is a week."""
-    lines, season = [], proposal.dataset["season_steps"]
-    if window["lookback_steps"] < season:
-        window["lookback_steps"] = season
-        lines.append(f"window.lookback_steps is {season}, a season")
-    if proposal.season.startswith(WEEK) and "weekday" not in window.get("calendar", []):
-        window.setdefault("calendar", []).append("weekday")
-        lines.append("window.calendar has the weekday: the season is a week")
-    return lines
+def _worst(proposal: Proposal, rule: str) -> str:
+    """Name the variable for which a rule had to be opened."""
+    findings = proposal.findings[proposal.findings[RULE] == rule]
+    return str(findings.sort_values("share").iloc[-1]["variable"])
 
 
 def _address(dataset: Any) -> tuple[Any, ...]:

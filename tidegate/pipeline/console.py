@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.prompt import Prompt
 from rich.table import Table
 
 from tidegate.workspace.paths import LOGS
@@ -103,6 +104,13 @@ def confirm(question: str) -> bool:
         return False
     terminal.out.print(f"{question} [y/N] ", end="")
     return input().strip().lower() in ("y", "yes")
+
+
+def choose(question: str, choices: Sequence[str], default: str) -> str:
+    """Ask the user for one of several names; without a terminal, or an answer, it is the default."""
+    if not sys.stdin.isatty():
+        return default
+    return Prompt.ask(question, console=terminal.out, choices=list(choices), default=default)
 
 
 class StageLine:

@@ -20,6 +20,9 @@ from tidegate.sources.files.options import Options
 from tidegate.sources.files.rows import FileRows
 from tidegate.workspace.dataset import Dataset
 
+# Options that came later: left at their defaults, they do not make the rows another series.
+LATER = ("members", "comment", "skip_lines", "skip_after_header", "start")
+
 
 class Source:
     """Rows of all files that the paths match, file by file in the order of their names."""
@@ -40,7 +43,8 @@ class Source:
 
     def series(self) -> dict[str, Any]:
         """Name what makes the rows one series; with other options they are another series."""
-        options = self.options.model_dump(mode="json", exclude={"storage"})
+        defaults = {name for name in LATER if getattr(self.options, name) == Options.model_fields[name].default}
+        options = self.options.model_dump(mode="json", exclude={"storage", *defaults})
         zone = self.options.time_zone or self.dataset.naive_zone
         step = self.dataset.frequency if self.options.labels == "end" else None
         return {**options, "time_zone": zone, "step": step, "variables": list(self.dataset.variables)}
@@ -58,7 +62,7 @@ class Source:
         paths_by_station: dict[str, str] = {}
         files: list[FileRows] = []
         for location in self._locations():
-            with location.unpacked() as members:
+            with location.unpacked(self.options.members) as members:
                 for member in members:
                     file = location.path if len(members) == 1 else f"{location.path}/{member}"
                     self._refuse_second_file(file, paths_by_station)

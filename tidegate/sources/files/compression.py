@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -17,14 +18,24 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq")  # before that of
 JUNK = ("__MACOSX/", ".DS_Store")  # that some archivers add
 
 
-def archive_members(path: Path, name: str) -> list[str]:
-    """List the files in a zip archive; `name` is its name in messages."""
+def archive_members(path: Path, name: str, pattern: str | None = None) -> list[str]:
+    """List the files in a zip archive, or those whose names match a pattern; `name` is its name in messages."""
     with zipfile.ZipFile(path) as archive:
         files = [info.filename for info in archive.infolist() if not info.is_dir()]
     members = sorted(file for file in files if not any(part in file for part in JUNK))
     if not members:
         raise SourceError(f"{name} holds no files: remove it from dataset.options.paths.")
-    return members
+    if pattern is None:
+        return members
+    matching = [
+        member for member in members if fnmatch(PurePosixPath(member).name, pattern) or fnmatch(member, pattern)
+    ]
+    if not matching:
+        listed = ", ".join(members[:5])
+        raise SourceError(
+            f"{name} holds no file that matches {pattern}, only {listed}: correct dataset.options.members."
+        )
+    return matching
 
 
 def open_compressed(path: Path, name: str, member: str | None) -> IO[bytes]:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from tidegate.errors import SourceError, one_line
 from tidegate.sources.files.encoding import encoding_of
+from tidegate.sources.files.options import WHITESPACE
 from tidegate.sources.files.tables import no_rows
 
 DELIMITERS = ("\t", ";", "|", ",")  # of those that split the header into equally many fields, the first is taken
@@ -24,6 +25,7 @@ SAMPLE_RECORDS = 200  # in which the decimal mark is detected
 MAX_RECORD_LINES = 1000  # of a record with line breaks in quotes
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+")
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+")
+DOTTED_CLOCK = re.compile(r"[0-2]?\d\.[0-5]\d")  # 18.00 may be a time of day
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
 Record = tuple[int, str, int]  # the number of its first line, its text, its number of fields
 Opener = Callable[[], IO[bytes]]
@@ -37,6 +39,9 @@ class Layout:
     decimal: str | None = None
     encoding: str | None = None
     header: tuple[str, ...] | None = None  # of files that have no header line
+    comment: str | None = None  # lines that begin with it are left out
+    skip_lines: int = 0  # before the header
+    skip_after_header: int = 0
     expected: tuple[str, ...] = ()  # columns that the file should have
 
 
@@ -47,19 +52,23 @@ class DelimitedText:
 
     def __init__(self, file: str, open_file: Opener, layout: Layout) -> None:
         """Detect the layout; the file is read once for its encoding alone."""
-        self.file, self._open_file = file, open_file
+        self.file, self._open_file, self._layout = file, open_file, layout
         self.encoding = encoding_of(file, open_file, layout.encoding)
         with self._lines() as lines:
             first = next((line for line in lines if line.strip()), "")
         if not first:
             raise SourceError(f"{file} is empty: remove it from dataset.options.paths or fill it.")
-        self.delimiter = layout.delimiter or _detect_delimiter(first, layout)
+        # Runs of blanks are brought to tabs, line by line.
+        given = "\t" if layout.delimiter == WHITESPACE else layout.delimiter
+        self.delimiter = given or _detect_delimiter(first, layout)
         with self._lines() as lines:
             sample = [text for _, text, _ in islice(_records(lines, file, self.delimiter), SAMPLE_RECORDS)]
         cells = [_cells(text, self.delimiter) for text in sample or [first]]
-        self.columns = list(layout.header or cells[0])
+        names = list(layout.header or cells[0])
+        self._fields = len(names)
+        self.columns = _without_empty_end(names)
         self._header = None if layout.header else (sample or [first])[0].rstrip("\n")
-        if len(sample) < 2 and self._header is not None:
+        if len(sample) < 2 + layout.skip_after_header and self._header is not None:
             raise no_rows(file)
         self.decimal = layout.decimal or _detect_decimal(cells, self.delimiter)
 
@@ -67,8 +76,8 @@ class DelimitedText:
         """Give the wanted columns as text, `size` rows at a time."""
         with self._lines() as lines:
             records = _records(lines, self.file, self.delimiter)
-            if self._header is not None:
-                next(records)
+            for _ in range(self._layout.skip_after_header + (self._header is not None)):
+                next(records, None)
             while batch := list(islice(records, size)):
                 self._refuse_wrong_records(batch)
                 numbers, texts, _ = zip(*batch, strict=True)
@@ -78,16 +87,15 @@ class DelimitedText:
     def _lines(self) -> Iterator[Iterator[str]]:
         with self._open_file() as stream, TextIOWrapper(stream, encoding=self.encoding) as text:
             first = text.readline().removeprefix("\ufeff")  # an encoding set in the options may leave the mark
-            yield chain([first] if first else [], text)
+            yield _prepared(chain([first] if first else [], text), self._layout)
 
     def _refuse_wrong_records(self, records: Sequence[Record]) -> None:
         """Refuse a record with another number of fields, and a repeated header."""
-        expected = len(self.columns)
         for number, text, fields in records:
-            if fields != expected:
+            if fields != self._fields:
                 header = "dataset.options.header" if self._header is None else "the header"
                 raise SourceError(
-                    f"{self.file}, line {number}: it has {fields} fields and {header} has {expected}: "
+                    f"{self.file}, line {number}: it has {fields} fields and {header} has {self._fields}: "
                     "correct it, or split the file where its columns change."
                 )
             if text.rstrip("\n") == self._header:
@@ -95,12 +103,13 @@ class DelimitedText:
 
     def _parsed(self, numbers: Sequence[int], texts: Sequence[str], wanted: Sequence[str]) -> pd.DataFrame:
         positions = [self.columns.index(name) for name in wanted]
+        unnamed = list(range(len(self.columns), self._fields))
         as_text: dict[str, Any] = {"dtype": "str", "na_filter": False, "skip_blank_lines": False, "header": None}
-        names = range(len(self.columns))
+        names, used = range(self._fields), positions + unnamed
         try:
             rows = pd.read_csv(
-                StringIO("".join(texts)), sep=self.delimiter, names=names, usecols=positions, index_col=False, **as_text
-            )[positions]
+                StringIO("".join(texts)), sep=self.delimiter, names=names, usecols=used, index_col=False, **as_text
+            )[used]
         except ValueError as error:
             reason = one_line(error).removeprefix("Error tokenizing data. C error: ")
             raise SourceError(f"{self.file} is not a readable CSV file ({reason}): correct it.") from None
@@ -108,8 +117,33 @@ class DelimitedText:
             raise SourceError(
                 f"{self.file}, lines {numbers[0]} to {numbers[-1]}: quotes stand within a cell: correct them."
             )
-        rows.columns, rows.index = pd.Index(wanted), pd.Index(numbers)
-        return rows
+        rows.index = pd.Index(numbers)
+        filled = (rows[unnamed].apply(lambda cells: cells.str.strip()) != "").any(axis=1)
+        if filled.any():
+            raise SourceError(
+                f"{self.file}, line {filled.idxmax()}: a cell stands in a column without a name: name the column."
+            )
+        return rows[positions].set_axis(list(wanted), axis=1)
+
+
+def _without_empty_end(names: list[str]) -> list[str]:
+    """Leave out the columns without names at the end, which spreadsheets add; their cells must be empty."""
+    last = max((number for number, name in enumerate(names, start=1) if name.strip()), default=len(names))
+    return names[:last]
+
+
+def _prepared(lines: Iterator[str], layout: Layout) -> Iterator[str]:
+    """Make lines blank that hold no row, so that the others keep their numbers; bring runs of blanks to tabs."""
+    if layout.skip_lines or layout.comment:
+        lines = (_no_row(line, number, layout) for number, line in enumerate(lines))
+    if layout.delimiter != WHITESPACE:
+        return lines
+    return ("\t".join(line.split()) + "\n" for line in lines)
+
+
+def _no_row(line: str, number: int, layout: Layout) -> str:
+    left_out = number < layout.skip_lines or (layout.comment is not None and line.startswith(layout.comment))
+    return "\n" if left_out else line
 
 
 def _records(lines: Iterator[str], file: str, delimiter: str) -> Iterator[Record]:
@@ -179,7 +213,8 @@ def _detect_delimiter(header: str, layout: Layout) -> str:
 def _detect_decimal(records: Iterable[list[str]], delimiter: str) -> str:
     """Detect the decimal mark in the first records: a comma only where it can be nothing else."""
     cells = [cell.strip() for record in records for cell in record]
-    if delimiter == "," or any(DECIMAL_POINT.fullmatch(cell) for cell in cells):
+    points = [cell for cell in cells if DECIMAL_POINT.fullmatch(cell) and not DOTTED_CLOCK.fullmatch(cell)]
+    if delimiter == "," or points:
         return "."
     commas = [cell for cell in cells if DECIMAL_COMMA.fullmatch(cell)]
     return "," if any(not THOUSANDS.fullmatch(cell) for cell in commas) else "."

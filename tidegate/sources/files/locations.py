@@ -84,14 +84,20 @@ class FileLocation:
                 self._local = None
 
     @contextmanager
-    def unpacked(self) -> Iterator[Sequence[str | None]]:
-        """Fetch a zip archive for the length of a block and list its members; for any other file, list None."""
+    def unpacked(self, pattern: str | None = None) -> Iterator[Sequence[str | None]]:
+        """Fetch a zip archive for the length of a block and list its members, or those that match a pattern.
+
+        For any other file, list None.
+
+        Raises:
+            SourceError: it holds none.
+        """
         if suffixes(self.path)[1] != ".zip":
             yield [None]
             return
         with self.fetched() as path:
             with explain_read_errors(self.path):
-                members = archive_members(path, self.path)
+                members = archive_members(path, self.path, pattern)
             yield members
 
     @contextmanager

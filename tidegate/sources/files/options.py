@@ -7,12 +7,44 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tidegate.sources.files.locations import holds_a_secret, names_a_secret
-from tidegate.workspace.field_types import Zone
+from tidegate.workspace.field_types import Moment, Whole, Zone
 from tidegate.workspace.params import Section
 
-TIME_PARTS = ("year", "month", "day", "hour", "minute")
+TIME_PARTS = ("year", "month", "day", "hour", "minute")  # of a list of columns, in this order
+WHITESPACE = "whitespace"  # as a delimiter: runs of blanks and tabs
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Mark = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+class TimeColumns(Section):
+    """The columns that make up a time together: a date, or its parts; then the time of day, or its parts."""
+
+    date: str | None = None  # read in time_format
+    year: str | None = None
+    month: str | None = None
+    day: str | None = None
+    day_of_year: str | None = None
+    clock: str | None = None  # 18:00, 18.00.00, 6:00 PM, 1800; 24:00 is the next day's 0:00
+    hour: str | None = None  # 0 to 23, or 1 to 24
+    minute: str | None = None
+    second: str | None = None
+
+    @model_validator(mode="after")
+    def _one_date(self) -> "TimeColumns":
+        of_year = (self.month and self.day) or self.day_of_year
+        if bool(self.date) == bool(self.year and of_year):
+            raise ValueError("give date, or year with month and day, or year with day_of_year")
+        if self.clock and self.hour:
+            raise ValueError("give clock or hour, not both")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Give the column of each part that there is."""
+        return {part: column for part, column in self.model_dump().items() if column}
+
+
+Time = str | Names | TimeColumns | None
 
 
 class Options(Section):
@@ -20,10 +52,14 @@ class Options(Section):
 
     paths: str | Names  # files, globs or URLs (http, https, s3, gs, az); relative to the workspace
     storage: dict[str, Any] = Field(default_factory=dict)  # of the object store: endpoint_url, anon; never a key
-    delimiter: Mark | None = None  # this and the next two are detected if they are not set
+    members: str | None = None  # those of zip archives that match it, such as *.csv; by default all
+    delimiter: Mark | Literal["whitespace"] | None = None  # this and the next two are detected if they are not set
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
     header: Names | None = None  # the names of the columns, if files have no header line
+    comment: Annotated[str, Field(min_length=1)] | None = None  # lines that begin with it are left out
+    skip_lines: Whole = 0  # before the header
+    skip_after_header: Whole = 0  # lines of units or types
 
     station: str | None = None  # the column that names the station; without one, the file's name does
     wide: str | None = None  # the variable in all columns besides the times, one column per station
@@ -31,8 +67,9 @@ class Options(Section):
     columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
     missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
 
-    time: str | Names  # one column, or those of year, month, day and, if there, hour and minute
+    time: Time = None  # a column; those of year, month, day, hour, minute; or by part
     time_format: str | None = None  # a format of strftime, or unix, unix_ms, ISO8601
+    start: Moment | None = None  # without columns of time: the first row's, each of the next a step of frequency later
     time_zone: Zone | None = None  # of times without a zone; by default dataset.time_zone
     labels: Literal["begin", "end"] = "begin"  # whether a time names the begin or the end of its interval
     clock_change: Literal["refuse", "infer"] = "refuse"  # local times that are ambiguous or do not exist
@@ -53,9 +90,14 @@ class Options(Section):
 
     @field_validator("time")
     @classmethod
-    def _known_parts(cls, time: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        if not isinstance(time, str) and not 3 <= len(time) <= len(TIME_PARTS):
-            raise ValueError("give one column, or the columns of year, month, day and, if there, hour and minute")
+    def _known_parts(
+        cls, time: str | tuple[str, ...] | TimeColumns | None
+    ) -> str | tuple[str, ...] | TimeColumns | None:
+        if isinstance(time, tuple) and not 3 <= len(time) <= len(TIME_PARTS):
+            raise ValueError(
+                "give one column, the columns of year, month, day and, if there, hour and minute, or columns by "
+                "part, such as {date: Date, clock: Time}"
+            )
         return time
 
     @field_validator("encoding")
@@ -75,7 +117,15 @@ class Options(Section):
             raise ValueError("in a wide file each column is a station: leave out station and columns, or wide")
         return self
 
+    @model_validator(mode="after")
+    def _time_or_start(self) -> "Options":
+        if (self.time is None) == (self.start is None):
+            raise ValueError("give time, the column or columns of it, or start, the time of the first row")
+        return self
+
     @property
     def times(self) -> tuple[str, ...]:
         """Name the columns of the time."""
-        return (self.time,) if isinstance(self.time, str) else self.time
+        if isinstance(self.time, TimeColumns):
+            return tuple(self.time.named.values())
+        return (self.time,) if isinstance(self.time, str) else self.time or ()

@@ -1,7 +1,7 @@
 """The rows of one file as long frames, chunk by chunk."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pandas as pd
@@ -9,15 +9,15 @@ import pandas as pd
 from tidegate.errors import SourceError
 from tidegate.measurements.frame import conform
 from tidegate.measurements.grid import step_of
-from tidegate.sources.cells import read_time_parts
 from tidegate.sources.files.compression import stem, suffixes
 from tidegate.sources.files.delimited import DelimitedText, Layout
 from tidegate.sources.files.encoding import FALLBACK
 from tidegate.sources.files.local_time import NO_STEP, LocalClock
 from tidegate.sources.files.locations import FileLocation
-from tidegate.sources.files.options import TIME_PARTS, Options
+from tidegate.sources.files.options import Options
 from tidegate.sources.files.tables import PARQUET, ParquetTable, Table, numbers, refuse, require
-from tidegate.sources.files.timestamps import TimeReader, as_text, refuse_implausible
+from tidegate.sources.files.time_columns import ColumnTimes
+from tidegate.sources.files.timestamps import TimeReader, as_text
 from tidegate.workspace.columns import ARRIVED, STATION, TIME
 from tidegate.workspace.dataset import Dataset
 
@@ -58,6 +58,9 @@ class FileRows:
             decimal=options.decimal,
             encoding=options.encoding,
             header=options.header,
+            comment=options.comment,
+            skip_lines=options.skip_lines,
+            skip_after_header=options.skip_after_header,
             expected=tuple(name for name in expected if name),
         )
         text = DelimitedText(self.file, open_file, layout)
@@ -75,7 +78,7 @@ class LongFrames:
         self.stations = _stations_of(table, options) if options.wide is not None else []
         self.step = step_of(dataset.frequency) if options.labels == "end" else NO_STEP
         self.clock = LocalClock(options.time_zone or dataset.naive_zone, options.clock_change, notes)
-        self.times = TimeReader(options.time_format)
+        self.times = ColumnTimes(options, dataset.frequency)
         self.arrivals = TimeReader(options.arrived_format or options.time_format)
         measured = self.stations or [self._column(name) for name in self.variables]
         wanted = [*options.times, options.station, options.arrived, *measured]
@@ -121,11 +124,7 @@ class LongFrames:
         return text
 
     def _utc(self, rows: pd.DataFrame, stations: pd.Series, last: bool) -> tuple[pd.Series, pd.Series]:
-        if isinstance(self.options.time, str):
-            text = as_text(rows[self.options.time])
-            times = self.times.read(self.table, rows[self.options.time])
-        else:
-            text, times = _times_of_parts(self.table, rows, self.options.time)
+        text, times = self.times.read(self.table, rows, stations)
         if times.dt.tz is not None:
             return times, pd.Series(False, index=rows.index)
         return self.clock.utc(self.table, times, text, stations, self.step, last)
@@ -158,14 +157,3 @@ def _stations_of(table: Table, options: Options) -> list[str]:
     if any(not name.strip() for name in stations):
         raise SourceError(f"{table.file} has a column without a name: list the others in dataset.options.stations.")
     return stations
-
-
-def _times_of_parts(table: Table, rows: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.Series, pd.Series]:
-    """Put times together from columns of year, month, day, hour and minute; give their text as well."""
-    text = rows[columns[0]].astype("str")
-    for column in columns[1:]:
-        text = text + " " + rows[column].astype("str")
-    text = text.fillna("")
-    times = read_time_parts({part: rows[column] for part, column in zip(TIME_PARTS, columns, strict=False)})
-    refuse_implausible(table, times, text)
-    return text, times

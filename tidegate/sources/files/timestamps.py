@@ -14,6 +14,7 @@ UNREADABLE = "is not a time that can be read: correct it, or set dataset.options
 WITH_OR_WITHOUT_ZONE = (ISO, "mixed")  # formats in which a time may carry a zone or not
 YEAR_FIRST = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}")
 HALF_OF_DAY = re.compile(r"(\s*)[AP]M$", re.IGNORECASE)
+END_OF_DAY = r"(?<=[T ])24(?=[:.]00(?:[:.]00)?)"
 EITHER_ORDER = re.compile(r"%[dm]\W%[dm]\W")  # 01/02/2024
 
 
@@ -38,7 +39,7 @@ class TimeReader:
             times = cells
         elif self.format in EPOCH_SECONDS:
             times = read_epoch(cells, self.format)
-        elif pd.api.types.is_numeric_dtype(cells):
+        elif pd.api.types.is_numeric_dtype(cells) and self.format is None:
             raise SourceError(
                 f"{table.file}: column {cells.name!r} holds numbers, not times: write them as dates, "
                 "or set dataset.options.time_format to unix or unix_ms."
@@ -61,10 +62,13 @@ class TimeReader:
         present = present.str.replace(r"\s*(UTC|GMT)$", "Z", regex=True)
         first = str(present.dropna().iloc[0])
         if self.format is None:
-            self.format = _guess_format(first)
+            self.format = _guess_format(re.sub(END_OF_DAY, "00", first))
             if self.format is None:
                 refuse(table, present.notna(), text, UNREADABLE)
             self._in_doubt = first if EITHER_ORDER.match(self.format) else None
+        midnight = present.str.contains(END_OF_DAY, regex=True, na=False)  # 24:00 is the next day's 0:00
+        if midnight.any():
+            present = present.str.replace(END_OF_DAY, "00", regex=True)
         try:
             times = read_text_times(present, self.format)
         except ValueError as error:
@@ -72,6 +76,7 @@ class TimeReader:
             raise SourceError(f"{table.file}: dataset.options.time_format is not one ({reason}): correct it.") from None
         if self._in_doubt and present.str.extract(r"^(\d+)\W(\d+)").astype("float64").gt(12).any(axis=None):
             self._in_doubt = None
+        times = times.where(~midnight, times + pd.Timedelta("1D")) if midnight.any() else times
         return times if self._has_zone(table, present, text) else times.dt.tz_localize(None)
 
     def _has_zone(self, table: Table, present: pd.Series, text: pd.Series) -> bool:
