@@ -33,6 +33,7 @@ RULES = {
     "gap": {"severity": "fail", "steps": 24},
     "missing": {"severity": "fail", "tolerance": 0.1},
     "freshness": {"severity": "fail", "steps": 12},
+    "unmeasured": {"severity": "warn"},
     "clock_change": {"severity": "warn"},
     "stations": {"severity": "warn"},
     "drift": {"severity": "warn", "psi": 1.0, "ks": 0.5, "values": 200},
@@ -98,6 +99,11 @@ def silence(rows: pd.DataFrame, rng: Rng) -> pd.DataFrame:
     return rows.drop(index=np.arange(end - length, end))
 
 
+def never(rows: pd.DataFrame, rng: Rng) -> pd.DataFrame:
+    rows.loc[rows["station"] == rng.choice(STATIONS), "high"] = np.nan
+    return rows
+
+
 def lost_hour(rows: pd.DataFrame, rng: Rng) -> pd.DataFrame:
     change = pd.Timestamp("2024-03-31 01:00", tz="UTC") - pd.Timedelta(hours=int(rng.integers(0, 2)))
     return rows[~((rows["station"] == rng.choice(STATIONS)) & (rows["time"] == change))]
@@ -137,6 +143,7 @@ FAULTS: dict[str, Plant] = {
     "gap": hole,
     "missing": scattered,
     "freshness": silence,
+    "unmeasured": never,
     "clock_change": lost_hour,
     "stations": stranger_or_vanished,
     "drift": drifted,

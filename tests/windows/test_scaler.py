@@ -5,7 +5,6 @@ import pytest
 from grids import grid_of, ramp
 from panels import spec_of
 
-from tidegate.errors import DataError
 from tidegate.windows.scaler import Scaler, constant_covariates, fit_scaler
 
 
@@ -41,14 +40,6 @@ def test_a_missing_or_infinite_value_becomes_the_mean_and_is_flagged(bad: float)
     scaled, observed = fit_scaler(grid_of(values), 20, spec).scale(values)
     assert np.isfinite(scaled).all()
     assert scaled[0, 5, 0] == 0 and not observed[0, 5, 0] and observed.sum() == 19
-
-
-@pytest.mark.parametrize(("spoil", "words"), [(7.0, "is constant \\(7\\)"), (np.nan, "has no value at all")])
-def test_a_target_that_cannot_be_learnt_is_refused_with_its_station(spoil: float, words: str) -> None:
-    values = ramp()
-    values[1, :, 0] = spoil
-    with pytest.raises(DataError, match=f"Target f0 at station S1 {words}"):
-        fit_scaler(grid_of(values), 60, spec_of(2, 2, lookback=3, horizon=2))
 
 
 def test_a_constant_covariate_becomes_zero() -> None:

@@ -12,6 +12,8 @@ from tidegate.workspace import identity
 from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.workspace.settings import Settings
 
+MEDIAN = "mase_median"  # beside the mean over all stations
+
 if TYPE_CHECKING:
     from tidegate.onboarding.proposal import Proposal
 
@@ -27,6 +29,9 @@ def score_table(settings: Settings) -> Table:
     metrics = metrics_of("classes" if settings.window.alert else "values")
     shown = {name: metric for name, metric in metrics.items() if metric.shown}
     headings = [metric.label.format(unit=unit) for metric in shown.values()]
+    if any(MEDIAN in of_candidate for of_candidate in scores.values()):
+        headings.append("MASE, median station")
+        shown[MEDIAN] = METRICS["mase"]
     for heading in (*headings, "skill", "train time"):
         table.add_column(heading, justify="right")
     table.add_column("")
@@ -133,7 +138,7 @@ def _targets(settings: Settings) -> str:
 def _score_cell(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    if METRICS[name].percent:
+    if name in METRICS and METRICS[name].percent:
         return f"{value:.1%}"
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 

@@ -1,14 +1,15 @@
-"""Scores by station and by step."""
+"""Scores by station and by step, and what they tell of the whole: which stations decide alone."""
 
+import numpy as np
 import pandas as pd
 
-from tidegate.evaluation.metrics import Comparison
+from tidegate.evaluation.metrics import Comparison, rounded
 from tidegate.evaluation.origins import TestOrigins
 from tidegate.workspace.paths import HISTORY, MODELS
 
 
 def by_station(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
-    """Score each candidate at each station, for each target."""
+    """Score each candidate at each station, for each target; `values` is how many measurements were compared."""
     rows = []
     for name, comparison in comparisons.items():
         for row, station in enumerate(test.panel.spec.stations):
@@ -17,7 +18,8 @@ def by_station(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.Data
                 part = comparison.part(windows=at_station, targets=slice(column, column + 1))
                 if part.any():
                     scores = {key: metric(part) for key, metric in test.metrics.items()}
-                    rows.append({"model": name, "station": station, "target": target, **scores})
+                    values = int(np.isfinite(part.measured).sum())
+                    rows.append({"model": name, "station": station, "target": target, "values": values, **scores})
     return pd.DataFrame(rows)
 
 
@@ -37,3 +39,27 @@ def learning_curves(names: list[str]) -> pd.DataFrame:
     """Put the learning curves of all candidates that have one into one table."""
     curves = [pd.read_csv(MODELS / name / HISTORY).assign(model=name) for name in names]
     return pd.concat([curve for curve in curves if len(curve)] or curves[:1], ignore_index=True)
+
+
+def deciding_stations(rows: pd.DataFrame, metric: str, best: str) -> list[str]:
+    """Name the stations without which another model than `best` would be best.
+
+    Args:
+        rows: what `by_station` gives, of two models or more.
+        metric: one of those by which candidates are ranked: each is a mean over values, or the root of one.
+        best: the model whose score over all stations is the least.
+    """
+    power = 2 if metric == "rmse" else 1
+    sums = rows.assign(total=rows["values"] * rows[metric] ** power).groupby(["model", "station"])[["total", "values"]]
+    total = sums.sum()
+    without = total.groupby("model").transform("sum") - total
+    scores = (without["total"] / without["values"]).unstack("model")
+    others = scores.drop(columns=best).min(axis=1)
+    return [str(station) for station in scores.index[scores[best] >= others]]
+
+
+def medians(rows: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Give each model's median score over stations and targets; none of a metric that was not computed."""
+    if metric not in rows:
+        return {}
+    return {str(name): rounded(float(score)) for name, score in rows.groupby("model")[metric].median().items()}

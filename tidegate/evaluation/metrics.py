@@ -19,6 +19,7 @@ from tidegate.workspace.settings import Settings
 # scikit-learn takes a second to import: it is loaded by the metrics that need it, not where settings are checked.
 
 Array = npt.NDArray[np.float64]
+LEAST_OF_MEDIAN = 0.1  # of the stations' scales
 SURE = 1e-7  # log loss takes no probability to be nearer to 0 or 1
 
 
@@ -92,7 +93,8 @@ def rmse(compared: Comparison) -> float:
 def mase(compared: Comparison) -> float:
     """Mean absolute scaled error: below 1 is better than seasonal naive was, one season ahead, on the training span.
 
-    Hyndman and Koehler, Another look at measures of forecast accuracy, International Journal of Forecasting 22 (2006).
+    The scale is `floored`, so that no station whose training span hardly varies rules the mean. Hyndman and Koehler,
+    Another look at measures of forecast accuracy, International Journal of Forecasting 22 (2006).
     """
     return float(np.nanmean(np.abs(compared.errors) / compared.scale))
 
@@ -240,6 +242,15 @@ def seasonal_scale(values: Array, season_steps: int) -> Array:
     difference = np.abs(values[:, season_steps:] - values[:, :-season_steps])
     counted = np.isfinite(difference)
     return np.where(counted, difference, 0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+
+
+def floored(scale: Array) -> Array:
+    """Raise the scales (stations, targets) of stations to a tenth of their median over the stations.
+
+    A ratio to a scale near zero has no bound, and a mean of ratios is then that station's alone: the scale of a gauge
+    that was dry in training says nothing of how wrong its forecasts may be.
+    """
+    return np.maximum(scale, LEAST_OF_MEDIAN * np.median(scale, axis=0))
 
 
 def _quantiles(compared: Comparison) -> npt.NDArray[Any]:

@@ -1,13 +1,13 @@
 """The test origins, and how candidates and champions are scored on them: all on the same ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tidegate.errors import DataError
 from tidegate.evaluation import metrics
 from tidegate.evaluation.metrics import Array, Comparison, Metric
-from tidegate.windows.panel import Forecasts, Panel, Starts
+from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler
 from tidegate.windows.store import read_spec, read_windows
 
@@ -25,6 +25,11 @@ class TestOrigins:
     def compare(self, forecasts: Forecasts) -> Comparison:
         """Put forecasts, in units, beside what was measured."""
         return Comparison(forecasts.point, self.measured, self.scale, forecasts.quantiles, self.panel.spec.quantiles)
+
+    def part(self, windows: Flags) -> "TestOrigins":
+        """Take some of the windows."""
+        starts, measured, scale = self.starts[windows], self.measured[windows], self.scale[windows]
+        return replace(self, starts=starts, measured=measured, scale=scale)
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -53,10 +58,12 @@ def test_origins_of(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> 
     training = np.where(panel.observed, panel.values, np.nan)[:, :training_end, :targets].astype(np.float64)
     scale = metrics.seasonal_scale(training, season) * scaler.deviation[:, :targets]
     tested = np.unique(station)
+    scale[tested] = metrics.floored(scale[tested])
     for row, column in np.argwhere(scale[tested] == 0):
         raise DataError(
-            f"Target {spec.targets[column]} at station {spec.stations[tested[row]]} repeats its season of {season} "
-            "steps exactly, so there is nothing to forecast: leave it out, or set another dataset.season_steps."
+            f"Target {spec.targets[column]} at station {spec.stations[tested[row]]}, as at most stations, repeats its "
+            f"season of {season} steps exactly, so there is nothing to forecast: leave it out, or set another "
+            "dataset.season_steps."
         )
     return TestOrigins(panel, starts["test"], scaler, measured, scale[station][:, None, :])
 

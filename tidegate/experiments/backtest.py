@@ -19,6 +19,7 @@ from tidegate.errors import SettingsError
 from tidegate.evaluation import origins
 from tidegate.measurements import frame as long_frame
 from tidegate.windows.leakage import prove_no_leakage
+from tidegate.windows.left_out import require_enough, unlearnable, without
 from tidegate.windows.scaler import fit_scaler, to_panel
 from tidegate.windows.spec import spec_of
 from tidegate.windows.splits import SPLITS, split_spans, starts_in
@@ -78,11 +79,15 @@ def _measure_part(part: tuple[Settings, Fold, str, str]) -> dict[str, Any]:
 
 def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     """Train a candidate for a fold, and score it on the fold's origins; give one row of the backtest."""
-    grid = _grid(settings)
-    spec, spans = spec_of(settings, grid.stations), _spans(settings, fold, len(grid.times))
+    whole, least = _grid(settings), settings.window.min_observed_share
+    every, spans = spec_of(settings, whole.stations), _spans(settings, fold, len(whole.times))
+    left_out = unlearnable(whole, spans["train"][1], starts_in(whole, every, spans["train"], least), every)
+    require_enough(left_out, len(whole.stations), settings.window.left_out_tolerance)
+    grid = without(whole, left_out)
+    spec = spec_of(settings, grid.stations)
     scaler = fit_scaler(grid, spans["train"][1], spec)
     panel = to_panel(grid, scaler, spec)
-    starts = {split: starts_in(grid, spec, spans[split], settings.window.min_observed_share) for split in SPLITS}
+    starts = {split: starts_in(grid, spec, spans[split], least) for split in SPLITS}
     prove_no_leakage(starts, spec, spans["train"][1], settings.window.gap, grid.times)
     section = settings.models[name]
     training = Training(panel, starts["train"], starts["validation"], settings.train)

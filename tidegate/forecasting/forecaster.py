@@ -4,7 +4,7 @@ Besides the trained model it holds what forecasts need: the known stations and f
 the window's size. A registered model version is a forecaster.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler, to_panel
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.splits import starts_in
-from tidegate.windows.store import SPEC, read_spec
+from tidegate.windows.store import SPEC, read_left_out, read_spec
 from tidegate.windows.window_grid import Grid, to_grid
 from tidegate.workspace.columns import FORECAST, KEYS, METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
 from tidegate.workspace.paths import WINDOWS
@@ -38,17 +38,23 @@ class Forecaster:
     """A trained model with everything that its forecasts need."""
 
     def __init__(
-        self, model: CalibratedModel, spec: WindowSpec, scaler: Scaler, fallback: Fallback | None = None
+        self,
+        model: CalibratedModel,
+        spec: WindowSpec,
+        scaler: Scaler,
+        fallback: Fallback | None = None,
+        left_out: Mapping[str, str] | None = None,
     ) -> None:
-        """Combine the parts; `scaler` is that of the training windows."""
+        """Combine the parts; `scaler` is that of the training windows, `left_out` says why stations are not in them."""
         self.model, self.spec, self.scaler = model, spec, scaler
-        self.fallback = fallback or Fallback(spec)
+        self.fallback, self.left_out = fallback or Fallback(spec), left_out or {}
 
     @classmethod
     def load(cls, model: Path, spec: Path = WINDOWS / SPEC) -> "Forecaster":
         """Load a model's folder, and the spec of the windows that it was trained on."""
         trained, window_spec = models.load(model)
-        return cls(trained, window_spec, read_spec(spec)[1], Fallback.load(window_spec, spec.parent))
+        fallback = Fallback.load(window_spec, spec.parent)
+        return cls(trained, window_spec, read_spec(spec)[1], fallback, read_left_out(spec))
 
     def forecast(self, recent: pd.DataFrame) -> pd.DataFrame:
         """Forecast each station in `recent` from the network's newest measurement.
@@ -226,6 +232,11 @@ class Forecaster:
         """
         known = {name: row for row, name in enumerate(self.spec.stations)}
         unknown = [name for name in stations if name not in known]
+        if unknown and unknown[0] in self.left_out:
+            raise DataError(
+                f"Station {unknown[0]} was left out when this model was trained ({self.left_out[unknown[0]]}): train "
+                "again once it has measured more, and leave it out until then."
+            )
         if unknown:
             raise DataError(
                 f"Station {unknown[0]} is none of those that this model was trained on ({', '.join(known)}): "

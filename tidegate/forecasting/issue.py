@@ -21,6 +21,7 @@ from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.tracking import registry
+from tidegate.windows.left_out import named as describe_left_out
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import identity
 from tidegate.workspace.columns import METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
@@ -46,6 +47,7 @@ class IssuedForecasts:
     candidate: str
     folder: Path
     unknown_stations: tuple[str, ...]  # stations that the model was not trained on
+    left_out: dict[str, str]  # those of them that were left out then, and why
 
     @property
     def sentence(self) -> str:
@@ -57,7 +59,9 @@ class IssuedForecasts:
         named = [f"{row[STATION]} ({row[REASON]})" for _, row in baseline.iterrows()]
         text += f"; by the baseline: {_first_names(named)}" if named else ""
         text += f"; in {self.database} too" if self.database else ""
-        unknown = _first_names(self.unknown_stations)
+        left_out = describe_left_out(self.left_out, self.unknown_stations)
+        text += f"; left out, as when the model was trained: {left_out}" if left_out else ""
+        unknown = _first_names([name for name in self.unknown_stations if name not in self.left_out])
         return text + (f"; left out, unknown to the model: {unknown}" if unknown else "")
 
 
@@ -91,25 +95,31 @@ def issue_forecasts(
     champion = _champion(settings)
     forecaster, digest = _load(Path.cwd(), champion.name, str(champion.version))
     rows, unknown, origins = _rows_and_origins(settings, forecaster, as_of, span)
+    left_out = settings.dataset.stations.leave_out
+    stations = [name for name in forecaster.spec.stations if name not in left_out]
+    unknown = tuple(name for name in unknown if name not in left_out)
+    if not stations:
+        raise UserError("dataset.stations.leave_out names every station that the champion knows: leave one in.")
     identity_columns = _identity(champion)
 
     def forecast(origins: pd.DatetimeIndex) -> pd.DataFrame:
         version = str(champion.version)
         parts = {
             f"stations-{number}": StationGroup(champion.name, version, stations, rows, origins, digest)
-            for number, stations in enumerate(_split(forecaster.spec.stations, groups), start=1)
+            for number, stations in enumerate(_split(stations, groups), start=1)
         }
         return pd.concat(parallel_map(_forecast, parts), ignore_index=True).assign(**identity_columns)
 
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
     new_rows, database = [], None
     for done, (month, month_origins) in enumerate(by_month := _by_month(origins), start=1):
-        new, stored = _store(folder / f"{month}.parquet", forecaster.spec, month_origins, forecast)
+        new, stored = _store(folder / f"{month}.parquet", len(stations), month_origins, forecast)
         database = table.store_forecasts(settings.forecast.table, ["model", "version", *KEYS], stored)
         new_rows.append(new)
         progress(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
-    return IssuedForecasts(pd.concat(new_rows), database, origins, str(champion.version), candidate, folder, unknown)
+    version, new = str(champion.version), pd.concat(new_rows)
+    return IssuedForecasts(new, database, origins, version, candidate, folder, unknown, dict(forecaster.left_out))
 
 
 def _rows_and_origins(
@@ -210,14 +220,14 @@ def _by_month(origins: pd.DatetimeIndex) -> list[tuple[str, pd.DatetimeIndex]]:
 
 
 def _store(
-    path: Path, spec: WindowSpec, origins: pd.DatetimeIndex, forecast: Callable[[pd.DatetimeIndex], pd.DataFrame]
+    path: Path, station_count: int, origins: pd.DatetimeIndex, forecast: Callable[[pd.DatetimeIndex], pd.DataFrame]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Forecast what a month's file does not hold yet, and add it; give the new rows, and all rows of the origins."""
     stored = long_frame.read_frame(path) if path.exists() else None
     missing = origins
     if stored is not None:
         stations = stored.groupby(ORIGIN)[STATION].nunique()
-        missing = origins[~origins.isin(stations.index[stations == len(spec.stations)])]
+        missing = origins[~origins.isin(stations.index[stations >= station_count])]
     if missing.empty and stored is not None:
         return stored.iloc[:0], stored[stored[ORIGIN].isin(origins)]
     new = forecast(missing)

@@ -4,18 +4,26 @@ A candidate must beat the baseline to be registered, and then the present champi
 promoted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 import models
 from tidegate.errors import ServiceError, TidegateError
+from tidegate.evaluation.breakdown import deciding_stations
 from tidegate.evaluation.metrics import METRICS, rounded
-from tidegate.evaluation.origins import read_test_origins
+from tidegate.evaluation.origins import TestOrigins, read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame as long_frame
 from tidegate.tracking import registry
+from tidegate.windows.panel import Forecasts
+from tidegate.windows.spec import WindowSpec
 from tidegate.windows.window_grid import to_grid
-from tidegate.workspace.paths import CLEAN
+from tidegate.workspace.columns import STATION
+from tidegate.workspace.paths import CLEAN, EVALUATION, MODELS
 from tidegate.workspace.settings import Settings
 
 DECISION = "tidegate.decision."  # prefix of the tags of a version that hold its decision
@@ -48,51 +56,85 @@ def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -
     champion = registry.champion(settings.register_.name)
     if champion is None:
         figures = f"({metric} {score:.4g} against {baseline:.4g})"
-        reason = f"{name} beats {baseline_label} {figures}, and there was no champion"
+        reason = f"{name} beats {baseline_label} {figures}, and there was no champion{_decided_by(metric, name)}"
         return Decision(name, True, True, reason)
     try:
-        champions_score = champion_score(settings, Forecaster.load(*registry.version_files(champion)))
+        against = Forecaster.load(*registry.version_files(champion))
+        score, champions_score, where = compare_with_champion(settings, name, against)
     except ServiceError:  # says nothing about the champion, only that MLflow does not answer
         raise
     except TidegateError as error:
         reason = f"{name} stays challenger: champion version {champion.version} cannot be compared with it ({error})"
         return Decision(name, True, False, reason)
-    figures = f"({metric} {score:.4g} against {champions_score:.4g} of version {champion.version} on the same origins)"
-    if score < rounded(champions_score) * (1 - settings.register_.margin):
-        return Decision(name, True, True, f"{name} beats the champion {figures}")
+    figures = (
+        f"({metric} {score:.4g} against {champions_score:.4g} of version {champion.version} on the same origins{where})"
+    )
+    if rounded(score) < rounded(champions_score) * (1 - settings.register_.margin):
+        return Decision(name, True, True, f"{name} beats the champion {figures}{_decided_by(metric, name)}")
     return Decision(name, True, False, f"{name} does not beat the champion {figures}; it stays challenger")
 
 
-def champion_score(settings: Settings, champion: Forecaster) -> float:
-    """Score the champion on the test origins of the present windows.
+def _decided_by(metric: str, best: str) -> str:
+    """Name the stations without which another candidate would be best."""
+    stations = deciding_stations(pd.read_csv(EVALUATION / "by_station.csv", dtype={STATION: str}), metric, best)
+    shown = ", ".join(stations[:3]) + (f" and {len(stations) - 3} more" if len(stations) > 3 else "")
+    return f"; without station {shown} it would not be the best" if stations else ""
+
+
+def compare_with_champion(settings: Settings, name: str, champion: Forecaster) -> tuple[float, float, str]:
+    """Score a candidate and the champion on the test origins of the stations that both know.
+
+    Returns:
+        The two scores, and words that name the stations, if they are not all.
 
     Raises:
-        IncomparableError: it forecasts something else, or cannot forecast from these origins.
+        IncomparableError: the champion forecasts something else, or cannot forecast from these origins.
     """
     test = read_test_origins()
-    spec, champion_spec = test.panel.spec, champion.spec
+    _refuse_incomparable(settings, test.panel.spec, champion.spec)
+    clean = long_frame.read_frame(CLEAN)
+    absent = [feature for feature in champion.spec.features if feature not in clean.columns]
+    if absent:
+        raise IncomparableError(f"it needs {absent[0]}, which the data no longer hold")
+    common = [station for station in test.panel.spec.stations if station in champion.spec.stations]
+    tested = np.isin(np.asarray(test.panel.spec.stations)[test.starts[:, 0]], common)
+    if not tested.any():
+        raise IncomparableError("it knows none of the present stations")
+    metric, compared = METRICS[settings.evaluate.metric], test.part(tested)
+    clean = clean[clean[STATION].isin(common)]
+    scores = [
+        metric(compared.compare(_forecasts(forecaster, clean, compared, common)))
+        for forecaster in (Forecaster.load(MODELS / name), champion)
+    ]
+    everywhere = len(common) == len(test.panel.spec.stations)
+    where = "" if everywhere else f", at the {len(common)} stations that both know"
+    return scores[0], scores[1], where
+
+
+def _forecasts(forecaster: Forecaster, clean: pd.DataFrame, test: TestOrigins, common: Sequence[str]) -> Forecasts:
+    """Forecast from the test origins of some stations, whose rows alone are in `clean`."""
+    row = {station: number for number, station in enumerate(common)}
+    starts = test.starts.copy()
+    starts[:, 0] = [row[test.panel.spec.stations[station]] for station in test.starts[:, 0]]
+    starts[:, 1] += test.panel.spec.lookback_steps - forecaster.spec.lookback_steps
+    if (starts[:, 1] < 0).any():
+        raise IncomparableError("its lookback is longer than the data before the first test origin")
+    return forecaster.forecasts_at(to_grid(clean, forecaster.spec.features), starts)
+
+
+def _refuse_incomparable(settings: Settings, spec: WindowSpec, champion: WindowSpec) -> None:
     for label, present, champions in (
-        ("targets", spec.targets, champion_spec.targets),
-        ("horizon", spec.horizon_steps, champion_spec.horizon_steps),
-        ("alert", spec.alert, champion_spec.alert),
-        ("frequency", spec.frequency, champion_spec.frequency),
+        ("targets", spec.targets, champion.targets),
+        ("horizon", spec.horizon_steps, champion.horizon_steps),
+        ("alert", spec.alert, champion.alert),
+        ("frequency", spec.frequency, champion.frequency),
     ):
         if present != champions:
             raise IncomparableError(
                 f"its {label} is {champions}, not {present}: give register.name a new name for the new kind"
             )
-    if settings.evaluate.metric == "crps" and spec.quantiles != champion_spec.quantiles:
-        raise IncomparableError(f"its quantiles are {champion_spec.quantiles}, not {spec.quantiles}")
-    clean = long_frame.read_frame(CLEAN)
-    absent = [feature for feature in champion_spec.features if feature not in clean.columns]
-    if absent:
-        raise IncomparableError(f"it needs {absent[0]}, which the data no longer hold")
-    starts = test.starts.copy()
-    starts[:, 1] += spec.lookback_steps - champion_spec.lookback_steps
-    if (starts[:, 1] < 0).any():
-        raise IncomparableError("its lookback is longer than the data before the first test origin")
-    forecasts = champion.forecasts_at(to_grid(clean, champion_spec.features), starts)
-    return METRICS[settings.evaluate.metric](test.compare(forecasts))
+    if settings.evaluate.metric == "crps" and spec.quantiles != champion.quantiles:
+        raise IncomparableError(f"its quantiles are {champion.quantiles}, not {spec.quantiles}")
 
 
 class IncomparableError(TidegateError):

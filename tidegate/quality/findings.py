@@ -117,8 +117,8 @@ def require_open(findings: pd.DataFrame, rules: RuleSections) -> None:
     limit = "steps" if isinstance(rules.of(worst[RULE]), DurationRule) else "tolerance"
     raise GateClosed(
         f"The data gate is closed: {_sentence(worst)}, above {worst['tolerated']}{more}: see {FINDINGS} and "
-        f"{DATA_DOCS}/index.html, then mend the source, or raise "
-        f"validate.rules.{worst[RULE]}.{limit}, or set its severity to warn."
+        f"{DATA_DOCS}/index.html, then mend the source, or raise validate.rules.{worst[RULE]}.{limit}, or set its "
+        "severity to warn, or leave the station out by dataset.stations.leave_out."
     )
 
 

@@ -57,7 +57,7 @@ def judge(group: Group) -> GroupResult:
         TidegateError: a value is neither clean nor in quarantine.
     """
     settings, variables = group.settings, list(group.settings.dataset.variables)
-    rows, superseded = _stored(group.stations, variables)
+    rows, superseded = _stored(group.stations, variables, settings.dataset.stations.leave_out)
     result = verdict(rows, superseded, settings, group.network)
     _write_files(group, result, superseded, list(rows[STATION].unique()))
     measured, passed = int(rows[variables].notna().sum().sum()), int(result.clean[variables].notna().sum().sum())
@@ -79,12 +79,18 @@ def judge(group: Group) -> GroupResult:
     )
 
 
-def _stored(stations: StationRange, variables: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _stored(
+    stations: StationRange, variables: Sequence[str], left_out: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read data/: the standing rows of some stations, sorted, and the values that they replaced."""
     stored = [months.read_stored(month, stations, variables) for month in months.require_months()]
     standing = pd.concat([of_month.standing for of_month in stored], ignore_index=True)
     revised = [of_month.revisions for of_month in stored if len(of_month.revisions)]
     revisions = pd.concat(revised, ignore_index=True) if revised else stored[0].revisions
+    standing, revisions = (
+        rows[~rows[STATION].isin(left_out)].reset_index(drop=True) if left_out else rows
+        for rows in (standing, revisions)
+    )
     whole = versions.StoredRows(standing, revisions, standing.iloc[:0])
     rows = conform(standing.drop(columns=ARRIVED), variables).sort_values(KEYS, ignore_index=True)
     return rows, versions.superseded(whole, variables).reset_index(drop=True)

@@ -14,6 +14,7 @@ from tidegate.measurements import months, parquet
 from tidegate.measurements.grid import step_of
 from tidegate.quality.sorted_rows import step_microseconds
 from tidegate.workspace.columns import KEYS, STATION, TIME
+from tidegate.workspace.params import require_known
 from tidegate.workspace.paths import DATA, MEASUREMENTS
 from tidegate.workspace.settings import Settings
 
@@ -34,10 +35,10 @@ class Network:
 
 
 def survey(settings: Settings) -> Network:
-    """Count the rows of each station, and find where the grid lies.
+    """Count the rows of each station that is not left out, and find where the grid lies.
 
     Raises:
-        DataError: data/ holds no rows.
+        DataError: data/ holds no rows, or none of a station that is to be left out, or none besides.
     """
     names, step = months.require_months(), step_microseconds(settings.dataset.frequency)
     spans: dict[int, list[int]] = {}
@@ -58,8 +59,18 @@ def survey(settings: Settings) -> Network:
     offset = min(spans, key=lambda phase: (-spans[phase][0], phase))
     first, last = (pd.Timestamp(moment, unit="us", tz="UTC") for moment in spans[offset][1:])
     rows = parquet.rows_by_station([DATA / MEASUREMENTS / f"{name}.parquet" for name in names])
+    rows = _without(rows, settings.dataset.stations.leave_out)
     _refuse_far_apart((last - first) // step_of(settings.dataset.frequency) + 1, int(rows.max()), names)
     return Network(rows, offset, first.as_unit("us"), last.as_unit("us"))
+
+
+def _without(rows: "pd.Series[int]", left_out: Sequence[str]) -> "pd.Series[int]":
+    for name in left_out:
+        require_known(name, list(rows.index), "the station in dataset.stations.leave_out")
+    kept = rows.drop(list(left_out))
+    if kept.empty:
+        raise DataError("dataset.stations.leave_out names every station: leave one in.")
+    return kept
 
 
 def _refuse_far_apart(steps: int, most: int, names: Sequence[str]) -> None:

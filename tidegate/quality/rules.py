@@ -123,8 +123,7 @@ def missing(station: Any, time: Any, value: Any, share: float) -> Flags:
     """Mark missing values of stations that lack more than a share of them, counted from their first value on."""
     rows = sort_rows(station, time, value)
     number, absent = rows.station_number, np.isnan(rows.values[0])
-    begun = _running_count(~absent, rows.first) > 0
-    begun |= ~(np.bincount(number, begun) > 0)[number]  # a station without any value counts from its first row
+    begun = _running_count(~absent, rows.first) > 0  # nowhere, if there is no value: `unmeasured` tells that
     lost = absent & begun
     lost_count, steps = np.bincount(number, lost), np.bincount(number, begun)
     return rows.in_given_order(lost & (lost_count > share * steps)[number])
@@ -140,7 +139,7 @@ def _running_count(flags: Flags, first: Flags) -> npt.NDArray[np.int64]:
 def freshness(station: Any, time: Any, value: Any, frequency: str, steps: int, until: str | None = None) -> Flags:
     """Mark the newest value of stations that have been silent for more than so many steps before `until`.
 
-    Without `until`, that is the newest row of all. A station without any value is marked at its first row.
+    Without `until`, that is the newest row of all. A station without any value is `unmeasured`, not silent.
     """
     rows = sort_rows(station, time, value)
     flags = np.zeros(len(rows.time), bool)
@@ -149,12 +148,17 @@ def freshness(station: Any, time: Any, value: Any, frequency: str, steps: int, u
     end = int(rows.time.max()) if until is None else epoch_microsecond(until)
     position = np.arange(len(flags))
     valued = np.where(np.isnan(rows.values[0]), -1, position)
-    first = np.flatnonzero(rows.first)
-    newest = np.maximum.reduceat(valued, first)
-    shown = np.where(newest < 0, first, newest)
-    age = end - rows.time[shown]
-    flags[shown[(age > steps * step_microseconds(frequency)) | (newest < 0)]] = True
+    newest = np.maximum.reduceat(valued, np.flatnonzero(rows.first))
+    newest = newest[newest >= 0]
+    flags[newest[end - rows.time[newest] > steps * step_microseconds(frequency)]] = True
     return rows.in_given_order(flags)
+
+
+def unmeasured(station: Any, time: Any, value: Any) -> Flags:
+    """Mark the first row of stations that have no value at all."""
+    rows = sort_rows(station, time, value)
+    measured = np.bincount(rows.station_number, ~np.isnan(rows.values[0])) > 0
+    return rows.in_given_order(rows.first & ~measured[rows.station_number])
 
 
 def clock_change(station: Any, time: Any, time_zone: str, frequency: str) -> Flags:

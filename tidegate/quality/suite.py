@@ -8,17 +8,12 @@ that holds them back.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pandas as pd
 from pydantic import Field, create_model, model_validator
 
 from tidegate.quality import drift, rules
 from tidegate.quality.gate_rule import (
     ALL_VARIABLES,
-    SCHEMA,
-    Checked,
-    Expected,
     GateRule,
-    Phase,
     columns_of,
     drift_limits,
     if_set,
@@ -27,9 +22,9 @@ from tidegate.quality.gate_rule import (
     revision,
     sentinels,
 )
-from tidegate.workspace.columns import KEYS, STATION, TIME
+from tidegate.workspace.columns import KEYS
 from tidegate.workspace.params import Section, parse
-from tidegate.workspace.settings import DriftRule, DurationRule, Rule, Settings, Validate
+from tidegate.workspace.settings import DriftRule, DurationRule, Rule, Validate
 
 QUARANTINED = Rule(severity="quarantine", tolerance=0.05)
 
@@ -158,6 +153,17 @@ RULES = (
         sentence="freshness: {where} is silent {span}",
     ),
     GateRule(
+        name="unmeasured",
+        phase="series",
+        subjects="variables",
+        settings=Rule(severity="warn"),
+        finds="a station that has never measured a variable: it is left unused there, a target with its station",
+        expectation="ExpectSomeValue",
+        expects="Each station of [station, time, value] has a value.",
+        marks=rules.unmeasured,
+        arguments=lambda _, name: columns_of(name),
+    ),
+    GateRule(
         name="clock_change",
         phase="rows",
         subjects="all",
@@ -250,37 +256,6 @@ def with_defaults(validate: Validate) -> Validate:
         SettingsError: as `rules_of`.
     """
     return validate.model_copy(update={"rules": rules_of(validate).model_dump(mode="json")})
-
-
-def expected(phase: Phase, settings: Settings, offset: int = 0, until: pd.Timestamp | None = None) -> list[Expected]:
-    """List what a data set is checked against in a phase: whole rows first, then relations, then variable by variable.
-
-    Args:
-        phase: what is checked.
-        settings: of the workspace.
-        offset: of the grid, in microseconds.
-        until: the newest time of the network.
-    """
-    sections, dataset = rules_of(settings.validate_), settings.dataset
-    of_phase = [rule for rule in RULES if rule.phase == phase]
-    pairs: list[tuple[GateRule, str]] = [(rule, ALL_VARIABLES) for rule in of_phase if rule.subjects == "all"]
-    relations = [f"{less} <= {more}" for less, more in dataset.pairs]
-    pairs += [(rule, relation) for relation in relations for rule in of_phase if rule.subjects == "relations"]
-    pairs += [(rule, variable) for variable in dataset.variables for rule in of_phase if rule.subjects == "variables"]
-    listed = _schema() if phase == "keys" else []
-    for rule, subject in pairs:
-        arguments = rule.arguments(Checked(dataset, sections.of(rule.name), offset, until), subject)
-        if arguments is not None:
-            listed.append(Expected(rule.name, subject, rule.expectation, arguments))
-    return listed
-
-
-def _schema() -> list[Expected]:
-    return [
-        Expected(SCHEMA, ALL_VARIABLES, "ExpectColumnValuesToNotBeNull", {"column": STATION}),
-        Expected(SCHEMA, ALL_VARIABLES, "ExpectColumnValuesToNotBeNull", {"column": TIME}),
-        Expected(SCHEMA, ALL_VARIABLES, "ExpectCompoundColumnsToBeUnique", {"column_list": KEYS}),
-    ]
 
 
 def documentation() -> Iterator[str]:

@@ -12,10 +12,11 @@ from tidegate.measurements import months, parquet
 from tidegate.measurements.grid import step_of
 from tidegate.quality import data_docs
 from tidegate.quality.expectations import Outcome, check
+from tidegate.quality.expected import expected
 from tidegate.quality.findings import COLUMNS, findings_of_series, sorted_findings
 from tidegate.quality.groups import SUPERSEDED, GroupResult
 from tidegate.quality.network import Network
-from tidegate.quality.suite import expected, rules_of
+from tidegate.quality.suite import rules_of
 from tidegate.workspace.columns import ARRIVED, RULE, STATION, TIME
 from tidegate.workspace.paths import (
     ACCEPTED,
@@ -74,6 +75,7 @@ def _check_stations(
         return pd.DataFrame(columns=COLUMNS), []
     rules = rules_of(settings.validate_)
     until = pd.read_parquet(DATA / ACCEPTED, columns=[STATION, "until"]).groupby(STATION)["until"].max()
+    until = until.drop(list(settings.dataset.stations.leave_out), errors="ignore")
     newest = pd.concat([result.newest for result in results])
     patience = rules.of("freshness").steps * step_of(settings.dataset.frequency)
     names = until.index.union(newest.index).astype("str")

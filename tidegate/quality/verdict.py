@@ -9,11 +9,12 @@ import pandas as pd
 from tidegate.errors import DataError
 from tidegate.measurements.grid import on_regular_grid, step_of
 from tidegate.quality.expectations import Outcome, check
+from tidegate.quality.expected import expected
 from tidegate.quality.findings import findings_of_cells, findings_of_series, sorted_findings
 from tidegate.quality.gate_rule import SCHEMA
 from tidegate.quality.network import Network
 from tidegate.quality.quarantine import quarantined
-from tidegate.quality.suite import expected, rules_of
+from tidegate.quality.suite import rules_of
 from tidegate.workspace.columns import HELD_BACK, ROW, RULE, STATION, TIME, VARIABLE
 from tidegate.workspace.settings import Settings
 

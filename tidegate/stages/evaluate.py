@@ -11,7 +11,7 @@ import numpy as np
 import models
 from tidegate.errors import GateClosed
 from tidegate.evaluation import plots
-from tidegate.evaluation.breakdown import by_station, by_step, learning_curves
+from tidegate.evaluation.breakdown import by_station, by_step, learning_curves, medians
 from tidegate.evaluation.figures import forecast_figure, horizon_figure, reliability_figure
 from tidegate.evaluation.origins import TestOrigins, read_test_origins, score
 from tidegate.tracking import runs
@@ -32,8 +32,11 @@ def run(settings: Settings, progress: Progress) -> str:
     scores = score(comparisons, test.metrics, baseline, settings.evaluate.metric)
     with atomic_output(EVALUATION) as folder:
         folder.mkdir()
+        at_stations = by_station(comparisons, test)
+        for name, median in medians(at_stations, "mase").items():
+            scores[name]["mase_median"] = median
         write_json(folder / "metrics.json", scores)
-        by_station(comparisons, test).to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
+        at_stations.to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
         by_step(comparisons, test).to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
     horizon = None if test.panel.spec.alert else horizon_figure(settings, test, comparisons)

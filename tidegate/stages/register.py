@@ -20,7 +20,9 @@ from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide,
 from tidegate.forecasting.recent import example
 from tidegate.measurements.frame import read_frame
 from tidegate.tracking import registry, runs
-from tidegate.windows.store import SPEC, read_windows
+from tidegate.windows.left_out import named
+from tidegate.windows.store import SPEC, read_left_out, read_windows
+from tidegate.workspace.columns import STATION
 from tidegate.workspace.paths import CLEAN, EVALUATION, MODELS, REGISTRATION, WINDOWS, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
@@ -52,13 +54,17 @@ def run(settings: Settings, progress: Progress) -> str:
 
 def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], decision: Decision) -> Any:
     tags = {**identity_tags, **{DECISION + key: str(value) for key, value in asdict(decision).items()}}
+    if left_out := read_left_out():
+        tags["tidegate.left_out"] = named(left_out)
     model, (panel, starts) = MODELS / decision.candidate, read_windows()
     fallback = Fallback.measured(panel, np.concatenate([starts["train"], starts["validation"]]))
     forecaster = Forecaster.load(model)
     forecaster.fallback = fallback
     with TemporaryDirectory() as folder:
         files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
-        return registry.register(settings.register_.name, run_id, files, example(read_frame(CLEAN), forecaster), tags)
+        clean = read_frame(CLEAN)
+        shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
+        return registry.register(settings.register_.name, run_id, files, shown, tags)
 
 
 def _set_aliases(version: Any, decision: Decision) -> None:

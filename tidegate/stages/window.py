@@ -12,6 +12,7 @@ import numpy as np
 from tidegate.windows.alerts import check_classes
 from tidegate.windows.clean import grids, stations_and_times
 from tidegate.windows.leakage import prove_no_leakage
+from tidegate.windows.left_out import named, require_enough, unlearnable, without
 from tidegate.windows.scaler import constant_covariates, fit_scaler, to_panel
 from tidegate.windows.spec import spec_of
 from tidegate.windows.splits import SPLITS, check_length, split_spans, starts_in
@@ -28,10 +29,17 @@ def run(settings: Settings, progress: Progress) -> str:
     spec = spec_of(settings, [str(name) for name in rows.index])
     spans = split_spans(len(times), options.validation_share, options.test_share, options.gap)
     check_length(spans, spec, len(times))
-    alerts, constant = 0.0, Counter[str]()
+    alerts, constant, left_out, kept = 0.0, Counter[str](), dict[str, str](), list[str]()
     with atomic_output(WINDOWS) as folder:
         store = WindowsWriter(folder, spec, len(times))
-        for grid in grids(CLEAN, rows, spec.features):
+        for whole in grids(CLEAN, rows, spec.features):
+            train = starts_in(whole, spec, spans["train"], options.min_observed_share)
+            left_out |= unlearnable(whole, spans["train"][1], train, spec)
+            grid = without(whole, left_out)
+            kept += grid.stations
+            progress(len(kept), len(rows), f"{len(kept):,} stations")
+            if not grid.stations:
+                continue
             scaler = fit_scaler(grid, spans["train"][1], spec)
             constant += constant_covariates(grid, spans["train"][1], spec)
             panel = to_panel(grid, scaler, spec, np.arange(len(grid.stations), dtype=np.int32) + store.rows_written)
@@ -39,13 +47,14 @@ def run(settings: Settings, progress: Progress) -> str:
             if spec.alert:
                 alerts += float(panel.future(grid_starts["train"])[0].sum())
             store.add(panel, scaler, grid_starts)
-            progress(store.rows_written, len(rows), f"{store.rows_written:,} stations")
-        starts = store.starts()
+        require_enough(left_out, len(rows), options.left_out_tolerance)
+        starts, spec = store.starts(), spec_of(settings, kept)
         proof = prove_no_leakage(starts, spec, spans["train"][1], options.gap, times)
         if spec.alert:
             check_classes(alerts / len(starts["train"]), len(starts["train"]), spec)
-        store.close(starts, times, proof)
+        store.close(spec, times, proof, left_out)
     counts = ", ".join(f"{len(starts[split]):,} {split}" for split in SPLITS)
     line = f"{counts} windows of {spec.lookback_steps} → {spec.horizon_steps} steps"
     unused = ", ".join(f"{name} at {count} stations" for name, count in sorted(constant.items()))
-    return line + (f"; constant in the training span, so left unused: {unused}" if unused else "")
+    line += f"; constant in the training span, so left unused: {unused}" if unused else ""
+    return line + (f"; left out: {named(left_out)}" if left_out else "")

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tidegate.errors import DataError
 from tidegate.windows.alerts import alert_events
 from tidegate.windows.calendar import calendar_values
 from tidegate.windows.panel import Doubles, Flags, Floats, Forecasts, Panel, Starts
@@ -60,25 +59,18 @@ class Scaler:
 def fit_scaler(grid: Grid, steps: int, spec: WindowSpec) -> Scaler:
     """Fit a scaler to the first `steps` steps of the grid only.
 
-    Raises:
-        DataError: a target has no value in these steps at some station, or is constant.
+    A feature that is constant or absent there is 0, the mean, also when it comes to life later; stations whose targets
+    are so are to be left out first (`left_out.unlearnable`).
     """
-    count, mean, deviation, constant = _moments(grid, steps)
-    for column, target in enumerate(spec.targets):
-        for row, station in enumerate(grid.stations):
-            if count[row, column] == 0:
-                problem = "has no value at all"
-            elif constant[row, column]:
-                problem = f"is constant ({mean[row, column]:g})"
-            else:
-                continue
-            raise DataError(
-                f"Target {target} at station {station} {problem} in the training span "
-                f"({grid.times[0]:%Y-%m-%d %H:%M} to {grid.times[steps - 1]:%Y-%m-%d %H:%M} UTC): "
-                "there is nothing to learn; leave the station or the target out."
-            )
-    # A covariate that is constant or absent in training is 0, the mean, also when it comes to life later.
+    _, mean, deviation, constant = _moments(grid, steps)
     return Scaler(mean, np.where(constant, np.finfo(np.float64).max, deviation))
+
+
+def target_moments(grid: Grid, steps: int, spec: WindowSpec) -> tuple[npt.NDArray[np.int64], Flags]:
+    """Count the targets' values in the first `steps` steps, and say which are constant: (stations, targets)."""
+    count, _, _, constant = _moments(grid, steps)
+    targets = len(spec.targets)
+    return count[:, :targets], constant[:, :targets]
 
 
 def constant_covariates(grid: Grid, steps: int, spec: WindowSpec) -> Counter[str]:

@@ -1,5 +1,6 @@
 """artifacts/windows: written a range of stations at a time, and read as a panel."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class WindowsWriter:
     """Writes artifacts/windows, a range of stations at a time, so that memory is bounded."""
 
     def __init__(self, folder: Path, spec: WindowSpec, steps: int) -> None:
-        """Create the array files, (stations, steps, features), in a new folder."""
+        """Create the array files, (stations, steps, features), in a new folder; `spec` may name more stations."""
         self.folder, self.spec = folder, spec
         self.rows_written = 0  # a row is a station
         folder.mkdir()
@@ -52,10 +53,24 @@ class WindowsWriter:
         """Give the windows of each split, ordered by station."""
         return {split: np.concatenate(parts) for split, parts in self._starts.items()}
 
-    def close(self, starts: dict[str, Starts], times: pd.DatetimeIndex, proof: dict[str, Any]) -> None:
-        """Write the remaining files: the windows, the calendar, the spec with the scaler, and the proof."""
-        for array in self._arrays.values():
+    def close(
+        self, spec: WindowSpec, times: pd.DatetimeIndex, proof: dict[str, Any], left_out: Mapping[str, str]
+    ) -> None:
+        """Write the remaining files: the windows, the calendar, the spec with the scaler, and the proof.
+
+        Args:
+            spec: of the stations that were added.
+            times: of the grid.
+            proof: that no split sees another's future.
+            left_out: the other stations, each with its reason.
+        """
+        self.spec = spec
+        for name, array in self._arrays.items():
             array.flush()
+            if self.rows_written < len(array):  # stations have been left out
+                np.save(self.folder / f"{name}.kept.npy", array[: self.rows_written])
+                (self.folder / f"{name}.kept.npy").replace(self.folder / f"{name}.npy")
+        starts = self.starts()
         np.save(self.folder / "calendar.npy", calendar_values(times, self.spec.calendar, self.spec.time_zone))
         for split in SPLITS:
             np.save(self.folder / f"starts_{split}.npy", starts[split])
@@ -63,6 +78,7 @@ class WindowsWriter:
             *(np.concatenate([getattr(scaler, part) for scaler in self._scalers]) for part in ("mean", "deviation"))
         )
         content = {"spec": self.spec.as_json(), "scaler": scaler.as_json(), "begins": str(times[0])}
+        content |= {"left_out": dict(left_out)} if left_out else {}
         write_json(self.folder / SPEC, content)
         write_json(self.folder / "proof.json", proof)
 
@@ -81,3 +97,9 @@ def read_spec(path: Path = WINDOWS / SPEC) -> tuple[WindowSpec, Scaler]:
     """Read the spec of the windows and the scaler."""
     raw = read_json(path)
     return WindowSpec.from_json(raw["spec"]), Scaler.from_json(raw["scaler"])
+
+
+def read_left_out(path: Path = WINDOWS / SPEC) -> dict[str, str]:
+    """Read the stations that were left out of the windows, each with its reason."""
+    left_out: dict[str, str] = read_json(path).get("left_out", {})
+    return left_out

@@ -1,5 +1,6 @@
 """Measurements on the regular grid, as arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,6 +16,10 @@ class Grid:
     stations: tuple[str, ...]
     times: pd.DatetimeIndex
     values: Doubles
+
+    def rows(self, rows: Sequence[int]) -> "Grid":
+        """Take some of the stations, by their rows."""
+        return Grid(tuple(self.stations[row] for row in rows), self.times, self.values[list(rows)])
 
 
 def to_grid(clean: pd.DataFrame, features: tuple[str, ...]) -> Grid:

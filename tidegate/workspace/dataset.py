@@ -30,6 +30,12 @@ class Variable(Section):
         return self
 
 
+class Stations(Section):
+    """What the user has decided about stations."""
+
+    leave_out: tuple[str, ...] = ()  # neither judged, nor trained on, nor forecast
+
+
 RELATION = re.compile(r"^\s*(?P<less>.+?)\s*<=\s*(?P<more>.+?)\s*$")  # "DEWP <= TEMP"
 
 
@@ -40,6 +46,7 @@ class Dataset(Section):
     options: dict[str, Any] = Field(default_factory=dict)  # see tidegate/sources
     frequency: str
     time_zone: Zone = "UTC"  # where the stations are: of times without a zone, of the calendar, of clock changes
+    stations: Stations = Stations()
     variables: Annotated[dict[str, Variable], Field(min_length=1)]
     sentinels: tuple[Real, ...] = ()  # values that mean "missing", in every variable
     relations: tuple[str, ...] = ()

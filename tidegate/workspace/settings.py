@@ -106,6 +106,7 @@ class Window(Section):
     test_share: Annotated[Real, Field(gt=0, lt=1)]
     gap_steps: Whole | None = None
     min_observed_share: Share = 0.5
+    left_out_tolerance: Share = 0.5
 
     @model_validator(mode="after")
     def _consistent(self) -> "Window":
