@@ -24,7 +24,6 @@ from tidegate.workspace.settings import Window
 if TYPE_CHECKING:
     import keras
 
-NET = "net.keras"
 BATCH = 4
 CHUNK = 2048  # windows that are forecast together
 
@@ -90,16 +89,19 @@ class Family:
         return Forecasts(forecasts)
 
     def save(self, folder: Path) -> None:
-        """Write the net as a .keras file."""
+        """Write the net's weights."""
         from models.nets import files
 
-        files.save_net(self.net, folder / NET)
+        files.save_weights(self.net, folder / files.NET)
 
     def restore(self, folder: Path) -> None:
-        """Read the net in Keras' safe mode."""
+        """Build the net, and read its weights; or read the .keras file of an older release."""
         from models.nets import files
 
-        self.net = files.load_net(folder / NET)
+        if (folder / files.OLD_NET).exists():
+            self.net = files.load_old_net(folder / files.OLD_NET)
+        else:
+            self.net = files.load_weights(build_net(self.options, len(self.spec.targets), seed=0), folder / files.NET)
 
     def _sequences(self, panel: Panel, starts: Starts) -> tuple[Floats, Floats, Flags]:
         """Cut the span of the station's windows: values, next values (sequences, steps, targets), and weights.

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # Importing Keras takes seconds, so it is imported where a net is built, read or run, and not to check the options.
 
-NET = "net.keras"
 SPACE = {  # what tuning searches by default
     "units": [32, 64, 128],
     "layers": [1, 2],
@@ -72,16 +71,19 @@ class Family:
         return gradients.gradient_flow(self.net, panel, starts, cost)
 
     def save(self, folder: Path) -> None:
-        """Write the net as a .keras file."""
+        """Write the net's weights."""
         from models.nets import files
 
-        files.save_net(self.net, folder / NET)
+        files.save_weights(self.net, folder / files.NET)
 
     def restore(self, folder: Path) -> None:
-        """Read the net in Keras' safe mode."""
+        """Build the net, and read its weights; or read the .keras file of an older release."""
         from models.nets import files
 
-        self.net = files.load_net(folder / NET)
+        if (folder / files.OLD_NET).exists():
+            self.net = files.load_old_net(folder / files.OLD_NET)
+        else:
+            self.net = files.load_weights(build_net(self.options, self.spec), folder / files.NET)
 
 
 def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model":

@@ -134,11 +134,11 @@ class Classifier:
         }
         write_json(folder / DESCRIPTION, description)
         for member, net in enumerate(self.nets):
-            files.save_net(net, folder / f"net_{member + 1}.keras")
+            files.save_weights(net, folder / f"net_{member + 1}.npz")
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
-        """Read what `save` wrote, in Keras' safe mode.
+        """Read what `save` wrote, in this release or an older one.
 
         Raises:
             DataError: the files are not there.
@@ -151,9 +151,12 @@ class Classifier:
         classifier.mean, classifier.deviation = (
             np.array(description[key], np.float32) for key in ("mean", "deviation")
         )
-        classifier.nets = [
-            files.load_net(folder / f"net_{member + 1}.keras") for member in range(classifier.options.members)
-        ]
+        for member in range(1, classifier.options.members + 1):
+            if (old := folder / f"net_{member}.keras").exists():
+                classifier.nets.append(files.load_old_net(old))
+                continue
+            net = build_net(classifier.options, len(classifier.mean) + 1, len(classifier.classes), seed=0)
+            classifier.nets.append(files.load_weights(net, folder / f"net_{member}.npz"))
         return classifier
 
     def _inputs(self, sequences: Sequences) -> Floats:

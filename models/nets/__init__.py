@@ -16,5 +16,5 @@ device          on which device a net was trained
 engine          what Keras does not cover: devices, several machines, gradients
 gradients       how much of the gradient reaches each step of the lookback
 recursion       recursive forecasts of the lecture's net
-files           nets in .keras files: the same bytes for the same net, read in safe mode
+files           the weights of nets: the same bytes for the same net; .keras files of older releases, in safe mode
 """

@@ -1,47 +1,55 @@
-"""Nets in .keras files: the same net always gives the same bytes, and nothing in a file can run code.
+"""The weights of nets in .npz files: the same net always gives the same bytes, and nothing in a file can run code.
 
-The modules of the project's own layers are imported before a file is read, which may name any of them.
+What is stored of a net is its options and these weights. The net is built from the options; Keras' registry of classes,
+which all code of a process shares, has no part in it. Nets of older releases are .keras files, and are still read.
 """
 
-import json
-import re
-import tempfile
-import zipfile
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
-LAYER_MODULES = ("heads", "normalisation", "outputs", "recursive", "tokens")
-
-
-def save_net(net: keras.Model, path: Path) -> None:
-    """Write a .keras file without Keras' date and the times of the zip entries, so that its bytes are reproducible."""
-    with tempfile.TemporaryDirectory() as folder:
-        keras_file = Path(folder) / path.name
-        net.save(keras_file)
-        with zipfile.ZipFile(keras_file) as source, zipfile.ZipFile(path, "w") as target:
-            for name in sorted(source.namelist()):
-                content = source.read(name)
-                if name == "metadata.json":
-                    content = json.dumps({"keras_version": keras.__version__}).encode()
-                elif name == "config.json":
-                    content = _renumber_shared_objects(content)
-                target.writestr(zipfile.ZipInfo(name), content)
-
-
-def _renumber_shared_objects(config: bytes) -> bytes:
-    """Number the shared objects in order of appearance; Keras writes their memory addresses, which vary."""
-    numbers: dict[bytes, bytes] = {}
-    return re.sub(
-        rb'(?<="shared_object_id": )\d+',
-        lambda match: numbers.setdefault(match[0], str(len(numbers)).encode()),
-        config,
-    )
+NET = "net.npz"
+OLD_NET = "net.keras"
+OLD_LAYERS = {  # by the name in .keras files
+    "Attributes": "tokens.StaticAttributes",
+    "Beside": "tokens.ConcatContext",
+    "Clock": "recursive.ZeroInputs",
+    "Feedback": "recursive.Feedback",
+    "Lay": "heads.HorizonLayout",
+    "Meaning": "outputs.OutputDistribution",
+    "Newest": "tokens.NewestSegment",
+    "Normalise": "normalisation.Normalise",
+    "Query": "heads.Query",
+    "Rows": "heads.RepeatRows",
+    "Teacher": "recursive.Teacher",
+    "Tokens": "tokens.Tokens",
+    "Unfold": "heads.Unfold",
+}
 
 
-def load_net(path: Path) -> keras.Model:
-    """Read a .keras file in safe mode: nothing in it can run code."""
-    for module in LAYER_MODULES:
-        import_module(f"models.nets.{module}")
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+def save_weights(net: keras.Model, path: Path) -> None:
+    """Write the weights of a net in their order."""
+    np.savez(path, allow_pickle=False, **{f"{number:03d}": weights for number, weights in enumerate(net.get_weights())})
+
+
+def load_weights(net: keras.Model, path: Path) -> keras.Model:
+    """Read the weights that `save_weights` wrote into a net that was built from the same options.
+
+    Raises:
+        ValueError: they are those of another net.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        net.set_weights([arrays[name] for name in sorted(arrays)])
+    return net
+
+
+def load_old_net(path: Path) -> keras.Model:
+    """Read a .keras file of an older release in safe mode: nothing in it can run code."""
+    layers: dict[str, Any] = {}
+    for name, place in OLD_LAYERS.items():
+        module, _, layer = place.partition(".")
+        layers[f"tidegate>{name}"] = getattr(import_module(f".{module}", __package__), layer)
+    return keras.saving.load_model(path, custom_objects=layers, compile=False, safe_mode=True)

@@ -18,8 +18,6 @@ import keras
 from keras import ops
 from keras.initializers import GlorotUniform, Orthogonal, RandomNormal
 
-from models.nets.layers import ConfiguredLayer
-
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
@@ -39,8 +37,7 @@ class HeadShape:
         return math.ceil(self.horizon / self.segment)
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Lay")
-class HorizonLayout(ConfiguredLayer):
+class HorizonLayout(keras.layers.Layer):
     """Reshapes rows of numbers to (batch, horizon, targets, numbers)."""
 
     def __init__(self, horizon: int, targets: int, numbers: int, independent: bool, **kwargs: Any) -> None:
@@ -57,8 +54,7 @@ class HorizonLayout(ConfiguredLayer):
         return ops.reshape(flat, (-1, steps, self.targets, self.numbers))[:, : self.horizon]
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Rows")
-class RepeatRows(ConfiguredLayer):
+class RepeatRows(keras.layers.Layer):
     """Repeats the columns of a window, (batch, …), for each of its rows."""
 
     def __init__(self, times: int, **kwargs: Any) -> None:
@@ -105,8 +101,7 @@ def split_into_segments(ahead: Any, shape: HeadShape) -> Any:
     return keras.layers.Reshape((shape.segments, shape.segment * ahead.shape[-1]))(padded)
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Query(ConfiguredLayer):
+class Query(keras.layers.Layer):
     """Takes one step of a cell from the last state for each position and channel: (batch, segments, targets, units).
 
     A query is the cell's input: the embedding of its position beside the embedding of its channel, each half as wide as
@@ -179,8 +174,7 @@ def _step_lstm(from_input: Any, from_state: Any, hidden: Any, rest: list[Any]) -
 CELL_STEPS = {"rnn": _step_rnn, "gru": _step_gru, "lstm": _step_lstm}
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Unfold(ConfiguredLayer):
+class Unfold(keras.layers.Layer):
     """Joins segments (batch, segments, targets, segment · numbers) end to end: (batch, horizon, targets, numbers)."""
 
     def __init__(self, segment: int, horizon: int, **kwargs: Any) -> None:

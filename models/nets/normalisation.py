@@ -14,13 +14,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.nets.layers import ConfiguredLayer
-
 MIN_SCALE = 1e-2  # in training deviations; keeps the noise of an almost constant window from being magnified
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Normalise(ConfiguredLayer):
+class Normalise(keras.layers.Layer):
     """Turns values and flags (batch, lookback, channels) into normalised values, their shift and their scale."""
 
     def __init__(self, method: str, **kwargs: Any) -> None:

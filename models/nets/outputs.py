@@ -17,7 +17,6 @@ import numpy as np
 from keras import ops
 from scipy.stats import norm
 
-from models.nets.layers import ConfiguredLayer
 from tidegate.windows.panel import Floats, Forecasts
 
 MIN_DEVIATION = 1e-3  # lower bound of σ, in units of the window's scale
@@ -30,8 +29,7 @@ def numbers_per_value(kind: str, levels: Sequence[float]) -> int:
     return {"point": 1, "quantiles": len(levels), "gaussian": 2, "probability": 1}[kind]
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Meaning")
-class OutputDistribution(ConfiguredLayer):
+class OutputDistribution(keras.layers.Layer):
     """Turns raw numbers (batch, horizon, targets, n) into the parameters of a forecast in the panel's units."""
 
     def __init__(self, kind: str, levels: Sequence[float], **kwargs: Any) -> None:

@@ -14,7 +14,6 @@ from keras.initializers import GlorotUniform, Orthogonal
 
 from models.nets.cells import LAYERS
 from models.nets.heads import HeadShape, HorizonLayout, RepeatRows, split_into_segments
-from models.nets.layers import ConfiguredLayer
 
 
 def recursive_head(
@@ -53,8 +52,7 @@ def recursive_head(
     return HorizonLayout(shape.horizon, shape.targets, shape.numbers, shape.independent, name="laid")(flat)
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Clock")
-class ZeroInputs(ConfiguredLayer):
+class ZeroInputs(keras.layers.Layer):
     """Gives zeros (rows, segments, 1): the decoder's inputs if nothing is known ahead; they set its number of steps."""
 
     def __init__(self, segments: int, **kwargs: Any) -> None:
@@ -67,8 +65,7 @@ class ZeroInputs(ConfiguredLayer):
         return ops.repeat(ops.zeros_like(newest[:, None, :1]), self.segments, axis=1)
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Feedback(ConfiguredLayer):
+class Feedback(keras.layers.Layer):
     """A decoder cell: its state is an inner cell's state and the previous token, its output the next token's numbers.
 
     The weights' place in a .keras file follows from the names of the attributes `inner` and `say`.
@@ -117,8 +114,7 @@ class Feedback(ConfiguredLayer):
         return output, [*inner_states, token]
 
 
-@keras.saving.register_keras_serializable("tidegate")
-class Teacher(ConfiguredLayer):
+class Teacher(keras.layers.Layer):
     """Draws in training, for each row and segment, whether the truth is fed, and appends this flag to the truth.
 
     `truth` (batch, horizon, 2 · targets) holds values and flags; the result (rows, segments, width + 1) is normalised.

@@ -10,11 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.nets.layers import ConfiguredLayer
 
-
-@keras.saving.register_keras_serializable("tidegate")
-class Tokens(ConfiguredLayer):
+class Tokens(keras.layers.Layer):
     """Cuts the lookback into tokens (rows, tokens, columns); rows are windows, or windows times targets.
 
     `per_target` (batch, lookback, targets, k) holds the columns of each target, `shared` (batch, lookback, columns)
@@ -42,8 +39,7 @@ class Tokens(ConfiguredLayer):
         return ops.reshape(rows, (-1, tokens, self.segment * (width + shared_width)))
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Newest")
-class NewestSegment(ConfiguredLayer):
+class NewestSegment(keras.layers.Layer):
     """Takes the newest segment of the targets (batch, lookback, targets), the first input of a recursive head."""
 
     def __init__(self, segment: int, independent: bool, **kwargs: Any) -> None:
@@ -59,8 +55,7 @@ class NewestSegment(ConfiguredLayer):
         return ops.reshape(last, (-1, self.segment * values.shape[-1]))
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Beside")
-class ConcatContext(ConfiguredLayer):
+class ConcatContext(keras.layers.Layer):
     """Appends the context of each window (batch, columns) to its tokens (batch · rows, tokens, columns)."""
 
     def __init__(self, rows: int, **kwargs: Any) -> None:
@@ -74,8 +69,7 @@ class ConcatContext(ConfiguredLayer):
         return ops.concatenate([tokens, ops.repeat(context[:, None], tokens.shape[1], axis=1)], axis=-1)
 
 
-@keras.saving.register_keras_serializable("tidegate", name="Attributes")
-class StaticAttributes(ConfiguredLayer):
+class StaticAttributes(keras.layers.Layer):
     """Looks up the attributes of each window's station in a fixed table (stations, attributes)."""
 
     def __init__(self, table: list[list[float]], **kwargs: Any) -> None:

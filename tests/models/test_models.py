@@ -129,12 +129,12 @@ def test_the_lecture_walks_the_horizon_on_its_own_forecasts() -> None:
 def test_a_net_file_with_code_in_it_is_not_loaded(tmp_path: Path) -> None:
     import keras
 
-    from models.nets.files import load_net
+    from models.nets.files import load_old_net
 
     inputs = keras.Input((3,))
     keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)).save(tmp_path / "net.keras")
     with pytest.raises(ValueError, match="safe_mode"):
-        load_net(tmp_path / "net.keras")
+        load_old_net(tmp_path / "net.keras")
 
 
 def test_an_unknown_family_is_answered_with_the_known_ones() -> None:

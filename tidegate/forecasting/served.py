@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel
 
@@ -48,6 +47,3 @@ def _times(cells: "pd.Series[Any]") -> "pd.Series[Any]":
             "2025-12-31T18:00Z."
         )
     return times
-
-
-set_model(Served())

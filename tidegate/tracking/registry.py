@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mlflow
 import pandas as pd
@@ -14,12 +15,12 @@ from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType
 
 from tidegate.errors import DataError
+from tidegate.tracking import packing
 from tidegate.tracking.store import start_run, tracking_client
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-ROOT = Path(__file__).parent.parent.parent
 
 
 def find_version(name: str, tags: Mapping[str, str]) -> ModelVersion | None:
@@ -78,16 +79,18 @@ def register(
     """Register a forecaster as a new version, with its code, its signature and an input example."""
     recent, forecasts = example
     with tracking_client():
-        with start_run({}, run_id=run_id):
-            logged = mlflow.pyfunc.log_model(
-                name="forecaster",
-                python_model=str(ROOT / "tidegate" / "forecasting" / "served.py"),
-                code_paths=[str(ROOT / package) for package in ("tidegate", "models")],
-                artifacts={artifact: str(path) for artifact, path in files.items()},
-                signature=ModelSignature(_schema(recent), _schema(forecasts)),
-                input_example=recent.assign(time=recent["time"].astype("str")),
-                pip_requirements=[f"{package}=={metadata.version(package)}" for package in PACKAGES],
-            )
+        with TemporaryDirectory() as folder, start_run({}, run_id=run_id):
+            package = packing.pack(Path(folder))
+            with packing.importable(package):
+                logged = mlflow.pyfunc.log_model(
+                    name="forecaster",
+                    python_model=str(packing.served_file(package)),
+                    code_paths=[str(package)],
+                    artifacts={artifact: str(path) for artifact, path in files.items()},
+                    signature=ModelSignature(_schema(recent), _schema(forecasts)),
+                    input_example=recent.assign(time=recent["time"].astype("str")),
+                    pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
+                )
         return mlflow.register_model(logged.model_uri, name, tags=dict(tags))
 
 
