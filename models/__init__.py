@@ -12,12 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 # Set before Keras is imported anywhere, so that a user's own Keras configuration file does not choose the engine.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 from models.conformal import CalibratedModel
 from models.interface import History, Model, ModelOptions, Training
 from tidegate.errors import SettingsError
+from tidegate.windows.panel import Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.params import parse, require_known
 from tidegate.workspace.paths import PARAMS, read_json, write_json
@@ -69,8 +72,15 @@ def fit(
     model = CalibratedModel(make(name, section, spec), spec)
     training = replace(training, recipe=recipe(name, section, training.recipe))
     history = model.model.fit(training, progress, checkpoint)
-    model.calibrate(training.panel, training.validation)
+    model.calibrate(training.panel, _calibration_windows(model.model, training))
     return model, history
+
+
+def _calibration_windows(model: Model, training: Training) -> Starts:
+    """Give the validation windows; of a model that learns nothing from them, the training windows too."""
+    if getattr(model, "learns", True):
+        return training.validation
+    return np.concatenate([training.train, training.validation])
 
 
 def training_device(model: CalibratedModel, replicas: int = 1) -> dict[str, str]:

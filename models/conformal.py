@@ -12,11 +12,18 @@ alone would miss a slow change. The corrected quantiles are sorted, so they neve
 
 After Romano et al., Conformalized Quantile Regression, arXiv:1905.03222, but with each level corrected separately. The
 coverage holds as long as later data resemble the validation span.
+
+The τ-quantile of n errors holds less than τ of what comes: of the errors' order statistics the expected coverage of
+number k is k / (n + 1). So a level is moved outwards until its expectation is τ. Windows overlap and stations are
+alike, so n is not their number but what they are worth: p (1 - p) over the variance of the share p of errors beyond the
+level, estimated from the shares in batches of origins, several horizons long (batch means; Flegal and Jones, Batch
+means and spectral variance estimators in Markov chain Monte Carlo, Ann. Statist. 38 (2010)).
 """
 
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from models.interface import Model
 from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts, evenly_spaced
@@ -25,6 +32,7 @@ from tidegate.windows.spec import WindowSpec
 WINDOWS = 8192  # at most so many are used, evenly spaced over the validation span
 CHUNK = 4096  # windows that are read from the panel together
 MIN_SCALE = 0.05  # in training deviations, added to s: after a flat lookback the future may still vary
+BATCH_HORIZONS, FEWEST_BATCHES = 3, 8
 FILE = "calibration.npy"
 
 
@@ -45,12 +53,19 @@ class CalibratedModel:
         future, observed = panel.future(chosen)
         truth = np.where(observed, future, np.nan)[..., None]
         errors = ((truth - quantiles) / scale).reshape(len(chosen), -1, len(self.spec.quantiles))
+        batch = (chosen[:, 1] - chosen[:, 1].min()) // self._batch_steps(chosen)
         for index, level in enumerate(self.spec.quantiles):
             column = errors[..., index]
             unobserved = ~np.isfinite(column).any(axis=0)  # no correction where no window was observed
             column[:, unobserved] = 0
-            corrections = np.nanquantile(column, level, axis=0)
+            moved = expected_level(level, effective_number(column, level, batch))
+            corrections = np.nanquantile(column, moved, axis=0)
             self.corrections[..., index] = corrections.reshape(self.corrections.shape[:2])
+
+    def _batch_steps(self, chosen: Starts) -> int:
+        """Give the length of batches of origins: several horizons, or less where the span is short."""
+        span = int(chosen[:, 1].max() - chosen[:, 1].min()) + 1
+        return max(1, min(BATCH_HORIZONS * self.spec.horizon_steps, span // FEWEST_BATCHES))
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast, with calibrated quantiles (windows, horizon, targets, levels)."""
@@ -81,6 +96,32 @@ class CalibratedModel:
             return quantiles, (variability[..., None] + MIN_SCALE).astype(np.float32)
         quantiles = forecasts.quantiles
         return quantiles, quantiles[..., -1:] - quantiles[..., :1] + MIN_SCALE
+
+
+def effective_number(errors: Floats, level: float, batch: npt.NDArray[np.int32]) -> float:
+    """Estimate how many independent windows would tell a quantile of the errors as well as these do.
+
+    Args:
+        errors: (windows, columns), NaN where nothing was measured; every column has one.
+        level: of the quantile.
+        batch: of each window, numbered from 0: (windows,).
+    """
+    known = np.isfinite(errors)
+    beyond = np.where(known, (errors <= np.nanquantile(errors, level, axis=0)) - level, 0.0)
+    sums = np.zeros((int(batch.max()) + 1, errors.shape[1]))
+    np.add.at(sums, batch, beyond)
+    variance = float(((sums**2).sum(axis=0) / known.sum(axis=0) ** 2).mean())
+    return level * (1 - level) / max(variance, level * (1 - level) / len(errors))
+
+
+def expected_level(level: float, number: float) -> float:
+    """Move a level outwards, so that a quantile of so many values is expected to hold it; NumPy's quantile is linear.
+
+    Its position is (n - 1) τ + 1 among n order statistics, whose expected coverage is the position over n + 1.
+    """
+    outer = max(level, 1 - level)
+    moved = min(1.0, (outer * (number + 1) - 1) / (number - 1)) if number > 2 else 1.0
+    return level if level == 0.5 else (moved if level > 0.5 else 1 - moved)
 
 
 def _variability(panel: Panel, starts: Starts) -> Floats:

@@ -45,6 +45,8 @@ class Options(ModelOptions):
 class Family:
     """Forecasts that repeat or extrapolate the past."""
 
+    learns = False  # so its errors on the training windows are as good a witness as those on the validation windows
+
     def __init__(self, options: Options, spec: WindowSpec) -> None:
         """Set the season; params.yaml ensures that it is not longer than the lookback."""
         self.method, self.spec = options.method, spec

@@ -34,6 +34,8 @@ def run() -> None:
     from tidegate.cli import tables
 
     console.show(tables.score_table(settings))
+    if remark := tables.coverage_remark(settings):
+        console.say(remark)
     console.say(tables.champion_sentence())
     console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect).")
 

@@ -12,6 +12,7 @@ from tidegate.workspace import identity
 from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.workspace.settings import Settings
 
+COVERAGE_TOLERANCE = 0.02
 MEDIAN = "mase_median"  # beside the mean over all stations
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ def score_table(settings: Settings) -> Table:
         cells = [_score_cell(key, candidate_scores.get(key)) for key in shown]
         table.add_row(name, *cells, f"{candidate_scores['skill']:.1%}", _train_time(name), _role(name, decision))
     return table
+
+
+def coverage_remark(settings: Settings) -> str:
+    """Say which candidates' outermost quantiles hold less or more than they promise; nothing where none do."""
+    levels = settings.window.quantiles
+    promised = levels[-1] - levels[0]
+    scores = read_json(EVALUATION / "metrics.json")
+    held = {name: of_candidate.get("coverage", promised) for name, of_candidate in scores.items()}
+    off = [f"{name} {share:.1%}" for name, share in held.items() if abs(share - promised) > COVERAGE_TOLERANCE]
+    return f"{promised:.0%} intervals held on the test span: {', '.join(off)}. Read them so." if off else ""
 
 
 def backtest_table(rows: pd.DataFrame, settings: Settings) -> Table:
