@@ -31,7 +31,7 @@ def score_table(settings: Settings) -> Table:
     shown = {name: metric for name, metric in metrics.items() if metric.shown}
     headings = [metric.label.format(unit=unit) for metric in shown.values()]
     if any(MEDIAN in of_candidate for of_candidate in scores.values()):
-        headings.append("MASE, median station")
+        headings.append("median")
         shown[MEDIAN] = METRICS["mase"]
     for heading in (*headings, "skill", "train time"):
         table.add_column(heading, justify="right")
