@@ -1,5 +1,6 @@
 """Results as tables for the console."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,8 @@ from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.workspace.settings import Settings
 
 COVERAGE_TOLERANCE = 0.02
-MEDIAN = "mase_median"  # beside the mean over all stations
+MEDIAN = "mase_median"  # over the stations, beside the mean
+MEDIAN_METRIC = replace(METRICS["mase"], label="median MASE")
 
 if TYPE_CHECKING:
     from tidegate.onboarding.proposal import Proposal
@@ -29,10 +31,10 @@ def score_table(settings: Settings) -> Table:
     table.add_column("candidate", no_wrap=True)
     metrics = metrics_of("classes" if settings.window.alert else "values")
     shown = {name: metric for name, metric in metrics.items() if metric.shown}
-    headings = [metric.label.format(unit=unit) for metric in shown.values()]
     if any(MEDIAN in of_candidate for of_candidate in scores.values()):
-        headings.append("median")
-        shown[MEDIAN] = METRICS["mase"]
+        beside = list(shown).index("mase") + 1
+        shown = dict([*list(shown.items())[:beside], (MEDIAN, MEDIAN_METRIC), *list(shown.items())[beside:]])
+    headings = [metric.label.format(unit=unit) for metric in shown.values()]
     for heading in (*headings, "skill", "train time"):
         table.add_column(heading, justify="right")
     table.add_column("")
