@@ -55,7 +55,8 @@ def test_origins_of(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> 
     outcome = future.astype(np.float64) if spec.alert else scaler.unscale(future, station)
     measured = np.where(observed, outcome, np.nan)
     training_end = int(starts["train"][:, 1].max()) + spec.lookback_steps + spec.horizon_steps
-    training = np.where(panel.observed, panel.values, np.nan)[:, :training_end, :targets].astype(np.float64)
+    values, passed = panel.measured_targets()
+    training = np.where(passed, values, np.nan)[:, :training_end].astype(np.float64)
     scale = metrics.seasonal_scale(training, season) * scaler.deviation[:, :targets]
     tested = np.unique(station)
     scale[tested] = metrics.floored(scale[tested])

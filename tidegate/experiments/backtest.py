@@ -8,7 +8,7 @@ origin; the proof of the window stage checks this. The folds are independent, so
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,8 @@ from models.interface import Training
 from tidegate.errors import SettingsError
 from tidegate.evaluation import origins
 from tidegate.measurements import frame as long_frame
+from tidegate.windows.arrival import fit_rules
+from tidegate.windows.clean import as_given
 from tidegate.windows.leakage import prove_no_leakage
 from tidegate.windows.left_out import require_enough, unlearnable, without
 from tidegate.windows.scaler import fit_scaler, to_panel
@@ -85,9 +87,10 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     require_enough(left_out, len(whole.stations), settings.window.left_out_tolerance)
     grid = without(whole, left_out)
     spec = spec_of(settings, grid.stations)
-    scaler = fit_scaler(grid, spans["train"][1], spec)
-    panel = to_panel(grid, scaler, spec)
-    starts = {split: starts_in(grid, spec, spans[split], least) for split in SPLITS}
+    scaler, rules = fit_scaler(grid, spans["train"][1], spec), fit_rules(settings.dataset, grid, spans["train"][1])
+    arrived = replace(grid, values=rules.passed(as_given(grid, spec.features).values, spec))
+    panel = to_panel(arrived, scaler, spec, clean=grid)
+    starts = {split: starts_in(arrived, spec, spans[split], least, grid) for split in SPLITS}
     prove_no_leakage(starts, spec, spans["train"][1], settings.window.gap, grid.times)
     section = settings.models[name]
     training = Training(panel, starts["train"], starts["validation"], settings.train)

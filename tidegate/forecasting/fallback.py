@@ -68,7 +68,8 @@ class Fallback:
         return made
 
     def _errors(self, panel: Panel, row: Starts, step: Starts) -> Floats:
-        truth = _measured(panel, row, step)
+        values, observed = panel.measured_targets()
+        truth = np.where(observed[row, step], values[row, step], np.nan)
         errors = np.full((self.ages + 1, truth.shape[-1], len(self.spec.quantiles)), np.nan, np.float32)
         for age in range(self.ages + 1):
             missed = truth - _measured(panel, row, step - age) if age else truth

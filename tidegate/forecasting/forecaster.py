@@ -5,6 +5,7 @@ the window's size. A registered model version is a forecaster.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from tidegate.measurements.grid import on_regular_grid, step_of
 from tidegate.measurements.plausible import plausible
 from tidegate.quality.rules import off_grid
 from tidegate.sources.cells import is_implausible
+from tidegate.windows.arrival import ArrivalRules
 from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler, to_panel
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.splits import starts_in
-from tidegate.windows.store import SPEC, read_left_out, read_spec
+from tidegate.windows.store import SPEC, read_left_out, read_rules, read_spec
 from tidegate.windows.window_grid import Grid, to_grid
 from tidegate.workspace.columns import FORECAST, KEYS, METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
 from tidegate.workspace.paths import WINDOWS
@@ -44,17 +46,18 @@ class Forecaster:
         scaler: Scaler,
         fallback: Fallback | None = None,
         left_out: Mapping[str, str] | None = None,
+        rules: ArrivalRules | None = None,
     ) -> None:
-        """Combine the parts; `scaler` is that of the training windows, `left_out` says why stations are not in them."""
+        """Combine the parts: `scaler` and `rules` of the training windows, and why stations are `left_out` of them."""
         self.model, self.spec, self.scaler = model, spec, scaler
-        self.fallback, self.left_out = fallback or Fallback(spec), left_out or {}
+        self.fallback, self.left_out, self.rules = fallback or Fallback(spec), left_out or {}, rules or ArrivalRules()
 
     @classmethod
     def load(cls, model: Path, spec: Path = WINDOWS / SPEC) -> "Forecaster":
         """Load a model's folder, and the spec of the windows that it was trained on."""
         trained, window_spec = models.load(model)
         fallback = Fallback.load(window_spec, spec.parent)
-        return cls(trained, window_spec, read_spec(spec)[1], fallback, read_left_out(spec))
+        return cls(trained, window_spec, read_spec(spec)[1], fallback, read_left_out(spec), read_rules(spec))
 
     def forecast(self, recent: pd.DataFrame) -> pd.DataFrame:
         """Forecast each station in `recent` from the network's newest measurement.
@@ -151,7 +154,7 @@ class Forecaster:
         return self.fallback.predict(panel, starts)
 
     def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
-        """Forecast windows of a grid, in the grid's own units: (windows, horizon, targets).
+        """Forecast windows of a grid of values as they were given, in its own units: (windows, horizon, targets).
 
         `starts` holds for each window (station's row in the grid, first step of this forecaster's lookback).
         """
@@ -196,10 +199,11 @@ class Forecaster:
         return to_grid(on_regular_grid(frame, step), self.spec.features)
 
     def _panel(self, grid: Grid) -> tuple[Panel, Scaler]:
-        """Scale a grid as in training; also give the scaler of the grid's stations."""
+        """Judge a grid of given values and scale it, as in training; also give the scaler of the grid's stations."""
         rows = self._rows_of(grid.stations)
         scaler = Scaler(self.scaler.mean[rows], self.scaler.deviation[rows])
-        return to_panel(grid, scaler, self.spec, rows), scaler
+        arrived = replace(grid, values=self.rules.passed(grid.values, self.spec, rows))
+        return to_panel(arrived, scaler, self.spec, rows), scaler
 
     def _alert_baseline(self, frame: pd.DataFrame, before: pd.Timestamp) -> naive.Family:
         """Make the baseline of an alert, whose frequency is counted in the windows that end before a time."""

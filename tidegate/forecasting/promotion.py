@@ -19,6 +19,7 @@ from tidegate.evaluation.origins import TestOrigins, read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame as long_frame
 from tidegate.tracking import registry
+from tidegate.windows.clean import as_given
 from tidegate.windows.panel import Forecasts
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.window_grid import to_grid
@@ -119,7 +120,8 @@ def _forecasts(forecaster: Forecaster, clean: pd.DataFrame, test: TestOrigins, c
     starts[:, 1] += test.panel.spec.lookback_steps - forecaster.spec.lookback_steps
     if (starts[:, 1] < 0).any():
         raise IncomparableError("its lookback is longer than the data before the first test origin")
-    return forecaster.forecasts_at(to_grid(clean, forecaster.spec.features), starts)
+    features = forecaster.spec.features
+    return forecaster.forecasts_at(as_given(to_grid(clean, features), features), starts)
 
 
 def _refuse_incomparable(settings: Settings, spec: WindowSpec, champion: WindowSpec) -> None:

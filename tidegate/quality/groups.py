@@ -17,11 +17,10 @@ from tidegate.quality import drift
 from tidegate.quality.expectations import Outcome
 from tidegate.quality.network import Network
 from tidegate.quality.verdict import Verdict, verdict
-from tidegate.workspace.columns import ARRIVED, KEYS, REPLACED, RULE, STATION, TIME, VALUE, VARIABLE
+from tidegate.workspace.columns import ARRIVED, KEYS, REPLACED, RULE, STATION, SUPERSEDED, TIME, VALUE, VARIABLE
 from tidegate.workspace.paths import VALIDATION_PARTS
 from tidegate.workspace.settings import Settings
 
-SUPERSEDED = "superseded"  # in the place of a rule, of values in quarantine that others have replaced
 MOMENT = "datetime64[us, UTC]"
 QUARANTINE_COLUMNS = {STATION: "str", TIME: MOMENT, VARIABLE: "str", VALUE: "float64", RULE: "str", REPLACED: MOMENT}
 

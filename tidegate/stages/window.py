@@ -6,10 +6,12 @@ between the splits. Stops if there are too few steps, a target cannot be learnt,
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
 from tidegate.windows.alerts import check_classes
+from tidegate.windows.arrival import fit_rules
 from tidegate.windows.clean import grids, stations_and_times
 from tidegate.windows.leakage import prove_no_leakage
 from tidegate.windows.left_out import named, require_enough, unlearnable, without
@@ -32,21 +34,25 @@ def run(settings: Settings, progress: Progress) -> str:
     alerts, constant, left_out, kept = 0.0, Counter[str](), dict[str, str](), list[str]()
     with atomic_output(WINDOWS) as folder:
         store = WindowsWriter(folder, spec, len(times))
-        for whole in grids(CLEAN, rows, spec.features):
+        for whole, given in grids(CLEAN, rows, spec.features):
             train = starts_in(whole, spec, spans["train"], options.min_observed_share)
             left_out |= unlearnable(whole, spans["train"][1], train, spec)
-            grid = without(whole, left_out)
-            kept += grid.stations
+            clean = without(whole, left_out)
+            kept += clean.stations
             progress(len(kept), len(rows), f"{len(kept):,} stations")
-            if not grid.stations:
+            if not clean.stations:
                 continue
-            scaler = fit_scaler(grid, spans["train"][1], spec)
-            constant += constant_covariates(grid, spans["train"][1], spec)
-            panel = to_panel(grid, scaler, spec, np.arange(len(grid.stations), dtype=np.int32) + store.rows_written)
-            grid_starts = {split: starts_in(grid, spec, spans[split], options.min_observed_share) for split in SPLITS}
+            rules = fit_rules(settings.dataset, clean, spans["train"][1])
+            scaler = fit_scaler(clean, spans["train"][1], spec)
+            constant += constant_covariates(clean, spans["train"][1], spec)
+            arrived = replace(clean, values=rules.passed(without(given, left_out).values, spec))
+            numbers = np.arange(len(clean.stations), dtype=np.int32) + store.rows_written
+            panel = to_panel(arrived, scaler, spec, numbers, clean)
+            share = options.min_observed_share
+            grid_starts = {split: starts_in(arrived, spec, spans[split], share, clean) for split in SPLITS}
             if spec.alert:
                 alerts += float(panel.future(grid_starts["train"])[0].sum())
-            store.add(panel, scaler, grid_starts)
+            store.add(panel, scaler, rules, grid_starts)
         require_enough(left_out, len(rows), options.left_out_tolerance)
         starts, spec = store.starts(), spec_of(settings, kept)
         proof = prove_no_leakage(starts, spec, spans["train"][1], options.gap, times)

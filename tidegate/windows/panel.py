@@ -40,7 +40,10 @@ class Forecasts:
 
 @dataclass(frozen=True)
 class Panel:
-    """Scaled measurements: `values` and `observed` (rows, steps, features), targets first.
+    """Scaled measurements: `values` and `observed` (rows, steps, features), targets first, as they are read.
+
+    `truth` (rows, steps, targets) is what is to be forecast, scaled too, NaN where the data gate has not passed it;
+    None where it is what is read.
 
     A missing value is False in `observed` and 0, the training mean, in `values`. Each row is a station; `station` gives
     its index in the spec. `calendar` (steps, columns) is the same for all rows. If the spec has an alert, `events`
@@ -53,6 +56,7 @@ class Panel:
     calendar: Floats
     station: Starts  # (rows,)
     events: Floats | None = None
+    truth: Floats | None = None
 
     @classmethod
     def create(
@@ -63,13 +67,14 @@ class Panel:
         calendar: Floats | None = None,
         station: Starts | None = None,
         events: Floats | None = None,
+        truth: Floats | None = None,
     ) -> "Panel":
         """Create a panel; by default its rows are the stations of the spec, and there is no calendar."""
         if calendar is None:
             calendar = np.zeros((values.shape[1], 0), np.float32)
         if station is None:
             station = np.arange(len(values), dtype=np.int32)
-        return cls(values, observed, spec, calendar, station, events)
+        return cls(values, observed, spec, calendar, station, events, truth)
 
     def past(self, starts: Starts) -> tuple[Floats, Flags]:
         """Read the lookback of each window: values and observed (windows, lookback, features)."""
@@ -90,11 +95,18 @@ class Panel:
 
         With an alert they are the events of the horizons that begin at each step: (rows, steps, 1).
         """
-        targets = len(self.spec.targets)
         if self.events is None:
-            return self.values[..., :targets], self.observed[..., :targets]
+            return self.measured_targets()
         observed = np.isfinite(self.events)[..., None]
         return np.where(observed, self.events[..., None], 0).astype(np.float32), observed
+
+    def measured_targets(self) -> tuple[Floats, Flags]:
+        """Give the targets as the data gate has passed them: values and observed (rows, steps, targets)."""
+        if self.truth is None:
+            targets = len(self.spec.targets)
+            return self.values[..., :targets], self.observed[..., :targets]
+        observed: Flags = np.isfinite(self.truth)
+        return np.where(observed, self.truth, np.float32(0)), observed
 
     def known_ahead(self, starts: Starts) -> Floats:
         """Read what is known about the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""

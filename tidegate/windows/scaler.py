@@ -91,14 +91,30 @@ def _moments(grid: Grid, steps: int) -> tuple[npt.NDArray[np.int64], Doubles, Do
     return count, mean, deviation, deviation <= CONSTANT * np.abs(mean)
 
 
-def to_panel(grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | None = None) -> Panel:
-    """Scale a grid and add its calendar; `station` (rows,) gives the index in the spec of the station of each row."""
+def to_panel(
+    grid: Grid, scaler: Scaler, spec: WindowSpec, station: Starts | None = None, clean: Grid | None = None
+) -> Panel:
+    """Scale a grid and add its calendar.
+
+    Args:
+        grid: what lookbacks hold.
+        scaler: of the grid's stations.
+        spec: of the windows.
+        station: the index in the spec of the station of each row.
+        clean: what targets are compared with; by default the grid itself.
+    """
     values, observed = scaler.scale(grid.values)
+    truth = None
+    if clean is not None:
+        scaled, measured = scaler.scale(clean.values)
+        targets = len(spec.targets)
+        truth = np.where(measured, scaled, np.float32(np.nan))[..., :targets]
     return Panel.create(
         values,
         observed,
         spec,
         calendar_values(grid.times, spec.calendar, spec.time_zone),
         station,
-        alert_events(grid, spec),
+        alert_events(grid if clean is None else clean, spec),
+        truth,
     )

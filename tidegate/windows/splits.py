@@ -37,8 +37,12 @@ def check_length(spans: dict[str, tuple[int, int]], spec: WindowSpec, steps: int
             )
 
 
-def starts_in(grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_share: float) -> Starts:
+def starts_in(
+    grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_share: float, clean: Grid | None = None
+) -> Starts:
     """List the windows whose targets lie in the span: (station, first step of the lookback), int32.
+
+    `grid` is what lookbacks hold, `clean` what targets are compared with, if that is not the same.
 
     A window is listed if enough target values of its lookback are observed, and at least one of its horizon. With an
     alert, instead of the latter, it must be known whether the horizon has one.
@@ -47,12 +51,18 @@ def starts_in(grid: Grid, spec: WindowSpec, span: tuple[int, int], min_observed_
     first_targets = np.arange(first, span[1] - spec.horizon_steps + 1)
     if first_targets.size == 0:
         return np.empty((0, 2), np.int32)
-    observed = np.isfinite(grid.values[..., : len(spec.targets)]).all(axis=-1)
-    total = np.pad(np.cumsum(observed, axis=1), ((0, 0), (1, 0)))
+    clean = grid if clean is None else clean
+    total, passed = _observed_so_far(grid, spec), _observed_so_far(clean, spec)
     past: Counts = total[:, first_targets] - total[:, first_targets - spec.lookback_steps]
-    future: Counts = total[:, first_targets + spec.horizon_steps] - total[:, first_targets]
+    future: Counts = passed[:, first_targets + spec.horizon_steps] - passed[:, first_targets]
     enough = max(1.0, min_observed_share * spec.lookback_steps)
-    events = alert_events(grid, spec)
+    events = alert_events(clean, spec)
     outcome_known = future > 0 if events is None else np.isfinite(events[:, first_targets])
     station, column = np.nonzero(np.logical_and(past >= enough, outcome_known))
     return np.stack([station, first_targets[column] - spec.lookback_steps], axis=1).astype(np.int32)
+
+
+def _observed_so_far(grid: Grid, spec: WindowSpec) -> Counts:
+    """Count the steps before each at which all targets were observed: (stations, steps + 1)."""
+    observed = np.isfinite(grid.values[..., : len(spec.targets)]).all(axis=-1)
+    return np.pad(np.cumsum(observed, axis=1), ((0, 0), (1, 0)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tidegate.windows.arrival import ArrivalRules
 from tidegate.windows.calendar import calendar_values
 from tidegate.windows.panel import Panel, Starts
 from tidegate.windows.scaler import Scaler
@@ -30,23 +31,27 @@ class WindowsWriter:
             "values": self._array("values", np.float32, shape),
             "observed": self._array("observed", bool, shape),
         }
+        self._arrays["truth"] = self._array("truth", np.float32, (*shape[:2], len(spec.targets)))
         if spec.alert:
             self._arrays["events"] = self._array("events", np.float32, shape[:2])
         self._scalers: list[Scaler] = []
+        self._rules: list[ArrivalRules] = []
         self._starts: dict[str, list[Starts]] = {split: [] for split in SPLITS}
 
     def _array(self, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", dtype, shape)
 
-    def add(self, panel: Panel, scaler: Scaler, starts: dict[str, Starts]) -> None:
+    def add(self, panel: Panel, scaler: Scaler, rules: ArrivalRules, starts: dict[str, Starts]) -> None:
         """Add the next stations, which `panel` and `starts` number from 0."""
         rows = slice(self.rows_written, self.rows_written + len(panel.values))
         self._arrays["values"][rows], self._arrays["observed"][rows] = panel.values, panel.observed
+        self._arrays["truth"][rows] = panel.truth
         if panel.events is not None:
             self._arrays["events"][rows] = panel.events
         for split, split_starts in starts.items():
             self._starts[split].append(split_starts + np.array([self.rows_written, 0], np.int32))
         self._scalers.append(scaler)
+        self._rules.append(rules)
         self.rows_written = rows.stop
 
     def starts(self) -> dict[str, Starts]:
@@ -78,6 +83,7 @@ class WindowsWriter:
             *(np.concatenate([getattr(scaler, part) for scaler in self._scalers]) for part in ("mean", "deviation"))
         )
         content = {"spec": self.spec.as_json(), "scaler": scaler.as_json(), "begins": str(times[0])}
+        content["arrival"] = ArrivalRules.joined(self._rules).as_json()
         content |= {"left_out": dict(left_out)} if left_out else {}
         write_json(self.folder / SPEC, content)
         write_json(self.folder / "proof.json", proof)
@@ -89,7 +95,9 @@ def read_windows() -> tuple[Panel, dict[str, Starts]]:
     arrays = {path.stem: np.load(path, allow_pickle=False) for path in sorted(WINDOWS.glob("*.npy"))}
     starts = {split: arrays[f"starts_{split}"] for split in SPLITS}
     spec = read_spec(WINDOWS / SPEC)[0]
-    panel = Panel.create(arrays["values"], arrays["observed"], spec, arrays["calendar"], events=arrays.get("events"))
+    panel = Panel.create(
+        arrays["values"], arrays["observed"], spec, arrays["calendar"], None, arrays.get("events"), arrays.get("truth")
+    )
     return panel, starts
 
 
@@ -103,3 +111,8 @@ def read_left_out(path: Path = WINDOWS / SPEC) -> dict[str, str]:
     """Read the stations that were left out of the windows, each with its reason."""
     left_out: dict[str, str] = read_json(path).get("left_out", {})
     return left_out
+
+
+def read_rules(path: Path = WINDOWS / SPEC) -> ArrivalRules:
+    """Read the rules by which values are judged as they arrive."""
+    return ArrivalRules.from_json(read_json(path).get("arrival"))

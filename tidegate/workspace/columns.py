@@ -10,6 +10,7 @@ VARIABLE = "variable"
 VALUE = "value"
 STANDING = "standing"  # the value that counts, beside one that was replaced
 RULE = "rule"
+SUPERSEDED = "superseded"  # in the place of a rule, of values in quarantine that others have replaced
 # Of a cell that broke a rule: its row, the rule's subject, and whether its value is put into quarantine.
 ROW, SUBJECT, HELD_BACK = "row", "of", "held"
 
