@@ -12,14 +12,15 @@ from tidegate.errors import SettingsError
 from tidegate.experiments import backtest
 from tidegate.measurements import frame
 from tidegate.workspace import settings
-from tidegate.workspace.paths import CLEAN
+from tidegate.workspace.paths import CLEAN, QUARANTINE
 
 
 @pytest.fixture
 def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the clean data and the settings of the trained workspace."""
     (tmp_path / "artifacts").mkdir()
-    shutil.copy(trained / CLEAN, tmp_path / CLEAN)
+    for file in (CLEAN, QUARANTINE):
+        shutil.copy(trained / file, tmp_path / file)
     shutil.copy(trained / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -63,7 +64,8 @@ def test_the_flow_measures_folds_side_by_side_as_they_are_alone(
     workspace: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workspace / "artifacts").mkdir()
-    shutil.copy(trained / CLEAN, workspace / CLEAN)
+    for file in (CLEAN, QUARANTINE):
+        shutil.copy(trained / file, workspace / file)
     words = ("backtest", "linear", "gru", "--refit-every", "250", "--workers", "2")
     printed = run_in(workspace, "tidegate", *words).stdout
     rows = pd.read_csv(workspace / "artifacts" / "backtest.csv")

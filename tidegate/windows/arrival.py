@@ -52,8 +52,7 @@ class ArrivalRules:
         for less, more in self.relations:
             pair = [names.index(less), names.index(more)]
             with np.errstate(invalid="ignore"):
-                broken: Flags = kept[..., pair[:1]] > kept[..., pair[1:]]
-            flags[..., pair] |= broken
+                flags[..., pair] |= np.asarray(np.greater(kept[..., pair[:1]], kept[..., pair[1:]]))
         for column, steps in enumerate(self.stuck_steps):
             if steps is not None:
                 flags[..., column] |= _stuck(kept[..., column], steps, self.floor[column])
@@ -105,7 +104,7 @@ def fit_rules(dataset: Dataset, clean: Grid, steps: int) -> ArrivalRules:
 
 def _or_infinite(summary: Any, values: Doubles) -> Doubles:
     """Sum up over the steps; infinite where there is no value: (stations, features)."""
-    known = np.isfinite(values).any(axis=1)
+    known: Flags = np.asarray(np.isfinite(values).any(axis=1))
     summed: Doubles = np.where(known, summary(np.where(known[:, None], values, 0.0), axis=1), np.inf)
     return summed
 
