@@ -17,7 +17,7 @@ def forecast(
         int, typer.Option(min=1, help="Number of parallel processes, each with a part of the stations.")
     ] = 1,
 ) -> None:
-    """Forecast every station with the champion from data/; forecasts that were issued before are not changed.
+    """Forecast every station with the champion from data/; rows that were issued before are not changed.
 
     \b
     Examples:

@@ -30,10 +30,20 @@ from tidegate.windows.spec import WindowSpec
 from tidegate.windows.splits import starts_in
 from tidegate.windows.store import SPEC, read_left_out, read_rules, read_spec
 from tidegate.windows.window_grid import Grid, to_grid
-from tidegate.workspace.columns import FORECAST, KEYS, METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
+from tidegate.workspace.columns import (
+    BASELINE,
+    FORECAST,
+    KEYS,
+    LATE_STEPS,
+    METHOD,
+    MODEL,
+    ORIGIN,
+    REASON,
+    STATION,
+    TIME,
+    VARIABLE,
+)
 from tidegate.workspace.paths import WINDOWS
-
-MODEL, BASELINE = "model", "baseline"  # values of the column METHOD
 
 
 class Forecaster:
@@ -84,7 +94,7 @@ class Forecaster:
                 f"Station {silent[0]} has no {self.spec.targets[0]} in the last {self.spec.lookback_steps} steps up to "
                 f"{origins[0]:%Y-%m-%d %H:%M} UTC: give newer measurements, or leave the station out."
             )
-        return rows
+        return rows.drop(columns=LATE_STEPS)
 
     def forecast_all(
         self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str] = ()
@@ -97,7 +107,8 @@ class Forecaster:
             stations: stations to forecast; all by default.
 
         Returns:
-            A long frame like that of `forecast`; a station without any measurement in the lookback has the baseline.
+            A long frame like that of `forecast`, with `late_steps`: by how many steps the station's newest value was
+            older than the origin, the lookback's length if there was none. Such a station has the baseline.
         """
         stations = stations or self.spec.stations
         return self._forecast(frame[frame[STATION].isin(stations)], origins, stations)[0]
@@ -125,7 +136,8 @@ class Forecaster:
         model = by_model.ravel().repeat(targets)
         reason = np.where(model, "", np.array(reasons, dtype=object).ravel().repeat(targets))
         silent = [grid.stations[row] for row in starts[situation.silent, 0]]
-        return rows.assign(**{METHOD: np.where(model, MODEL, BASELINE), REASON: reason}), silent
+        late = np.where(situation.absent, self.spec.lookback_steps, situation.late).repeat(len(rows) // len(starts))
+        return rows.assign(**{METHOD: np.where(model, MODEL, BASELINE), REASON: reason, LATE_STEPS: late}), silent
 
     def _model_forecasts(self, panel: Panel, situation: Situation) -> tuple[Forecasts, Flags]:
         """Forecast with the model where it may, NaN elsewhere; say where, by horizon step."""

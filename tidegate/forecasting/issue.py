@@ -2,13 +2,15 @@
 
     forecasts/<model>-v<version>/<month of the origin>.parquet
 
-Model version, station, origin, time and variable identify a row. An issued row never changes, not by a second run and
-not after a revision of the measurements, so that forecasts can be compared with what was measured later. Each row also
-has the identity of the model (version, data and commit of its training) and of the data that it was forecast from.
+Model version, station, origin, time, variable and revision identify a row. An issued row never changes, not by a second
+run and not after a revision of the measurements, so that forecasts can be compared with what was measured later. Where
+a station had the baseline, or was late, and what was lacking has come, it is forecast again from the same origin: both
+rows are kept, and the newest revision stands. Each row also has the identity of the model (version, data and commit of
+its training) and of the data that it was forecast from.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,22 +18,20 @@ import pandas as pd
 
 from tidegate.errors import DataError, UserError
 from tidegate.forecasting import table
-from tidegate.forecasting.forecaster import BASELINE, Forecaster
+from tidegate.forecasting.forecaster import Forecaster
+from tidegate.forecasting.issued import MonthFile
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
-from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.tracking import registry
 from tidegate.windows.left_out import named as describe_left_out
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import identity
-from tidegate.workspace.columns import METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
+from tidegate.workspace.columns import BASELINE, METHOD, REASON, REVISION, STATION, TIME
 from tidegate.workspace.parallel import ParallelMap, serial_map
 from tidegate.workspace.params import typed_time
 from tidegate.workspace.paths import FORECASTS
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
-
-KEYS = [STATION, ORIGIN, TIME, VARIABLE]
 
 Span = tuple[str | None, str | None]  # first and last time, as a command or a flow got them
 
@@ -48,6 +48,7 @@ class IssuedForecasts:
     folder: Path
     unknown_stations: tuple[str, ...]  # stations that the model was not trained on
     left_out: dict[str, str]  # those of them that were left out then, and why
+    superseded: dict[str, str]  # stations that were forecast again, and what was lacking before
 
     @property
     def sentence(self) -> str:
@@ -55,6 +56,9 @@ class IssuedForecasts:
         last = f"{self.origins[-1]:%Y-%m-%d %H:%M} UTC"
         span = f"from {last}" if len(self.origins) == 1 else f"from {len(self.origins):,} origins up to {last}"
         text = f"{len(self.rows):,} new rows {span}, by version {self.version} ({self.candidate})"
+        if self.superseded:
+            named = [f"{station} ({lacking})" for station, lacking in sorted(self.superseded.items())]
+            text += f"; {(self.rows[REVISION] > 0).sum():,} of them supersede earlier ones: {_first_names(named)}"
         baseline = self.rows[self.rows[METHOD] == BASELINE].drop_duplicates(STATION).sort_values(STATION)
         named = [f"{row[STATION]} ({row[REASON]})" for _, row in baseline.iterrows()]
         text += f"; by the baseline: {_first_names(named)}" if named else ""
@@ -102,7 +106,7 @@ def issue_forecasts(
         raise UserError("dataset.stations.leave_out names every station that the champion knows: leave one in.")
     identity_columns = _identity(champion)
 
-    def forecast(origins: pd.DatetimeIndex) -> pd.DataFrame:
+    def forecast(origins: pd.DatetimeIndex, stations: Sequence[str]) -> pd.DataFrame:
         version = str(champion.version)
         parts = {
             f"stations-{number}": StationGroup(champion.name, version, stations, rows, origins, digest)
@@ -111,15 +115,24 @@ def issue_forecasts(
         return pd.concat(parallel_map(_forecast, parts), ignore_index=True).assign(**identity_columns)
 
     folder = FORECASTS / f"{champion.name}-v{champion.version}"
-    new_rows, database = [], None
-    for done, (month, month_origins) in enumerate(by_month := _by_month(origins), start=1):
-        new, stored = _store(folder / f"{month}.parquet", len(stations), month_origins, forecast)
-        database = table.store_forecasts(settings.forecast.table, ["model", "version", *KEYS], stored)
-        new_rows.append(new)
+    new_rows, superseded, database = [], dict[str, str](), None
+    since = None if as_of or span else origins[-1] - pd.Timedelta(hours=settings.forecast.reissue_hours)
+    for done, (month, month_origins) in enumerate(by_month := _by_month(origins, since), start=1):
+        file = MonthFile(folder / f"{month}.parquet")
+        new = [file.add(month_origins, stations, forecast)]
+        if since is not None and settings.forecast.reissue_hours:
+            again, lacking = file.supersede(since, origins[-1], stations, forecast)
+            new.append(again)
+            superseded |= lacking
+        file.write()
+        stored = file.rows_of(month_origins, since)
+        database = table.store_forecasts(settings.forecast.table, stored)
+        new_rows += new
         progress(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
-    version, new = str(champion.version), pd.concat(new_rows)
-    return IssuedForecasts(new, database, origins, version, candidate, folder, unknown, dict(forecaster.left_out))
+    version, issued = str(champion.version), pd.concat(part for part in new_rows if len(part.columns))
+    left = dict(forecaster.left_out)
+    return IssuedForecasts(issued, database, origins, version, candidate, folder, unknown, left, superseded)
 
 
 def _rows_and_origins(
@@ -130,6 +143,7 @@ def _rows_and_origins(
     length = max(2 * spec.lookback_steps * step, ALERT_HISTORY if spec.alert else pd.Timedelta(0))
     if span is None:
         until = typed_time(as_of) if as_of else None
+        length += pd.Timedelta(hours=0 if as_of else settings.forecast.reissue_hours)
         rows, unknown = read_recent(forecaster, until, length, settings.ingest.conflict)
         return rows, unknown, pd.DatetimeIndex([latest_complete(rows, spec, settings.forecast.complete_share)])
     first, last = (typed_time(end) for end in span if end)
@@ -214,29 +228,13 @@ def _identity(champion: registry.ModelVersion) -> dict[str, str]:
     }
 
 
-def _by_month(origins: pd.DatetimeIndex) -> list[tuple[str, pd.DatetimeIndex]]:
+def _by_month(origins: pd.DatetimeIndex, since: pd.Timestamp | None) -> list[tuple[str, pd.DatetimeIndex]]:
+    """Group origins by the month of the file they are kept in; months back to `since` are among these."""
     names = origins.strftime("%Y-%m")
-    return [(month, origins[names == month]) for month in names.unique()]
-
-
-def _store(
-    path: Path, station_count: int, origins: pd.DatetimeIndex, forecast: Callable[[pd.DatetimeIndex], pd.DataFrame]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Forecast what a month's file does not hold yet, and add it; give the new rows, and all rows of the origins."""
-    stored = long_frame.read_frame(path) if path.exists() else None
-    missing = origins
-    if stored is not None:
-        stations = stored.groupby(ORIGIN)[STATION].nunique()
-        missing = origins[~origins.isin(stations.index[stations >= station_count])]
-    if missing.empty and stored is not None:
-        return stored.iloc[:0], stored[stored[ORIGIN].isin(origins)]
-    new = forecast(missing)
-    if stored is not None:
-        new = new[~pd.MultiIndex.from_frame(new[KEYS]).isin(pd.MultiIndex.from_frame(stored[KEYS]))]
-    rows = new if stored is None else pd.concat([stored, new], ignore_index=True).fillna({REASON: ""})
-    if len(new):
-        long_frame.write_frame(path, rows.sort_values([ORIGIN, STATION, TIME, VARIABLE]))
-    return new, rows[rows[ORIGIN].isin(origins)]
+    months = set(names)
+    if since is not None:
+        months |= set(pd.period_range(f"{since:%Y-%m}", f"{origins[-1]:%Y-%m}", freq="M").strftime("%Y-%m"))
+    return [(month, origins[names == month]) for month in sorted(months)]
 
 
 def _first_names(names: Sequence[str], shown: int = 3) -> str:

@@ -30,6 +30,7 @@ class Situation:
     latest: Integers  # that feature
     starts: Starts  # of the lookbacks that end there
     silent: Flags  # no target was measured in the lookback
+    absent: Flags  # something that is needed was not
     reason: npt.NDArray[Any]  # why the model does not forecast; empty where it does
 
     def beyond_horizon(self, spec: WindowSpec, window: int) -> str:
@@ -48,7 +49,7 @@ def situation_of(panel: Panel, starts: Starts, usual: Usual | None = None) -> Si
     moved[:, 1] -= steps.max(axis=1).astype(np.int32)
     silent: Flags = np.asarray(absent[:, : len(spec.targets)].all(axis=1))
     reason = np.full(len(starts), "", dtype=object)
-    decision = Situation(steps.max(axis=1), steps.argmax(axis=1), moved, silent, reason)
+    decision = Situation(steps.max(axis=1), steps.argmax(axis=1), moved, silent, np.asarray(absent.any(axis=1)), reason)
     values, observed = panel.past(moved)
     causes = (
         _old_for_alert(spec, decision),

@@ -4,29 +4,43 @@ The database's address comes only from the environment (it may hold a password),
 """
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import DDL, Column, DateTime, Double, Engine, MetaData, String, Table, create_engine, inspect
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Double,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    inspect,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from tidegate.errors import DataError, ServiceError, UserError, one_line
-from tidegate.workspace.columns import REASON
+from tidegate.forecasting import table_migration
+from tidegate.forecasting.issued import IDENTITY, KEYS
+from tidegate.workspace.columns import LATE_STEPS, REASON, REVISION
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
 # By dialect: the inserts that can skip rows whose keys are already stored.
 INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 ROWS_PER_INSERT = 5000
+TABLE_KEYS = [*IDENTITY, *KEYS, REVISION]
+ADDED_LATER = (REASON, LATE_STEPS, REVISION)  # columns that tables of older releases lack
 
 
-def store_forecasts(name: str, keys: Sequence[str], rows: pd.DataFrame) -> str | None:
+def store_forecasts(name: str, rows: pd.DataFrame) -> str | None:
     """Add rows to the table, each once: a row whose keys are already stored is not changed.
 
     Args:
-        name: the table's name; the table is created at first use.
-        keys: the columns that identify a row.
+        name: the table's name; the table is created at first use, and one of an older release is brought up to date.
         rows: a long frame.
 
     Returns:
@@ -47,7 +61,8 @@ def store_forecasts(name: str, keys: Sequence[str], rows: pd.DataFrame) -> str |
     if engine.dialect.name not in INSERTS:
         raise UserError(f"{ADDRESS} names {engine.dialect.name}: give {' or '.join(INSERTS)}.")
     try:
-        _add(engine, name, keys, rows)
+        if len(rows):
+            _add(engine, name, rows)
     except SQLAlchemyError as error:
         raise ServiceError(f"The database at {_shown(engine)} refuses: {_brief(error)}.") from None
     finally:
@@ -55,27 +70,34 @@ def store_forecasts(name: str, keys: Sequence[str], rows: pd.DataFrame) -> str |
     return _shown(engine)
 
 
-def _add(engine: Engine, name: str, keys: Sequence[str], rows: pd.DataFrame) -> None:
-    types: dict[str, Any] = {"f": Double(), "M": DateTime(timezone=True)}  # by NumPy's kind of the column
+def _add(engine: Engine, name: str, rows: pd.DataFrame) -> None:
+    # By NumPy's kind of the column.
+    types: dict[str, Any] = {"f": Double(), "M": DateTime(timezone=True), "i": BigInteger()}
     columns = [
-        Column(str(column), types.get(rows[column].dtype.kind, String()), primary_key=column in keys) for column in rows
+        Column(
+            str(column),
+            types.get(rows[column].dtype.kind, String()),
+            primary_key=column in TABLE_KEYS,
+            # An older release that writes to the same table knows no revision.
+            server_default="0" if column == REVISION else None,
+        )
+        for column in rows
     ]
     table = Table(name, MetaData(), *columns)
-    table.create(engine, checkfirst=True)
-    stored = {column["name"] for column in inspect(engine).get_columns(name)}
-    if REASON in rows and REASON not in stored:  # a table of a release that gave no reasons
-        quoted = engine.dialect.identifier_preparer.quote(name)
-        with engine.begin() as connection:
-            connection.execute(DDL(f"ALTER TABLE {quoted} ADD COLUMN {REASON} VARCHAR"))
-        stored.add(REASON)
-    if absent := [column for column in rows if column not in stored]:
-        raise DataError(f"The table {name} has no column {absent[0]}: name another one in forecast.table.")
-    add = INSERTS[engine.dialect.name](table).on_conflict_do_nothing()
-    with engine.begin() as connection:
-        for first in range(0, len(rows), ROWS_PER_INSERT):
-            part = rows.iloc[first : first + ROWS_PER_INSERT].astype(object)
-            values: Any = part.where(part.notna(), None).to_dict("records")
-            connection.execute(add, values)
+    with table_migration.sole_writer(engine, name) as connection:
+        table.create(connection, checkfirst=True)
+        table_migration.add_columns(connection, table, ADDED_LATER)
+        stored = {column["name"] for column in inspect(connection).get_columns(name)}
+        if absent := [column for column in rows if column not in stored]:
+            raise DataError(f"The table {name} has no column {absent[0]}: name another one in forecast.table.")
+        _insert(connection, INSERTS[engine.dialect.name](table).on_conflict_do_nothing(), rows)
+
+
+def _insert(connection: Connection, add: Any, rows: pd.DataFrame) -> None:
+    for first in range(0, len(rows), ROWS_PER_INSERT):
+        part = rows.iloc[first : first + ROWS_PER_INSERT].astype(object)
+        values: Any = part.where(part.notna(), None).to_dict("records")
+        connection.execute(add, values)
 
 
 def _shown(engine: Engine) -> str:

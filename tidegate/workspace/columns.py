@@ -18,6 +18,9 @@ ORIGIN = "origin"
 FORECAST = "forecast"
 METHOD = "method"
 REASON = "reason"  # why a row is not the model's
+MODEL, BASELINE = "model", "baseline"  # values of the column METHOD
+LATE_STEPS = "late_steps"  # by which the station's newest value was older than the origin
+REVISION = "revision"  # 0, 1, …: of a forecast, the newest stands
 
 # Frames have these columns beside those of the variables: no variable can have one of these names.
 RESERVED = (STATION, TIME, ARRIVED, REPLACED, VARIABLE, VALUE, RULE, STANDING, ROW, SUBJECT, HELD_BACK)
