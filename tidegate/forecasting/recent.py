@@ -1,5 +1,7 @@
 """Read the recent measurements that forecasts start from, as they are or as they were known at a past time."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from tidegate.errors import DataError
@@ -37,12 +39,12 @@ def read_recent(
     """
     spec, step = forecaster.spec, step_of(forecaster.spec.frequency)
     ahead = until + spec.horizon_steps * step if until is not None and spec.known else until
-    rows = _read(ahead, length + spec.horizon_steps * step)
+    measured = [name for name in spec.features if name not in spec.known]
+    rows = _read(ahead, length + spec.horizon_steps * step, measured)
     if until is not None and conflict:
         rows = _as_known(rows, until, MergePolicy(spec.features, conflict, as_of=until))
     rows = rows[~off_grid(rows[STATION], rows[TIME], spec.frequency)]
     if until is not None:
-        measured = [name for name in spec.features if name not in spec.known]
         rows.loc[rows[TIME] > until, measured] = float("nan")
     known = rows[STATION].isin(spec.stations)
     return forecaster.check_rows(rows[known]), tuple(sorted(rows.loc[~known, STATION].unique()))
@@ -57,24 +59,27 @@ def _as_known(rows: pd.DataFrame, until: pd.Timestamp, policy: MergePolicy) -> p
     return pd.concat([known[known[TIME] >= first], rows[rows[TIME] > until]], ignore_index=True)
 
 
-def _read(until: pd.Timestamp | None, length: pd.Timedelta) -> pd.DataFrame:
-    """Read the rows of data/ in a span that ends at `until`, or at the newest row; months are read newest first."""
-    files = sorted((DATA / MEASUREMENTS).glob("*.parquet"), reverse=True)
+def _read(until: pd.Timestamp | None, length: pd.Timedelta, measured: Sequence[str]) -> pd.DataFrame:
+    """Read the rows of data/ up to `until`, from a length before the newest measurement; months newest first.
+
+    Rows of covariates that are known far ahead are no measurements.
+    """
     parts: list[pd.DataFrame] = []
-    newest = pd.NaT if until is None else until
-    for path in files:
-        if parts and path.stem < f"{newest - length:%Y-%m}":
+    newest = None
+    for path in sorted((DATA / MEASUREMENTS).glob("*.parquet"), reverse=True):
+        if newest is not None and path.stem < f"{newest - length:%Y-%m}":
             break
         month = long_frame.read_frame(path)
         month = month if until is None else month[month[TIME] <= until]
-        if len(month):
-            newest = newest if parts else month[TIME].max()
-            parts.insert(0, month)
-    if not parts:
+        parts.insert(0, month)
+        has_value = month[[name for name in measured if name in month]].notna().any(axis=1)
+        if newest is None and has_value.any():
+            newest = month.loc[has_value, TIME].max()
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if frame.empty:
         when = f" up to {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
         raise DataError(f"{DATA}/ holds no measurements{when}: tidegate ingest brings them in.")
-    frame = pd.concat(parts, ignore_index=True)
-    return frame[frame[TIME] > newest - length]
+    return frame if newest is None else frame[frame[TIME] > newest - length]
 
 
 def steps_from(rows: pd.DataFrame, spec: WindowSpec, first: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:
