@@ -62,17 +62,18 @@ def test_a_horizon_longer_than_the_data_is_refused(workspace: Path) -> None:
 def test_a_constant_series_is_refused(workspace: Path) -> None:
     flat = "".join(f"{line.rsplit(',', 1)[0]},3\n" for line in hours(400).splitlines())
     own_files(workspace, HEADER + flat)
-    assert "Target x at station A is constant (3)" in refused_stage(workspace, "window", "ingest", "validate")
+    message = refused_stage(workspace, "window", "ingest", "validate")
+    assert "1 of 1 stations (A (x is constant in the training span))" in message
 
 
-def test_a_target_that_is_all_missing_is_refused(workspace: Path) -> None:
+def test_a_station_whose_target_is_all_missing_is_left_out_by_name(workspace: Path) -> None:
     blank = "".join(f"{line.rsplit(',', 1)[0]},NA\n" for line in hours(400, "B").splitlines())
     own_files(workspace, HEADER + hours(400) + blank)
-    message = refused_stage(workspace, "validate", "ingest")
-    assert "missing: 400 rows of x at station B, a share of 1" in message
-    set_params(workspace, {"validate.rules.missing.tolerance": 1.0, "validate.rules.freshness.severity": "warn"})
-    message = refused_stage(workspace, "window", "validate")
-    assert "Target x at station B has no value at all" in message
+    for stage in ("ingest", "validate"):
+        invoke(workspace, stage)
+    assert "left out: B (x has no value in the training span)" in invoke(workspace, "window").stdout
+    set_params(workspace, {"window.left_out_tolerance": 0.2})
+    assert "1 of 2 stations (B (x has no value" in refused_stage(workspace, "window")
 
 
 def test_two_rows_that_disagree_are_refused_where_params_say_so(workspace: Path) -> None:
