@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
@@ -164,18 +163,6 @@ def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(
         assert states == [("COMPLETED",), ("CRASHED",)]
         open_tasks = store.execute("SELECT count(*) FROM task_run WHERE state_type = 'RUNNING'").fetchone()
     assert open_tasks == (0,)
-
-
-@pytest.mark.long
-def test_an_experiment_runs_and_shows(copied: Path) -> None:
-    for words in (["add", "-A"], ["commit", "-qm", "trained"]):
-        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words], cwd=copied, check=True)
-    run_in(copied, "dvc", "exp", "run", "-S", "models.gru.units=6", "--name", "six", GIT_AUTHOR_NAME="t",
-           GIT_AUTHOR_EMAIL="t@e.org", GIT_COMMITTER_NAME="t", GIT_COMMITTER_EMAIL="t@e.org")  # fmt: skip
-    table = run_in(copied, "dvc", "exp", "show", "--csv").stdout.splitlines()
-    columns = table[0].split(",")
-    assert "models.gru.units" in columns and any(name.endswith("gru.mase") for name in columns)
-    assert any("six" in row for row in table)
 
 
 def test_data_and_artifacts_come_back_from_the_remote(copied: Path) -> None:

@@ -3,8 +3,8 @@
 Reads artifacts/evaluation, artifacts/models, artifacts/windows, artifacts/clean.parquet and the registry. Writes
 artifacts/registration.json: the decision and its reason. A candidate that beats the baseline is registered
 (@challenger); one that also beats the champion on the same origins is promoted (@champion). Nothing is promoted after a
-tie, or if the champion cannot be scored. A candidate that is not registered is no error: the champion stays. Stops if
-MLflow does not answer.
+tie, or if the champion cannot be scored. A candidate that is not registered is no error: the champion stays. In an
+experiment of DVC nothing is registered, and no alias moves. Stops if MLflow does not answer.
 """
 
 from dataclasses import asdict
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tidegate.forecasting.experiment import write_remark
 from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide, stored_decision
@@ -23,7 +24,7 @@ from tidegate.tracking import registry, runs
 from tidegate.windows.left_out import named
 from tidegate.windows.store import SPEC, read_left_out, read_windows
 from tidegate.workspace.columns import STATION
-from tidegate.workspace.paths import CLEAN, EVALUATION, MODELS, REGISTRATION, WINDOWS, read_json, write_json
+from tidegate.workspace.paths import CLEAN, EVALUATION, EXPERIMENT, MODELS, REGISTRATION, WINDOWS, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -41,9 +42,11 @@ def run(settings: Settings, progress: Progress) -> str:
     else:
         progress(1, 3, f"{name} against the baseline and the champion")
         decision = decide(settings, name, scores)
-        if decision.registered:
+        if decision.registered and not EXPERIMENT:
             progress(2, 3, f"registering {name}")
             version = _register(settings, run_id, identity_tags, decision)
+    if EXPERIMENT:
+        return write_remark(EXPERIMENT, decision, version)
     if version is not None and COMPLETE not in version.tags:
         _set_aliases(version, decision)
     number = int(version.version) if version is not None else None

@@ -1,6 +1,7 @@
 """The paths of a workspace, relative to its root, and functions that replace a file as a whole."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ INCOMING_ROWS = Path(".tidegate") / "incoming"  # rows that an ingest has read a
 VALIDATION_PARTS = Path(".tidegate") / "validation"  # results of groups of stations, until they are merged
 INGEST_STATE = Path(".tidegate") / "ingest.json"  # the state of the source and of data/ after the last ingest
 
+EXPERIMENT = os.environ.get("DVC_EXP_NAME")  # of `dvc exp run`, in the workspace or not: DVC names every experiment
+
 ARTIFACTS = Path("artifacts")
 CLEAN = ARTIFACTS / "clean.parquet"
 QUARANTINE = ARTIFACTS / "quarantine.parquet"
@@ -44,7 +47,8 @@ REGISTRATION = ARTIFACTS / "registration.json"
 
 FORECASTS = Path("forecasts")
 LOGS = Path("logs")
-MLFLOW = Path("mlflow")
+# `dvc exp run --temp` runs in a copy that is deleted: its records go to the workspace's own store.
+MLFLOW = Path(os.environ.get("DVC_ROOT", "") if EXPERIMENT else "") / "mlflow"
 PREFECT_HOME = Path(".prefect")
 
 
