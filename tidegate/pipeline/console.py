@@ -23,7 +23,7 @@ from tidegate.workspace.paths import LOGS
 logger = logging.getLogger("tidegate")
 
 KEPT_LOGS = 50
-WIDTH = 120  # columns, where the output is no terminal
+WIDTH = 132  # columns, where the output is no terminal
 
 
 class Terminal:
