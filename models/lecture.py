@@ -98,10 +98,7 @@ class Family:
         """Build the net, and read its weights; or read the .keras file of an older release."""
         from models.nets import files
 
-        if (folder / files.OLD_NET).exists():
-            self.net = files.load_old_net(folder / files.OLD_NET)
-        else:
-            self.net = files.load_weights(build_net(self.options, len(self.spec.targets), seed=0), folder / files.NET)
+        self.net = files.load_net(folder / files.NET, lambda: build_net(self.options, len(self.spec.targets), seed=0))
 
     def _sequences(self, panel: Panel, starts: Starts) -> tuple[Floats, Floats, Flags]:
         """Cut the span of the station's windows: values, next values (sequences, steps, targets), and weights.

@@ -80,10 +80,7 @@ class Family:
         """Build the net, and read its weights; or read the .keras file of an older release."""
         from models.nets import files
 
-        if (folder / files.OLD_NET).exists():
-            self.net = files.load_old_net(folder / files.OLD_NET)
-        else:
-            self.net = files.load_weights(build_net(self.options, self.spec), folder / files.NET)
+        self.net = files.load_net(folder / files.NET, lambda: build_net(self.options, self.spec))
 
 
 def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model":

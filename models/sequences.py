@@ -152,12 +152,13 @@ class Classifier:
             np.array(description[key], np.float32) for key in ("mean", "deviation")
         )
         for member in range(1, classifier.options.members + 1):
-            if (old := folder / f"net_{member}.keras").exists():
-                classifier.nets.append(files.load_old_net(old))
-                continue
-            net = build_net(classifier.options, len(classifier.mean) + 1, len(classifier.classes), seed=0)
-            classifier.nets.append(files.load_weights(net, folder / f"net_{member}.npz"))
+            path = folder / f"net_{member}.npz"
+            classifier.nets.append(files.load_net(path, classifier._built))
         return classifier
+
+    def _built(self) -> Any:
+        """Build a net for these classes, whose weights are to be read."""
+        return build_net(self.options, len(self.mean) + 1, len(self.classes), seed=0)
 
     def _inputs(self, sequences: Sequences) -> Floats:
         """Standardise the values, append the mask, and pad to whole segments: (sequences, steps, channels + 1)."""

@@ -4,6 +4,7 @@ What is stored of a net is its options and these weights. The net is built from 
 which all code of a process shares, has no part in it. Nets of older releases are .keras files, and are still read.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 
 NET = "net.npz"
-OLD_NET = "net.keras"
+OLD = ".keras"  # the suffix of older releases
 OLD_LAYERS = {  # by the name in .keras files
     "Attributes": "tokens.StaticAttributes",
     "Beside": "tokens.ConcatContext",
@@ -35,12 +36,15 @@ def save_weights(net: keras.Model, path: Path) -> None:
     np.savez(path, allow_pickle=False, **{f"{number:03d}": weights for number, weights in enumerate(net.get_weights())})
 
 
-def load_weights(net: keras.Model, path: Path) -> keras.Model:
-    """Read the weights that `save_weights` wrote into a net that was built from the same options.
+def load_net(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
+    """Build a net from its options, and read the weights that `save_weights` wrote; or read an older release's file.
 
     Raises:
-        ValueError: they are those of another net.
+        ValueError: the weights are those of another net.
     """
+    if (old := path.with_suffix(OLD)).exists():
+        return load_old_net(old)
+    net = build()
     with np.load(path, allow_pickle=False) as arrays:
         net.set_weights([arrays[name] for name in sorted(arrays)])
     return net

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from tidegate.evaluation.metrics import METRICS, metrics_of
+from tidegate.evaluation.metrics import METRICS, Metric, metrics_of
 from tidegate.tracking import registry, runs
 from tidegate.workspace import identity
 from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
@@ -40,7 +40,7 @@ def score_table(settings: Settings) -> Table:
     table.add_column("")
     for name in sorted(scores, key=lambda candidate: scores[candidate][settings.evaluate.metric]):
         candidate_scores = scores[name]
-        cells = [_score_cell(key, candidate_scores.get(key)) for key in shown]
+        cells = [_score_cell(metric, candidate_scores.get(key)) for key, metric in shown.items()]
         table.add_row(name, *cells, f"{candidate_scores['skill']:.1%}", _train_time(name), _role(name, decision))
     return table
 
@@ -148,10 +148,10 @@ def _targets(settings: Settings) -> str:
     return f"{names} {side} {limit:g} within {settings.window.horizon_steps} steps"
 
 
-def _score_cell(name: str, value: float | None) -> str:
+def _score_cell(metric: Metric, value: float | None) -> str:
     if value is None:
         return "–"
-    if name in METRICS and METRICS[name].percent:
+    if metric.percent:
         return f"{value:.1%}"
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 

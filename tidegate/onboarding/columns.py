@@ -191,10 +191,8 @@ def _part_of_time(cells: "pd.Series[Any]", name: str, times: "pd.Series[Any] | N
     parts = {"hour": times.dt.hour, "weekday": times.dt.day_of_week, "day": times.dt.day, "month": times.dt.month}
     parts |= {"day of the year": times.dt.day_of_year, "year": times.dt.year}
     for part, copy in parts.items():
-        shift = values - copy
-        cycle = {"weekday": 7}.get(part)
-        constant = shift % cycle if cycle else shift
-        if copy.nunique() > 1 and (constant == constant.mode().iloc[0]).mean() >= SAME:
+        shift = (values - copy) % 7 if part == "weekday" else values - copy  # weeks begin on any day
+        if copy.nunique() > 1 and (shift == shift.mode().iloc[0]).mean() >= SAME:
             return f"a copy of the time's {part}"
     return None
 

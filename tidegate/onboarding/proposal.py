@@ -149,13 +149,22 @@ def _target(profiles: dict[str, VariableProfile], rows: pd.DataFrame, told: Told
     Raises:
         UserError: there is none of that name.
     """
-    for wanted in told.targets:
-        if wanted not in profiles and wanted not in (profile.column for profile in profiles.values()):
-            raise UserError(f"--target {wanted} is none of the variables: {', '.join(profiles)}.")
     if told.targets:
-        by_column = {profile.column: name for name, profile in profiles.items()}
-        return TargetGuess(by_column.get(told.targets[0], told.targets[0]), "as you said")
+        return TargetGuess(_named(told.targets[0], profiles), "as you said")
     return target_of(rows[list(profiles)], {name: profile.unit for name, profile in profiles.items()})
+
+
+def _named(wanted: str, profiles: dict[str, VariableProfile]) -> str:
+    """Give the variable that the user means, by its own name or its column's.
+
+    Raises:
+        UserError: there is none.
+    """
+    by_column = {profile.column: name for name, profile in profiles.items()}
+    name = by_column.get(wanted, wanted)
+    if name not in profiles:
+        raise UserError(f"--target {wanted} is none of the variables: {', '.join(profiles)}.")
+    return name
 
 
 def _notes_on_versions(source: str, counts: RowCounts) -> list[str]:
@@ -210,8 +219,7 @@ def _described(profiles: dict[str, VariableProfile], target: str, rows: pd.DataF
             "spike": profile.spike,
         }
         described[name] = {key: value for key, value in options.items() if value is not None}
-    by_column = {profile.column: name for name, profile in profiles.items()}
-    targets = list(dict.fromkeys([target, *(by_column.get(name, name) for name in told.targets)]))
+    targets = list(dict.fromkeys([target, *(_named(wanted, profiles) for wanted in told.targets)]))
     others = [name for name in profiles if name not in targets]
     with np.errstate(all="ignore"):
         correlation = {name: abs(rows[name].corr(rows[target])) for name in others}

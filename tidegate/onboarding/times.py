@@ -11,7 +11,7 @@ import pandas as pd
 
 from tidegate.onboarding.time_formats import READABLE, TIME_NAMES, format_of, read_times
 from tidegate.sources.cells import EPOCH_SECONDS, PLAUSIBLE_YEARS, is_implausible
-from tidegate.sources.files.time_columns import read_clock
+from tidegate.sources.files.time_columns import dates_of_parts, read_clock, time_of_day
 
 PART_NAMES = {  # in lower case
     "year": ("year", "yr", "yyyy", "yy", "jahr"),
@@ -46,22 +46,9 @@ class TimeColumn:
         """Read the times without their zone; NaT for what is none."""
         if isinstance(self.time, str):
             return read_times(table[self.time], self.format)
-        parts = self.time
-        if "date" in parts:
-            times = read_times(table[parts["date"]], self.format)
-        elif "day_of_year" in parts:
-            first = {"year": _number(table[parts["year"]]), "month": 1, "day": 1}
-            times = pd.to_datetime(pd.DataFrame(first), errors="coerce")
-            times = times + pd.to_timedelta(_number(table[parts["day_of_year"]]) - 1, unit="D")
-        else:
-            date = {part: _number(table[parts[part]]) for part in ("year", "month", "day")}
-            times = pd.to_datetime(pd.DataFrame(date), errors="coerce")
-        if "clock" in parts:
-            return times + read_clock(_text(table[parts["clock"]]))
-        for part in ("hour", "minute", "second"):
-            if part in parts:
-                times = times + pd.to_timedelta(_number(table[parts[part]]), unit=part)
-        return times
+        parts = {part: table[column] for part, column in self.time.items()}
+        dates = read_times(parts["date"], self.format) if "date" in parts else dates_of_parts(parts)
+        return dates + (read_clock(_text(parts["clock"])) if "clock" in parts else time_of_day(parts))
 
 
 def find_time(table: pd.DataFrame, told: Sequence[str], time_format: str | None, invented: bool) -> TimeColumn:

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from tidegate.measurements.plausible import plausible
 from tidegate.windows.panel import Doubles, Flags
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.window_grid import Grid
@@ -123,10 +125,8 @@ def _within_limits(values: Doubles, spec: WindowSpec) -> Doubles:
     """Make sentinels, and values beyond the limits, missing."""
     kept = values.copy()
     for column, (low, high, sentinels) in enumerate(zip(spec.lowest, spec.highest, spec.sentinels, strict=False)):
-        cells = kept[..., column]
-        with np.errstate(invalid="ignore"):
-            outside = (cells < (-np.inf if low is None else low)) | (cells > (np.inf if high is None else high))
-        cells[outside | np.isin(cells, sentinels)] = np.nan
+        cells = pd.Series(kept[..., column].ravel())
+        kept[..., column] = plausible(cells, low, high, sentinels).to_numpy().reshape(kept.shape[:2])
     return kept
 
 

@@ -90,9 +90,7 @@ class Options(Section):
 
     @field_validator("time")
     @classmethod
-    def _known_parts(
-        cls, time: str | tuple[str, ...] | TimeColumns | None
-    ) -> str | tuple[str, ...] | TimeColumns | None:
+    def _known_parts(cls, time: Time) -> Time:
         if isinstance(time, tuple) and not 3 <= len(time) <= len(TIME_PARTS):
             raise ValueError(
                 "give one column, the columns of year, month, day and, if there, hour and minute, or columns by "

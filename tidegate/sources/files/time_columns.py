@@ -1,7 +1,8 @@
 """The times of a file's rows: of one column, put together from several, or counted from the first row."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from tidegate.measurements.grid import step_of
 from tidegate.sources.cells import read_time_parts
 from tidegate.sources.files.options import TIME_PARTS, Options, TimeColumns
 from tidegate.sources.files.tables import Table, refuse
-from tidegate.sources.files.timestamps import UNREADABLE, TimeReader, as_text, refuse_implausible
+from tidegate.sources.files.timestamps import TimeReader, as_text, refuse_implausible
 from tidegate.workspace.params import utc
 
 # 18:00, 18.00.00, 6 PM, 18h30; and 1800 or 180000, without a mark between.
@@ -41,7 +42,7 @@ class ColumnTimes:
             return as_text(rows[columns]), self.reader.read(table, rows[columns])
         text = _joined(rows, self.options.times)
         if isinstance(columns, TimeColumns):
-            times = self._put_together(table, rows, columns, text)
+            times = self._put_together(table, rows, columns)
         else:
             parts = {part: rows[column] for part, column in zip(TIME_PARTS, columns, strict=False)}
             times = read_time_parts(parts)
@@ -52,24 +53,17 @@ class ColumnTimes:
         """Refuse a file in which no time shows whether the day or the month comes first."""
         self.reader.close(table)
 
-    def _put_together(self, table: Table, rows: pd.DataFrame, columns: TimeColumns, text: pd.Series) -> pd.Series:
-        named = columns.named
+    def _put_together(self, table: Table, rows: pd.DataFrame, columns: TimeColumns) -> pd.Series:
+        parts = {part: rows[column] for part, column in columns.named.items()}
         if columns.date:
-            dates = self.reader.read(table, rows[columns.date])
+            dates = self.reader.read(table, parts["date"])
             if dates.dt.tz is not None:
                 raise SourceError(f"{table.file}: the dates in {columns.date} carry a zone: give them as one column.")
         else:
-            dates = _dates_of_parts(rows, named)
+            dates = dates_of_parts(parts)
         if columns.clock:
-            return dates + _clock_times(table, rows[columns.clock])
-        for part in ("hour", "minute", "second"):
-            if part in named:
-                count = pd.to_numeric(rows[named[part]], errors="coerce")
-                wrong = ~count.between(0, MOST[part]) | (count != count.round())
-                if wrong.any():
-                    refuse(table, wrong, text, UNREADABLE)
-                dates = dates + pd.to_timedelta(count, unit=part)
-        return dates
+            return dates + _clock_times(table, parts["clock"])
+        return dates + time_of_day(parts)
 
     def _counted(self, stations: pd.Series) -> tuple[pd.Series, pd.Series]:
         """Count a station's rows in steps from the first one's time."""
@@ -88,13 +82,24 @@ def _joined(rows: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     return text.fillna("")
 
 
-def _dates_of_parts(rows: pd.DataFrame, named: dict[str, str]) -> pd.Series:
+def dates_of_parts(parts: Mapping[str, pd.Series]) -> pd.Series:
     """Put days together from a year and a month and day, or a day of the year; NaT for what is no day."""
-    if "day_of_year" not in named:
-        return read_time_parts({part: rows[named[part]] for part in TIME_PARTS[:3]})
-    year, day = (pd.to_numeric(rows[named[part]], errors="coerce") for part in ("year", "day_of_year"))
+    if "day_of_year" not in parts:
+        return read_time_parts({part: parts[part] for part in TIME_PARTS[:3]})
+    year, day = (pd.to_numeric(parts[part], errors="coerce") for part in ("year", "day_of_year"))
     first = pd.to_datetime(pd.DataFrame({"year": year, "month": 1, "day": 1}), errors="coerce")
     return (first + pd.to_timedelta(day - 1, unit="D")).where((day == day.round()) & day.between(1, 366))
+
+
+def time_of_day(parts: Mapping[str, pd.Series]) -> Any:
+    """Add up the hour, minute and second, as far as there are any, to time since midnight; NaT for what is none."""
+    since: Any = pd.Timedelta(0)
+    for part in ("hour", "minute", "second"):
+        if part in parts:
+            count = pd.to_numeric(parts[part], errors="coerce")
+            whole = count.between(0, MOST[part]) & (count == count.round())
+            since = since + pd.to_timedelta(count.where(whole), unit=part)
+    return since
 
 
 def _clock_times(table: Table, cells: pd.Series) -> pd.Series:
