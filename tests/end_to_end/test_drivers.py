@@ -75,7 +75,8 @@ def test_the_run_prints_a_line_a_stage_and_a_table_and_nothing_else(trained: Pat
     table = [line for line in lines[len(stages) :] if line.startswith("│")]
     assert sorted(row.split()[1] for row in table) == sorted(names)
     assert lines[-2].startswith("Champion: tidegate version 1") and "make up" in lines[-1]
-    assert len(lines) == len(stages) + 1 + 3 + len(table) + 1 + 2
+    assert lines[-3].startswith("90% intervals held on the test span: ") and "rnn" in lines[-3]  # after two epochs
+    assert len(lines) == len(stages) + 1 + 3 + len(table) + 1 + 3
 
 
 def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(copied: Path, reproduced: Path) -> None:

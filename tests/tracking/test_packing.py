@@ -99,8 +99,10 @@ def test_two_versions_with_different_code_forecast_in_one_process(
     other = tmp_path / "other"
     for name in packing.PACKAGES:
         shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
-    changed = other / "tidegate" / "forecasting" / "forecaster.py"
-    changed.write_text(changed.read_text().replace('MODEL, BASELINE = "model"', 'MODEL, BASELINE = "changed"'))
+    changed = other / "tidegate" / "workspace" / "columns.py"
+    before = changed.read_text()
+    changed.write_text(before.replace('MODEL, BASELINE = "model"', 'MODEL, BASELINE = "changed"'))
+    assert changed.read_text() != before
     for name, root in (("one", ROOT), ("two", other)):
         monkeypatch.setattr(packing, "ROOT", root)
         package = packing.pack(tmp_path / f"code-{name}")
