@@ -136,6 +136,14 @@ def test_without_a_champion_or_measurements_there_is_one_sentence(here: Path, mo
         issue_forecasts(other, no_progress, None, None)
 
 
+def test_a_variable_that_only_the_champion_reads_is_named_with_its_version(here: Path) -> None:
+    loaded = settings.load_settings()
+    variables = {name: value for name, value in loaded.dataset.variables.items() if name != "humidity"}
+    other = loaded.model_copy(update={"dataset": loaded.dataset.model_copy(update={"variables": variables})})
+    with pytest.raises(UserError, match="Champion tidegate version 1 reads humidity, which"):
+        issue_forecasts(other, no_progress, None, None)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database: a file, or a real PostgreSQL server on loopback."""

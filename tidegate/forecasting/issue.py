@@ -98,6 +98,7 @@ def issue_forecasts(
         raise UserError("Of a span's two ends one is given: give both.")
     champion = _champion(settings)
     forecaster, digest = _load(Path.cwd(), champion.name, str(champion.version))
+    _require_variables(settings, champion, forecaster.spec)
     rows, unknown, origins = _rows_and_origins(settings, forecaster, as_of, span)
     left_out = settings.dataset.stations.leave_out
     stations = [name for name in forecaster.spec.stations if name not in left_out]
@@ -177,6 +178,16 @@ def _champion(settings: Settings) -> registry.ModelVersion:
     if champion is None:
         raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
     return champion
+
+
+def _require_variables(settings: Settings, champion: registry.ModelVersion, spec: WindowSpec) -> None:
+    """Raise UserError if params.yaml no longer has a variable that the champion reads."""
+    absent = [name for name in spec.features if name not in settings.dataset.variables]
+    if absent:
+        raise UserError(
+            f"Champion {champion.name} version {champion.version} reads {absent[0]}, which dataset.variables no longer "
+            "names: name it again, or train a new champion (tidegate run)."
+        )
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,9 +8,28 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel
 
-from tidegate.errors import DataError, UserError
+from tidegate.errors import UserError
 from tidegate.forecasting.forecaster import Forecaster
-from tidegate.sources.cells import read_database_times
+from tidegate.forecasting.request import read_request
+
+
+class BadRequest(MlflowException):
+    """A request that cannot be answered: status 400, and one sentence that says why."""
+
+    def __init__(self, sentence: str) -> None:
+        """Set the sentence."""
+        super().__init__(sentence, BAD_REQUEST)
+
+    @property
+    def message(self) -> str:
+        """The sentence."""
+        sentence: str = self.__dict__["message"]
+        return sentence
+
+    @message.setter
+    def message(self, text: str) -> None:
+        # MLflow's server would put a copy of the caller's rows before it: the first text stands.
+        self.__dict__.setdefault("message", text)
 
 
 class Served(PythonModel):
@@ -21,29 +40,12 @@ class Served(PythonModel):
         self.forecaster = Forecaster.load(Path(context.artifacts["model"]), Path(context.artifacts["spec"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Forecast. Times may be ISO text or timestamps, with or without a time zone; without one they are UTC.
+        """Forecast from rows in any form that `read_request` takes.
 
         Raises:
-            MlflowException: the rows cannot be used, with status 400 and a sentence that says why.
+            BadRequest: the rows cannot be used.
         """
         try:
-            return self.forecaster.forecast(model_input.assign(time=_times(model_input["time"])))
+            return self.forecaster.forecast(read_request(model_input, self.forecaster.spec.stations))
         except UserError as error:
-            raise MlflowException(str(error), BAD_REQUEST) from None
-
-
-def _times(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Read times as UTC.
-
-    Raises:
-        DataError: they are numbers, or text that is not ISO 8601 (day and month could be the other way round).
-    """
-    times, unreadable, _ = read_database_times(cells, "UTC")
-    wrong = unreadable & cells.notna()  # a missing time is refused with the row's other cells
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise DataError(
-            f"Row {row + 1}: time {str(cells.iloc[row])!r} is not a time that can be read: write it as text, such as "
-            "2025-12-31T18:00Z."
-        )
-    return times
+            raise BadRequest(str(error)) from None

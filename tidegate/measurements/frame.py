@@ -41,7 +41,7 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
         row = int(np.flatnonzero(unnamed.to_numpy())[0])
         raise DataError(f"Row {row + 1} has no station or no time: complete or remove it.")
     columns: dict[str, pd.Series] = {
-        STATION: frame[STATION].astype("str"),
+        STATION: station_names(frame[STATION]),
         TIME: times,
     }
     if ARRIVED in frame.columns:
@@ -49,6 +49,14 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     for name in variables:
         columns[name] = _numbers(frame[name], name).replace([np.inf, -np.inf], np.nan)
     return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def station_names(cells: pd.Series) -> pd.Series:
+    """Write the names of stations as text; a whole number without decimals, so that 7.0 and 7 are one station."""
+    if cells.dtype.kind == "f" or cells.dtype == object:
+        whole = [int(name) if isinstance(name, float) and name.is_integer() else name for name in cells]
+        cells = pd.Series(whole, index=cells.index, dtype=object)
+    return cells.astype("str")
 
 
 def _numbers(cells: pd.Series, name: str) -> pd.Series:

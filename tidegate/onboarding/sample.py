@@ -13,6 +13,7 @@ import pandas as pd
 
 from tidegate.errors import SourceError, UserError
 from tidegate.measurements import months, versions
+from tidegate.measurements.frame import station_names
 from tidegate.measurements.versions import MergePolicy
 from tidegate.onboarding import columns as columns_of
 from tidegate.onboarding import zone as zone_of
@@ -161,7 +162,7 @@ def _step_of(table: pd.DataFrame, columns: ColumnRoles) -> "pd.Timedelta | None"
 
 def _keys(table: pd.DataFrame, columns: ColumnRoles, name: str) -> pd.DataFrame:
     """Give station and local time of each row."""
-    station = table[columns.station].astype("str") if columns.station else pd.Series(name, table.index)
+    station = station_names(table[columns.station]) if columns.station else pd.Series(name, table.index)
     times = columns.time.read(table) if columns.time else pd.Series(pd.NaT, table.index)
     return pd.DataFrame({STATION: station, TIME: times}).dropna()
 

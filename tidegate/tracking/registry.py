@@ -87,7 +87,7 @@ def register(
                     python_model=str(packing.served_file(package)),
                     code_paths=[str(package)],
                     artifacts={artifact: str(path) for artifact, path in files.items()},
-                    signature=ModelSignature(_schema(recent), _schema(forecasts)),
+                    signature=ModelSignature(outputs=_schema(forecasts)),  # why no inputs: forecasting/request.py
                     input_example=recent.assign(time=recent["time"].astype("str")),
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
                 )

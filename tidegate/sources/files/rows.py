@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pandas as pd
 
 from tidegate.errors import SourceError
-from tidegate.measurements.frame import conform
+from tidegate.measurements.frame import conform, station_names
 from tidegate.measurements.grid import step_of
 from tidegate.sources.files.compression import stem, suffixes
 from tidegate.sources.files.delimited import DelimitedText, Layout
@@ -117,7 +117,7 @@ class LongFrames:
         if self.options.station is None:  # in a wide file, the names of the columns replace it
             return pd.Series(stem(self.table.file), index=rows.index, dtype="str")
         cells = rows[self.options.station]
-        text = cells.astype("str").str.strip()
+        text = station_names(cells).str.strip()
         blank = cells.isna() | (text == "")
         if blank.any():
             refuse(self.table, blank, text.fillna(""), "names no station: name it, or remove the row")

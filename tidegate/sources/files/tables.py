@@ -81,7 +81,8 @@ def require(table: Table, names: Sequence[str]) -> None:
 def numbers(table: Table, cells: pd.Series, missing: Sequence[str]) -> pd.Series:
     """Read a column as numbers, NaN where a token of `missing` stands for one."""
     column = cells.name
-    if pd.api.types.is_numeric_dtype(cells):
+    flags = cells.dtype == object and pd.api.types.infer_dtype(cells) == "boolean"  # with a null among them
+    if flags or pd.api.types.is_numeric_dtype(cells):
         values, infinite = read_numbers(cells)
         if infinite.any():
             refuse(table, infinite, cells, f"in column {column!r} is not finite: correct it")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tidegate.errors import SourceError
-from tidegate.measurements.frame import conform
+from tidegate.measurements.frame import conform, station_names
 from tidegate.sources.cells import (
     DATABASE_WITH_ZONE,
     PLAUSIBLE_YEARS,
@@ -119,7 +119,7 @@ class RowReader:
             for label, column in zip(self.columns, zip(*rows, strict=True), strict=True)
         }
         stations = cells.get(STATION, pd.Series(self.station, index=cells[TIME].index, dtype="object"))
-        cells[STATION] = stations.map(str, na_action="ignore").str.strip()
+        cells[STATION] = station_names(stations).str.strip()
         unnamed = cells[STATION].isna() | (cells[STATION] == "")
         if unnamed.any():
             raise SourceError(
