@@ -79,6 +79,7 @@ def test_the_run_prints_a_line_a_stage_and_a_table_and_nothing_else(trained: Pat
     assert len(lines) == len(stages) + 1 + 3 + len(table) + 1 + 3
 
 
+@pytest.mark.long
 def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(copied: Path, reproduced: Path) -> None:
     for workspace in (copied, reproduced):
         set_params(workspace, {"models.gru.units": 5})
@@ -130,6 +131,7 @@ def test_a_shell_stage_that_fails_is_reported_in_one_sentence_and_its_output_is_
     assert "the disk is on fire" in log.read_text()
 
 
+@pytest.mark.long
 def test_a_stage_is_tried_again_as_often_as_its_meta_says(copied: Path) -> None:
     yaml = YAML()
     content = yaml.load(copied / "dvc.yaml")
@@ -149,6 +151,7 @@ def test_a_stage_is_tried_again_as_often_as_its_meta_says(copied: Path) -> None:
     assert "up to date" in run_in(copied, "dvc", "repro").stdout
 
 
+@pytest.mark.long
 def test_a_run_killed_in_training_leaves_a_workspace_in_which_the_next_succeeds(copied: Path) -> None:
     set_params(copied, {"train.epochs": 3})
     process = begun(copied, "-m", "tidegate", "run", until="train@linear")

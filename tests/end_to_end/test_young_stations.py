@@ -42,6 +42,7 @@ def rows(days: int = DAYS) -> pd.DataFrame:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_they_are_left_out_by_name_and_come_in_by_themselves(workspace: Path) -> None:
     set_params(workspace, SETTINGS)
     rows().to_csv(workspace / "in.csv", index=False)

@@ -60,6 +60,7 @@ def test_folds_too_long_for_the_data_are_refused(here: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_flow_measures_folds_side_by_side_as_they_are_alone(
     workspace: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from servers import free_ports, process
@@ -118,3 +120,27 @@ def test_a_refusal_is_one_sentence_without_the_rows(server: str, rows: Rows, fau
 def test_rows_as_people_send_them_are_accepted(server: str, rows: Rows, change: Callable[[Rows], Rows]) -> None:
     expected = {row[:2] for row in forecasts(ask(server, split(rows)))}
     assert {row[:2] for row in forecasts(ask(server, split(change(rows))))} == expected
+
+
+def test_damaged_rows_get_the_answer_that_they_get_without_a_server(server: str, rows: Rows, trained: Path) -> None:
+    (found,) = (trained / "mlflow" / "artifacts").rglob("MLmodel")
+    model, methods = mlflow.pyfunc.load_model(str(found.parent)), set[str]()
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        gone = random.random(len(rows)) < random.choice([0, 0.02, 0.4])
+        gone |= (rows["station"] == "S02") & (rows["time"] > rows["time"].max() - random.integers(0, 9) * HOUR)
+        damaged = rows.assign(temperature=rows["temperature"].mask(gone))
+        if seed % 4 == 0:
+            damaged = damaged.assign(time=damaged["time"] + random.choice([0, 30]) * pd.Timedelta("1min"))
+        status, content = ask(server, split(damaged))
+        try:
+            expected = model.predict(damaged)
+        except mlflow.MlflowException as refusal:
+            assert (status, content["message"]) == (400, refusal.message)
+            continue
+        got = pd.DataFrame(content["predictions"])
+        for name in ("station", "method", "reason"):
+            assert got[name].tolist() == expected[name].tolist()
+        assert got["forecast"].to_numpy() == pytest.approx(expected["forecast"].to_numpy(), abs=1e-4)
+        methods |= set(got["method"])
+    assert methods == {"model", "baseline"}

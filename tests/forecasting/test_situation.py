@@ -1,6 +1,5 @@
 """What forecasts each station: the model as far as its interval holds, else the baseline, with a reason."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import invoke
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from workspaces import built_once, copy_workspace, set_params
 
 from tidegate.errors import DataError
@@ -197,48 +194,3 @@ def test_a_version_without_measured_errors_gives_a_baseline_without_interval(
     older = Forecaster(forecaster.model, forecaster.spec, forecaster.scaler)
     rows = forecasts(older, clean, without(lambda age: age >= 4), origins=2)
     assert rows["forecast"].notna().all() and rows["q0.05"].isna().all()
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> dict[str, object]:
-    """Draw what is wrong with the measurements that a caller gives."""
-    return {
-        "late": draw(st.dictionaries(st.sampled_from(["S01", "S02", "S03"]), st.integers(1, 30), max_size=2)),
-        "given": draw(st.sampled_from([LOOKBACK, 12, 3, 1])),
-        "share": draw(st.sampled_from([0.0, 0.2, 0.8, 1.0])),
-        "off_grid": draw(st.booleans()),
-        "scale": draw(st.sampled_from([1.0, 1e-9, 1e9, -1.0])),
-        "name": draw(st.sampled_from(["S01", "unknown"])),
-        "seed": draw(st.integers(0, 9)),
-    }
-
-
-def damage(rows: pd.DataFrame, how: dict[str, object]) -> pd.DataFrame:
-    random, origin = np.random.default_rng(how["seed"]), rows["time"].max()
-    values = rows.columns.drop(["station", "time"])
-    age = (origin - rows["time"]) // HOUR
-    gone = (age >= how["given"]) | (random.random(len(rows)) < how["share"])
-    for station, steps in how["late"].items():
-        gone |= (rows["station"] == station) & (age < steps)
-    rows = rows.assign(**{name: rows[name].mask(gone) * how["scale"] for name in values})
-    if how["off_grid"]:
-        rows = pd.concat([rows, rows.assign(time=rows["time"] + pd.Timedelta("17min"))], ignore_index=True)
-    return rows.assign(station=rows["station"].replace({"S01": how["name"]}))
-
-
-@given(how=damaged())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_given_is_forecast_marked_or_refused(
-    forecaster: Forecaster, clean: pd.DataFrame, how: dict[str, object]
-) -> None:
-    recent = clean[clean["time"] > clean["time"].max() - 2 * LOOKBACK * HOUR].reset_index(drop=True)
-    try:
-        rows = forecaster.forecast(damage(recent, how))
-    except DataError as refusal:
-        assert str(refusal).endswith(".") and "\n" not in str(refusal), json.dumps(how)
-        return
-    levels = [name for name in rows.columns if name.startswith("q0")]
-    assert np.isfinite(rows[["forecast", *levels]].to_numpy()).all(), json.dumps(how)
-    assert (rows[levels].diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
-    assert set(rows["method"]) <= {"model", "baseline"}
-    assert ((rows["method"] == "baseline") == (rows["reason"] != "")).all()

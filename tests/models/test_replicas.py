@@ -48,6 +48,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return folder, done(folder)
 
 
+@pytest.mark.long
 def test_two_devices_that_share_each_batch_learn_what_one_does(
     alone: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_two_devices_that_share_each_batch_learn_what_one_does(
     assert shared["device"]["device"].startswith("2 × ")
 
 
+@pytest.mark.long
 def test_two_machines_that_share_each_batch_learn_what_one_does(
     alone: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ def test_a_run_waits_for_a_dvc_command_and_says_so(copied: Path) -> None:
     assert printed[1].startswith("Everything is up to date")
 
 
+@pytest.mark.long
 def test_of_two_runs_at_once_the_second_waits_and_finds_the_work_done(copied: Path) -> None:
     set_params(copied, {"models.linear.ridge": 0.5})
     (copied / ".tidegate" / "holder.json").unlink()  # of the run that trained this workspace
