@@ -64,6 +64,7 @@ def test_columns_units_frequency_and_season_are_seen(here: Path) -> None:
     assert own["options"]["columns"] == {"level": "level (cm)"}
     assert (own["frequency"], own["season_steps"], own["targets"]) == ("1h", 24, ["level"])
     assert found.profiles["level"].unit == "cm" and found.left_out == {"state": "not numbers"}
+    assert write.remarks(found)[-1].startswith("expected  about ")
     loaded = written(found)
     assert loaded.dataset.variables["level"].unit == "cm"
 

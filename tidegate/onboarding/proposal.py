@@ -17,6 +17,7 @@ from tidegate.measurements.plausible import plausible
 from tidegate.measurements.versions import RowCounts, StoredRows
 from tidegate.onboarding import seasons, variables
 from tidegate.onboarding.columns import ColumnRoles, Told, classify_columns
+from tidegate.onboarding.cost import expected_cost
 from tidegate.onboarding.fit import WindowFit, fit_window
 from tidegate.onboarding.limits import marks_of_missing
 from tidegate.onboarding.sample import (
@@ -65,6 +66,7 @@ class Proposal:
     span: tuple[pd.Timestamp, pd.Timestamp]
     notes: list[str]
     window: WindowFit = field(default_factory=WindowFit)
+    cost: str = ""  # of a run, as expected
     tolerances: dict[str, tuple[str, float, str]] = field(default_factory=dict)  # rule: key, value, why
     findings: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
@@ -125,6 +127,9 @@ def propose(source: str, table: str | None, told: Told, settings: Settings) -> P
     steps = (proposal.span[1] - proposal.span[0]) // step + 1
     proposal.window = fit_window(settings.window, season, why, steps)
     proposal.dataset["season_steps"] = proposal.window.season_steps
+    window = settings.window.model_copy(update=proposal.window.changes)
+    features = len(proposal.dataset["targets"]) + len(proposal.dataset["covariates"])
+    proposal.cost = expected_cost(settings, window, len(rows), features)
     return proposal
 
 

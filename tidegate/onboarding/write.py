@@ -45,7 +45,7 @@ def remarks(proposal: Proposal) -> list[str]:
             f"seen      {rule}: {findings['found'].sum():,} at {findings[STATION].nunique()} stations, most of them "
             f"{subject}at {worst[STATION]}, {worst['from']} to {worst['to']} ({worst['examples']})"
         )
-    return lines
+    return [*lines, f"expected  {proposal.cost}, for a run on these rows"]
 
 
 def _why(proposal: Proposal) -> str:
