@@ -1,11 +1,21 @@
-"""The command `forecast`."""
+"""The commands `forecast` and `verify`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from tidegate.cli.app import app, guarded
 from tidegate.pipeline import console
+
+
+class By(StrEnum):
+    """What `verify` tabulates."""
+
+    version = "version"
+    station = "station"
+    step = "step"
+    day = "day"
 
 
 @app.command()
@@ -35,3 +45,27 @@ def forecast(
         with flow_module("forecasting") as flow:
             folder = flow.hindcasting(as_of, backfill, workers)
     console.say(f"They are kept in {folder}/.")
+
+
+@app.command()
+@guarded
+def verify(
+    since: Annotated[str | None, typer.Option(help="Verify all again from the month of this time on.")] = None,
+    by: Annotated[By, typer.Option(help="Tabulate by version, station, step ahead, or day.")] = By.version,
+) -> None:
+    """Compare issued forecasts with what was measured since, and keep how they did in verification/.
+
+    \b
+    Examples:
+      tidegate ingest && tidegate verify
+      tidegate verify --by station
+      tidegate verify --since 2025-12-01 --by day
+    """
+    from tidegate.cli import tables
+    from tidegate.forecasting.summary import summary
+    from tidegate.pipeline import drive
+    from tidegate.workspace.params import typed_time
+
+    first = typed_time(since) if since else None
+    drive.verify(since)
+    console.show(tables.verification_table(summary(by.value, first), by.value))

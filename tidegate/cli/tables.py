@@ -55,6 +55,27 @@ def coverage_remark(settings: Settings) -> str:
     return f"{promised:.0%} intervals held on the test span: {', '.join(off)}. Read them so." if off else ""
 
 
+def verification_table(rows: pd.DataFrame, by: str) -> Table:
+    """Tabulate how issued forecasts did; losses are absolute errors, of alerts squared errors of probabilities."""
+    table = Table(title="Issued forecasts against what was measured", title_justify="left")
+    shown = {
+        "verified": "{:,.0f}", "missing": "{:,.0f}", "quarantined": "{:,.0f}", "corrected": "{:,.0f}",
+        "loss": "{:.3f}", "naive_loss": "{:.3f}", "skill": "{:.1%}", "coverage": "{:.1%}", "pinball": "{:.3f}",
+        "nse": "{:.3f}", "kge": "{:.3f}",
+    }  # fmt: skip
+    shown = {name: text for name, text in shown.items() if name in rows}
+    for name in ("version", "issue") if by == "version" else ("version", by):
+        table.add_column(name)
+    for name in shown:
+        table.add_column({"quarantined": "held back"}.get(name, name.replace("_", " ")), justify="right")
+    for _, row in rows.iterrows():
+        last = row["issue"] if by == "version" else row[by]
+        label = f"{last:%Y-%m-%d}" if by == "day" else str(last)
+        cells = ["–" if pd.isna(row[name]) else text.format(row[name]) for name, text in shown.items()]
+        table.add_row(f"{row['version']}", label, *cells)
+    return table
+
+
 def backtest_table(rows: pd.DataFrame, settings: Settings) -> Table:
     """Tabulate a backtest: the ranking metric of each candidate in each fold, and its mean over all origins."""
     metric = settings.evaluate.metric

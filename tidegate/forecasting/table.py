@@ -1,9 +1,10 @@
-"""Store issued forecasts in a table of a SQL database, in addition to the files.
+"""Store issued forecasts, and how they did, in tables of a SQL database, in addition to the files.
 
 The database's address comes only from the environment (it may hold a password), and is never logged or stored.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from tidegate.errors import DataError, ServiceError, UserError, one_line
 from tidegate.forecasting import table_migration
 from tidegate.forecasting.issued import IDENTITY, KEYS
+from tidegate.forecasting.verified import DAY_KEYS
 from tidegate.workspace.columns import LATE_STEPS, REASON, REVISION
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
@@ -51,6 +53,15 @@ def store_forecasts(name: str, rows: pd.DataFrame) -> str | None:
         DataError: the table exists with other columns.
         ServiceError: the database refuses or does not answer.
     """
+    return _store(name, rows, TABLE_KEYS, ADDED_LATER, replace=False)
+
+
+def store_scores(name: str, days: pd.DataFrame) -> str | None:
+    """Put the scores of days into the table; a day that is stored already is replaced. Else as `store_forecasts`."""
+    return _store(name, days, [*IDENTITY, *DAY_KEYS], (), replace=True)
+
+
+def _store(name: str, rows: pd.DataFrame, keys: list[str], added: Sequence[str], replace: bool) -> str | None:
     address = os.environ.get(ADDRESS)
     if not address:
         return None
@@ -62,7 +73,7 @@ def store_forecasts(name: str, rows: pd.DataFrame) -> str | None:
         raise UserError(f"{ADDRESS} names {engine.dialect.name}: give {' or '.join(INSERTS)}.")
     try:
         if len(rows):
-            _add(engine, name, rows)
+            _write(engine, name, rows, keys, added, replace)
     except SQLAlchemyError as error:
         raise ServiceError(f"The database at {_shown(engine)} refuses: {_brief(error)}.") from None
     finally:
@@ -70,14 +81,14 @@ def store_forecasts(name: str, rows: pd.DataFrame) -> str | None:
     return _shown(engine)
 
 
-def _add(engine: Engine, name: str, rows: pd.DataFrame) -> None:
+def _write(engine: Engine, name: str, rows: pd.DataFrame, keys: list[str], added: Sequence[str], replace: bool) -> None:
     # By NumPy's kind of the column.
     types: dict[str, Any] = {"f": Double(), "M": DateTime(timezone=True), "i": BigInteger()}
     columns = [
         Column(
             str(column),
             types.get(rows[column].dtype.kind, String()),
-            primary_key=column in TABLE_KEYS,
+            primary_key=column in keys,
             # An older release that writes to the same table knows no revision.
             server_default="0" if column == REVISION else None,
         )
@@ -86,11 +97,18 @@ def _add(engine: Engine, name: str, rows: pd.DataFrame) -> None:
     table = Table(name, MetaData(), *columns)
     with table_migration.sole_writer(engine, name) as connection:
         table.create(connection, checkfirst=True)
-        table_migration.add_columns(connection, table, ADDED_LATER)
+        table_migration.add_columns(connection, table, added)
         stored = {column["name"] for column in inspect(connection).get_columns(name)}
         if absent := [column for column in rows if column not in stored]:
-            raise DataError(f"The table {name} has no column {absent[0]}: name another one in forecast.table.")
-        _insert(connection, INSERTS[engine.dialect.name](table).on_conflict_do_nothing(), rows)
+            raise DataError(f"The table {name} has no column {absent[0]}: name another table in params.yaml.")
+        insert = INSERTS[engine.dialect.name](table)
+        others = {column: insert.excluded[column] for column in rows if column not in keys}
+        add = (
+            insert.on_conflict_do_update(index_elements=keys, set_=others)
+            if replace
+            else insert.on_conflict_do_nothing()
+        )
+        _insert(connection, add, rows)
 
 
 def _insert(connection: Connection, add: Any, rows: pd.DataFrame) -> None:

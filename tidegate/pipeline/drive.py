@@ -73,6 +73,14 @@ def forecast(
     return issued.folder
 
 
+def verify(since: str | None = None) -> None:
+    """Compare issued forecasts with what was measured since, and print a line."""
+    from tidegate.forecasting.verification import verify as verify_forecasts
+
+    with lock.workspace_lock("tidegate verify"), console.stage_line("verify") as line:
+        line.result = verify_forecasts(checked_settings(), line, since).sentence
+
+
 def is_current() -> bool:
     """Say whether the source has nothing new and no stage is stale."""
     from tidegate.pipeline import dag

@@ -30,13 +30,30 @@ class Verdict:
     off_grid: int  # rows
 
 
-def verdict(rows: pd.DataFrame, superseded: pd.DataFrame, settings: Settings, network: Network) -> Verdict:
-    """Judge the rows of some stations, sorted by station and time, and the values that they replaced.
+@dataclass(frozen=True)
+class CellVerdict:
+    """The verdict on single cells."""
+
+    outcomes: list[Outcome]
+    cells: pd.DataFrame  # that broke a rule
+    held: pd.DataFrame  # those of them that are held back, as in quarantine
+    on_grid: pd.DataFrame  # rows that lie on the network's grid
+
+    def passed(self) -> pd.DataFrame:
+        """Give the rows on the grid, in which what is held back is missing."""
+        rows = self.on_grid.copy()
+        for name, part in self.held[self.held[RULE] != "off_grid"].groupby(VARIABLE):
+            rows.loc[part[ROW].to_numpy(int), name] = np.nan
+        return rows
+
+
+def judge_cells(rows: pd.DataFrame, settings: Settings, offset: int) -> CellVerdict:
+    """Judge each cell of rows, sorted by station and time, that a grid with this offset is to hold.
 
     Raises:
         DataError: data/ has two rows for one station and time.
     """
-    by_key = check("keys", _numbered(rows), expected("keys", settings, offset=network.offset))
+    by_key = check("keys", _numbered(rows), expected("keys", settings, offset=offset))
     _refuse_broken(rows, by_key)
     off_grid = {row for outcome in by_key if outcome.rule == "off_grid" for row in outcome.rows}
     on_grid = rows.drop(index=list(off_grid)) if off_grid else rows
@@ -46,18 +63,30 @@ def verdict(rows: pd.DataFrame, superseded: pd.DataFrame, settings: Settings, ne
     ]
     cells = quarantined(rows, [*by_key, *by_row], settings)
     held = cells[cells[HELD_BACK].astype(bool)] if len(cells) else cells
-    clean = _clean(on_grid, held, network, step_of(settings.dataset.frequency))
+    return CellVerdict([*by_key, *by_row], cells, held, on_grid)
+
+
+def verdict(rows: pd.DataFrame, superseded: pd.DataFrame, settings: Settings, network: Network) -> Verdict:
+    """Judge the rows of some stations, sorted by station and time, and the values that they replaced.
+
+    Raises:
+        DataError: data/ has two rows for one station and time.
+    """
+    judged = judge_cells(rows, settings, network.offset)
+    clean = judged.passed()
+    if len(clean):  # else all rows lie between the steps, which is a finding: nothing is left for the grid
+        clean = on_regular_grid(clean, step_of(settings.dataset.frequency), network.first, network.last)
     by_series = check("series", _numbered(clean), expected("series", settings, until=network.last))
     revisions, of_revisions = _revisions(superseded, settings, network)
     rules, steps = rules_of(settings.validate_), clean.groupby(STATION).size()
     findings = [
-        findings_of_cells(cells, network.rows, rules),
-        findings_of_series(rows, by_row, network.rows, rules),
+        findings_of_cells(judged.cells, network.rows, rules),
+        findings_of_series(rows, judged.outcomes, network.rows, rules),
         findings_of_series(clean, by_series, steps, rules),
         *of_revisions,
     ]
-    outcomes = {"rows": [*by_key, *by_row], "series": by_series, "revisions": revisions}
-    return Verdict(outcomes, sorted_findings(findings), held, clean, len(off_grid))
+    outcomes = {"rows": judged.outcomes, "series": by_series, "revisions": revisions}
+    return Verdict(outcomes, sorted_findings(findings), judged.held, clean, len(rows) - len(judged.on_grid))
 
 
 def _revisions(
@@ -86,13 +115,3 @@ def _refuse_broken(rows: pd.DataFrame, outcomes: Sequence[Outcome]) -> None:
                 f"data/ is broken: station {broken[STATION]} at {broken[TIME]} stands twice: tidegate ingest --anew "
                 "makes it again."
             )
-
-
-def _clean(rows: pd.DataFrame, held: pd.DataFrame, network: Network, step: pd.Timedelta) -> pd.DataFrame:
-    """Make missing what is held back, and put each station on the network's grid."""
-    clean = rows.copy()
-    if clean.empty:  # all rows lie between the steps, which is a finding: nothing is left for the grid
-        return clean
-    for name, part in held[held[RULE] != "off_grid"].groupby(VARIABLE):
-        clean.loc[part[ROW].to_numpy(int), name] = np.nan
-    return on_regular_grid(clean, step, network.first, network.last)

@@ -46,6 +46,8 @@ CLASSIFIER = ARTIFACTS / "classifier"
 REGISTRATION = ARTIFACTS / "registration.json"
 
 FORECASTS = Path("forecasts")
+VERIFICATION = Path("verification")
+VERIFIED_STATE = Path(".tidegate") / "verified.json"  # what each month of forecasts was verified from
 LOGS = Path("logs")
 # `dvc exp run --temp` runs in a copy that is deleted: its records go to the workspace's own store.
 MLFLOW = Path(os.environ.get("DVC_ROOT", "") if EXPERIMENT else "") / "mlflow"

@@ -175,6 +175,12 @@ class Forecast(Section):
     table: Annotated[str, Field(pattern=r"^\w+$")] = "forecasts"  # of the database that TIDEGATE_FORECASTS_URL names
 
 
+class Verify(Section):
+    """Into which table the scores of issued forecasts go."""
+
+    table: Annotated[str, Field(pattern=r"^\w+$")] = "verification"  # of the database that TIDEGATE_FORECASTS_URL names
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -187,6 +193,7 @@ class Settings(Section):
     evaluate: Evaluate
     register_: Register = Field(alias="register")
     forecast: Forecast = Forecast()
+    verify: Verify = Verify()
     runner: Annotated[str, Field(pattern=r"^(none|processes|dask|\w+://\S+)$")] = "none"  # of groups of stations
     classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]

@@ -1,0 +1,62 @@
+"""What was measured, as the data gate's rules for single values let it pass: what issued forecasts are compared with.
+
+The rules are applied to data/ itself, so that nothing waits for the next validation. A rule that learns what is usual
+(spikes) reads two months before the span too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tidegate.measurements import months
+from tidegate.measurements.frame import conform
+from tidegate.quality.sorted_rows import epoch_microseconds, most_common, step_microseconds
+from tidegate.quality.verdict import judge_cells
+from tidegate.workspace.columns import ARRIVED, KEYS, RULE, TIME, VARIABLE
+from tidegate.workspace.paths import DATA
+from tidegate.workspace.settings import Settings
+
+CONTEXT = pd.Timedelta(days=62)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Measurements of the targets on the network's grid."""
+
+    values: "pd.Series[float]"  # by station, time and variable; NaN where missing or held back
+    rules: "pd.Series[str]"  # by station, time and variable, of what is held back alone
+    newest: pd.Timestamp  # time up to which the network has measured
+
+    def at(self, station: pd.Series, time: pd.Series, variable: pd.Series) -> tuple[pd.Series, pd.Series]:
+        """Look up the values of some keys, and the rules that hold them back (empty where none does)."""
+        keys = pd.MultiIndex.from_arrays([station, time, variable])
+        values, rules = self.values.reindex(keys), self.rules.reindex(keys).fillna("")
+        return values.set_axis(station.index), rules.set_axis(station.index)
+
+
+def months_of(first: pd.Timestamp, last: pd.Timestamp) -> list[str]:
+    """Name the months of data/ with rows of a span."""
+    return [name for name in months.stored_months() if f"{first:%Y-%m}" <= name <= f"{last:%Y-%m}"]
+
+
+def read_truth(settings: Settings, targets: Sequence[str], first: pd.Timestamp, last: pd.Timestamp) -> Truth:
+    """Read and judge what was measured of some variables in a span.
+
+    Raises:
+        DataError: data/ holds no rows, or two for one station and time.
+    """
+    months.require_months()
+    variables, targets = list(settings.dataset.variables), list(targets)
+    names = months_of(first - CONTEXT, last)
+    stored = [months.read_stored(name, None, variables, DATA).standing for name in names]
+    rows = pd.concat(stored or [months.no_rows(variables).standing], ignore_index=True)
+    rows = conform(rows.drop(columns=ARRIVED), variables).sort_values(KEYS, ignore_index=True)
+    offset = most_common(epoch_microseconds(rows[TIME]) % step_microseconds(settings.dataset.frequency))
+    judged = judge_cells(rows, settings, offset)
+    passed = judged.passed()[[*KEYS, *targets]].melt(KEYS, var_name=VARIABLE, value_name="value")
+    values = passed.set_index([*KEYS, VARIABLE])["value"]
+    held = judged.held[judged.held[VARIABLE].isin(targets)].drop_duplicates([*KEYS, VARIABLE])
+    measured = rows.loc[rows[targets].notna().any(axis=1), TIME]
+    newest = measured.max() if len(measured) else first
+    return Truth(values, held.set_index([*KEYS, VARIABLE])[RULE], newest)

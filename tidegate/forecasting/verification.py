@@ -1,0 +1,177 @@
+"""Verify issued forecasts: compare them with what was measured since, and keep how they did.
+
+    verification/<model>-v<version>/rows/<month of the origin>.parquet    each forecast beside the truth
+    verification/<model>-v<version>/days/<month of the origin>.parquet    scores by station, step and day
+
+A month is looked at again when its forecasts, or the measurements of its times, have changed; the same inputs give the
+same bytes. What was away when a day was verified, or is corrected later, changes its rows then, and is counted. With
+TIDEGATE_FORECASTS_URL set, a table of that database holds the days too.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from tidegate.errors import UserError
+from tidegate.forecasting import table
+from tidegate.forecasting.issued import read_issued
+from tidegate.forecasting.truth import months_of, read_truth
+from tidegate.forecasting.verified import DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
+from tidegate.measurements import frame as long_frame
+from tidegate.measurements.grid import step_of
+from tidegate.workspace.columns import TIME
+from tidegate.workspace.params import digest, typed_time
+from tidegate.workspace.paths import DATA, FORECASTS, MEASUREMENTS, VERIFICATION, VERIFIED_STATE, read_json, write_json
+from tidegate.workspace.progress import Progress
+from tidegate.workspace.settings import Settings
+
+ROWS, DAYS = "rows", "days"
+
+
+@dataclass
+class Verified:
+    """What one call has verified."""
+
+    rows: int = 0  # compared with the truth, for the first time or again
+    new: int = 0
+    corrected: int = 0  # whose truth has changed since the last call
+    months: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    database: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Sum up the result in one line."""
+        left_out = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
+        if not self.months:
+            return f"nothing new: neither forecasts nor measurements of their times have changed{left_out}"
+        text = f"{self.new:,} forecasts verified, of {self.rows:,} in {', '.join(self.months)}"
+        text += f"; the truth of {self.corrected:,} has been corrected since" if self.corrected else ""
+        return text + (f"; in {self.database} too" if self.database else "") + left_out
+
+
+def verify(settings: Settings, progress: Progress, since: str | None = None) -> Verified:
+    """Verify the forecasts whose inputs have changed; with `since`, all those of the months from that time on.
+
+    Raises:
+        UserError: the time cannot be read, or no forecast has been issued.
+        DataError: data/ holds no rows.
+    """
+    files = list(_issued_files(typed_time(since) if since else None))
+    state: dict[str, dict[str, str]] = read_json(VERIFIED_STATE) if VERIFIED_STATE.exists() else {}
+    verified = Verified()
+    for done, path in enumerate(files, start=1):
+        key = path.relative_to(FORECASTS).as_posix()
+        progress(done, len(files), key)
+        inputs = Inputs(settings, path)
+        rows_path, days_path = (VERIFICATION / path.parent.name / kind / path.name for kind in (ROWS, DAYS))
+        if not since and rows_path.exists() and days_path.exists() and inputs.are_those_of(state.get(key)):
+            continue
+        issued = read_issued(path)
+        if unknown := _unknown_variables(issued, settings):
+            verified.left_out.append(f"{key} ({unknown}, which dataset.variables no longer names)")
+            continue
+        _verify_month(settings, issued, rows_path, days_path, verified)
+        state[key] = inputs.described()
+        write_json(VERIFIED_STATE, state)  # the last: what was killed before is done again, to the same bytes
+    return verified
+
+
+def _unknown_variables(issued: pd.DataFrame, settings: Settings) -> str:
+    """Name a variable that was forecast and is described no longer."""
+    return next((name for name in targets_of(issued) if name not in settings.dataset.variables), "")
+
+
+def _verify_month(
+    settings: Settings, issued: pd.DataFrame, rows_path: Path, days_path: Path, verified: Verified
+) -> None:
+    before = long_frame.read_frame(rows_path) if rows_path.exists() else None
+    step, season = step_of(settings.dataset.frequency), settings.dataset.season_steps
+    truth = read_truth(settings, targets_of(issued), issued[TIME].min(), issued[TIME].max())
+    rows = verified_rows(issued, truth, before, season, step)
+    long_frame.write_frame(rows_path, rows)
+    days = daily_scores(rows).assign(model=issued["model"].iloc[0], version=issued["version"].iloc[0])
+    days = days[["model", "version", *DAY_KEYS, *days.columns.drop(["model", "version", *DAY_KEYS])]]
+    long_frame.write_frame(days_path, days)
+    verified.database = table.store_scores(settings.verify.table, days)
+    verified.rows += len(rows)
+    verified.new += len(rows) - _known(rows, before)
+    verified.corrected += int(rows["corrected"].sum()) - (0 if before is None else int(before["corrected"].sum()))
+    verified.months.append(f"{rows_path.parent.parent.name} {rows_path.stem}")
+
+
+def _known(rows: pd.DataFrame, before: pd.DataFrame | None) -> int:
+    if before is None or before.empty:
+        return 0
+    return int(pd.MultiIndex.from_frame(rows[ROW_KEYS]).isin(pd.MultiIndex.from_frame(before[ROW_KEYS])).sum())
+
+
+def _issued_files(since: pd.Timestamp | None) -> Iterator[Path]:
+    """List the files of forecasts, from the month of a time on.
+
+    Raises:
+        UserError: there are none.
+    """
+    files = sorted(FORECASTS.glob("*/*.parquet"))
+    if not files:
+        raise UserError("No forecast has been issued yet: tidegate forecast issues them.")
+    return (path for path in files if since is None or path.stem >= f"{since:%Y-%m}")
+
+
+class Inputs:
+    """What the verification of a month of forecasts depends on: the forecasts, the measurements of their times, rules.
+
+    Files are compared by size and time of change first, so that the cost does not grow with the past.
+    """
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        """Find the files."""
+        self.rules: Any = [settings.validate_.model_dump(mode="json"), settings.dataset.model_dump(mode="json")]
+        metadata = pq.read_metadata(path)
+        column = metadata.schema.names.index(TIME)
+        groups = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
+        first, last = min(group.min for group in groups), max(group.max for group in groups)
+        stored = [DATA / MEASUREMENTS / f"{month}.parquet" for month in months_of(first, last)]
+        self.files = [path, *(file for file in stored if file.exists())]
+
+    def are_those_of(self, before: "dict[str, str] | None") -> bool:
+        """Say whether nothing has changed since these were described."""
+        if before is None:
+            return False
+        return before["seen"] == self._seen() or before["content"] == self._content()
+
+    def described(self) -> dict[str, str]:
+        """Describe them, to be compared with later."""
+        return {"seen": self._seen(), "content": self._content()}
+
+    def _seen(self) -> str:
+        stats = [(file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in self.files]
+        return digest([self.rules, stats])
+
+    def _content(self) -> str:
+        return digest([self.rules, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in self.files)])
+
+
+def read_days(version: str | None = None, since: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Read the scores by day, of all versions or of one ("tidegate-v3"), from a day on.
+
+    Raises:
+        UserError: nothing has been verified.
+    """
+    files = sorted(VERIFICATION.glob(f"{version or '*'}/{DAYS}/*.parquet"))
+    if not files:
+        raise UserError("No forecast has been verified yet: tidegate verify compares them with what was measured.")
+    days = pd.concat([long_frame.read_frame(path) for path in files], ignore_index=True)
+    return days if since is None else days[days["day"] >= since.floor("D")]
+
+
+def read_rows(version: str, columns: Sequence[str], since: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Read columns of the verified rows of a version ("tidegate-v3"), from the month of a time on."""
+    files = sorted((VERIFICATION / version / ROWS).glob("*.parquet"))
+    files = [path for path in files if since is None or path.stem >= f"{since:%Y-%m}"]
+    return pd.concat([pq.read_table(path, columns=list(columns)).to_pandas() for path in files], ignore_index=True)

@@ -1,0 +1,179 @@
+"""Issued forecasts beside what was measured since: row by row, and summed up by day.
+
+Each row is compared with the seasonal naive forecast of the same origin: the newest value, not after the origin, of
+whole seasons before. Of an alert the loss is the squared error of its probability, and there is no naive forecast.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tidegate.forecasting.issued import KEYS
+from tidegate.forecasting.truth import Truth
+from tidegate.workspace.columns import (
+    FORECAST,
+    METHOD,
+    MODEL,
+    ORIGIN,
+    REVISION,
+    STATION,
+    TIME,
+    VARIABLE,
+)
+
+STATUS = "status"
+VERIFIED, MISSING, QUARANTINED = "verified", "missing", "quarantined"
+FIRST, STANDING = "first", "standing"  # issues: what was issued first, and the revision that stands
+ISSUES = (FIRST, STANDING)
+ROW_KEYS = [*KEYS, REVISION]
+DAY_KEYS = ["issue", VARIABLE, STATION, "step", "day"]
+
+
+ALERT = r"^(?P<target>.+) (?P<side>above|below) (?P<limit>\S+)$"  # how an alert stands in the column `variable`
+
+
+def targets_of(issued: pd.DataFrame) -> list[str]:
+    """Name the variables that were forecast, or whose alerts were."""
+    names = pd.Series(issued[VARIABLE].unique(), dtype="str")
+    return sorted(set(names.str.extract(ALERT)["target"].fillna(names)))
+
+
+def verified_rows(
+    issued: pd.DataFrame, truth: Truth, before: pd.DataFrame | None, season_steps: int, step: pd.Timedelta
+) -> pd.DataFrame:
+    """Compare forecasts with what was measured, once the network has measured up to their times.
+
+    Args:
+        issued: all revisions of forecasts.
+        truth: of their times, and of a season before them.
+        before: the result of the last call, if there was one.
+        season_steps: of the naive forecast.
+        step: of the data.
+
+    Returns:
+        The rows whose time has come: the columns of `issued`, whether each is the `first` issue and `standing`, its
+        `step` ahead, `truth`, `status`, the gate's `rule` if it holds the truth back, `naive`, `loss`, `naive_loss`,
+        `held` by the outermost quantiles, `pinball`, `pit`, and `corrected`: how often the truth has changed.
+    """
+    rows = issued[issued[TIME] <= truth.newest].sort_values(ROW_KEYS, ignore_index=True)
+    of_forecast = rows.groupby(KEYS)[REVISION]
+    rows[FIRST] = rows[REVISION] == of_forecast.transform("min")
+    rows[STANDING] = rows[REVISION] == of_forecast.transform("max")
+    ahead: Any = rows[TIME] - rows[ORIGIN]
+    rows["step"] = ahead // step
+    alert = rows[VARIABLE].str.fullmatch(ALERT)
+    parts = [
+        _values(rows[~alert], truth, season_steps, step),
+        *(_alerts(part, truth, step) for _, part in rows[alert].groupby(VARIABLE)),
+    ]
+    rows = pd.concat([part for part in parts if len(part)] or [parts[0]]).sort_index()
+    rows["corrected"] = _corrections(rows, before)
+    return rows
+
+
+def _values(rows: pd.DataFrame, truth: Truth, season_steps: int, step: pd.Timedelta) -> pd.DataFrame:
+    value, rule = truth.at(rows[STATION], rows[TIME], rows[VARIABLE])
+    seasons = -(-rows["step"] // season_steps)
+    naive, _ = truth.at(rows[STATION], rows[TIME] - seasons * season_steps * step, rows[VARIABLE])
+    rows = _with_truth(rows, value, rule).assign(naive=naive)
+    rows["loss"], rows["naive_loss"] = (rows[FORECAST] - value).abs(), (naive - value).abs()
+    names = _quantiles(rows)
+    quantiles = rows[names].to_numpy(np.float64)
+    levels = np.array([float(name[1:]) for name in names])
+    known = value.notna().to_numpy() & np.isfinite(quantiles).all(axis=1) & (len(levels) > 0)
+    actual = value.to_numpy(np.float64)[:, None]
+    for name in ("held", "pinball", "pit"):
+        rows[name] = np.nan
+    if known.any():
+        missed = actual[known] - quantiles[known]
+        rows.loc[known, "held"] = ((missed[:, 0] >= 0) & (missed[:, -1] <= 0)).astype(float)
+        rows.loc[known, "pinball"] = np.maximum(levels * missed, (levels - 1) * missed).mean(axis=1)
+        rows.loc[known, "pit"] = _pit(actual[known][:, 0], quantiles[known], levels)
+    return rows
+
+
+def _alerts(rows: pd.DataFrame, truth: Truth, step: pd.Timedelta) -> pd.DataFrame:
+    """Compare alerts of one limit with whether the target got there between origin and time."""
+    target, side, limit = str(rows[VARIABLE].iloc[0]).rsplit(" ", 2)
+    values = truth.values.xs(target, level=VARIABLE).unstack(STATION)
+    times = pd.date_range(values.index.min(), values.index.max(), freq=step)
+    values = values.reindex(times)
+    crossed = (values > float(limit)) if side == "above" else (values < float(limit))
+    crossed = crossed.astype("float64").where(values.notna())
+    events = pd.Series(np.nan, rows.index)
+    ahead: Any
+    for ahead, part in rows.groupby("step"):
+        happened = crossed.rolling(ahead, min_periods=ahead).max().stack(future_stack=True)
+        keys = pd.MultiIndex.from_frame(part[[TIME, STATION]])
+        events[part.index] = happened.reindex(keys).to_numpy()
+    rows = _with_truth(rows, events, pd.Series("", rows.index)).assign(naive=np.nan, naive_loss=np.nan)
+    return rows.assign(loss=(rows[FORECAST] - events) ** 2, held=np.nan, pinball=np.nan, pit=np.nan)
+
+
+def _with_truth(rows: pd.DataFrame, value: pd.Series, rule: pd.Series) -> pd.DataFrame:
+    status = np.where(value.notna(), VERIFIED, np.where(rule != "", QUARANTINED, MISSING))
+    columns: dict[str, Any] = {"truth": value, STATUS: status, "rule": rule}
+    return rows.assign(**columns)
+
+
+def _quantiles(rows: pd.DataFrame) -> list[str]:
+    """Name the columns of quantiles, the lowest first."""
+    names = [name for name in rows.columns if name.startswith("q0.")]
+    return sorted(names, key=lambda name: float(name[1:]))
+
+
+def _pit(actual: Any, quantiles: Any, levels: Any) -> Any:
+    """Give the probability integral transform, linear between the levels; beyond them, the middle of what is left."""
+    below = (quantiles <= actual[:, None]).sum(axis=1)
+    inner = np.clip(below, 1, len(levels) - 1)
+    row = np.arange(len(actual))
+    low, high = quantiles[row, inner - 1], quantiles[row, inner]
+    share = (actual - low) / np.where(high > low, high - low, 1.0)
+    between = levels[inner - 1] + np.clip(share, 0, 1) * (levels[inner] - levels[inner - 1])
+    ends = np.where(below == 0, levels[0] / 2, (1 + levels[-1]) / 2)
+    return np.where((below == 0) | (below == len(levels)), ends, between)
+
+
+def _corrections(rows: pd.DataFrame, before: pd.DataFrame | None) -> Any:
+    """Count how often the truth of each row has changed after it was first known."""
+    if before is None or before.empty:
+        return np.zeros(len(rows), np.int64)
+    earlier = before.set_index(ROW_KEYS)[["truth", "corrected"]].reindex(pd.MultiIndex.from_frame(rows[ROW_KEYS]))
+    was, now = earlier["truth"].to_numpy(), rows["truth"].to_numpy()
+    changed = np.isfinite(was) & ~((was == now) | (np.isnan(was) & np.isnan(now)))
+    return earlier["corrected"].fillna(0).to_numpy().astype(np.int64) + changed
+
+
+def daily_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sum verified rows up by issue, variable, station, step ahead and day of the origin.
+
+    Returns:
+        Counts: `rows`, `verified`, `missing`, `quarantined`, `corrected` (truth changed later), `by_model`. Means over
+        what is verified: `loss`, `naive_loss`, `coverage`, `pinball`, `pit`. And `skill`: 1 less the ratio of the
+        losses where both are known.
+    """
+    parts = [rows[rows[issue]].assign(issue=issue) for issue in ISSUES]
+    both = pd.concat(parts, ignore_index=True)
+    both["day"] = both[ORIGIN].dt.floor("D")
+    for status in (VERIFIED, MISSING, QUARANTINED):
+        both[f"is_{status}"] = both[STATUS] == status
+    both["was_corrected"], both["is_model"] = both["corrected"] > 0, both[METHOD] == MODEL
+    both["compared"] = both["loss"].where(both["naive_loss"].notna())
+    groups = both.groupby(DAY_KEYS, sort=True)
+    days = groups.agg(
+        rows=("status", "size"),
+        verified=("is_verified", "sum"),
+        missing=("is_missing", "sum"),
+        quarantined=("is_quarantined", "sum"),
+        corrected=("was_corrected", "sum"),
+        by_model=("is_model", "sum"),
+        loss=("loss", "mean"),
+        naive_loss=("naive_loss", "mean"),
+        compared=("compared", "mean"),
+        coverage=("held", "mean"),
+        pinball=("pinball", "mean"),
+        pit=("pit", "mean"),
+    ).reset_index()
+    days["skill"] = (1 - days["compared"] / days["naive_loss"]).where(days["naive_loss"] > 0)
+    return days.drop(columns="compared")
