@@ -103,6 +103,12 @@ def test_a_worse_model_does_not_promote_and_a_better_one_does(here: Path) -> Non
     assert best != "rnn"
     better = decide()
     assert better["promoted"] and "beats the champion" in str(better["reason"])
+    evidence = better["evidence"]
+    assert isinstance(evidence, dict) and set(evidence) == {"significance", "origins", "stations", "coverage"}
+    version = open_client().get_model_version("tidegate", "2")
+    assert version.tags["tidegate.evidence.significance"] == evidence["significance"]
+    assert "Diebold–Mariano p" in version.description
+    assert decide() == better, "what was decided is read back"
     worsen("seasonal_naive", 1.0)
     worsen("lstm" if best != "lstm" else "gru", 0.98)  # better than naive on paper, but the champion is better still
     worse = decide()

@@ -1,11 +1,12 @@
 """Decide whether the best candidate is registered, and whether it is promoted to champion.
 
-A candidate must beat the baseline to be registered, and then the present champion, on the same test origins, to be
-promoted.
+A candidate must beat the baseline to be registered, and then the present champion, on the same test origins and by more
+than chance explains, to be promoted. A tie keeps the champion.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,24 @@ import pandas as pd
 import models
 from tidegate.errors import ServiceError, TidegateError
 from tidegate.evaluation.breakdown import deciding_stations
+from tidegate.evaluation.evidence import Duel, judge
 from tidegate.evaluation.metrics import METRICS, rounded
 from tidegate.evaluation.origins import TestOrigins, read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame as long_frame
+from tidegate.measurements.grid import step_of
 from tidegate.tracking import registry
 from tidegate.windows.clean import as_given
 from tidegate.windows.panel import Forecasts
 from tidegate.windows.spec import WindowSpec
+from tidegate.windows.store import read_seen_until
 from tidegate.windows.window_grid import to_grid
-from tidegate.workspace.columns import STATION
+from tidegate.workspace.columns import STATION, TIME
 from tidegate.workspace.paths import CLEAN, EVALUATION, MODELS
 from tidegate.workspace.settings import Settings
 
 DECISION = "tidegate.decision."  # prefix of the tags of a version that hold its decision
+EVIDENCE = "tidegate.evidence."  # prefix of those that hold the findings of the rules, by rule
 COMPLETE = "tidegate.complete"  # set once the aliases are set as decided: a killed registration is finished later
 
 
@@ -39,6 +44,7 @@ class Decision:
     registered: bool
     promoted: bool
     reason: str
+    evidence: Mapping[str, str] = field(default_factory=dict)  # by rule: whether it is met, and its figures
 
 
 def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -> Decision:
@@ -60,19 +66,31 @@ def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -
         reason = f"{name} beats {baseline_label} {figures}, and there was no champion{_decided_by(metric, name)}"
         return Decision(name, True, True, reason)
     try:
-        against = Forecaster.load(*registry.version_files(champion))
-        score, champions_score, where = compare_with_champion(settings, name, against)
+        duel, where = duel_with_champion(settings, name, *registry.version_files(champion))
     except ServiceError:  # says nothing about the champion, only that MLflow does not answer
         raise
     except TidegateError as error:
         reason = f"{name} stays challenger: champion version {champion.version} cannot be compared with it ({error})"
         return Decision(name, True, False, reason)
+    return _decision(settings, name, str(champion.version), duel, where)
+
+
+def _decision(settings: Settings, name: str, champion: str, duel: Duel, where: str) -> Decision:
+    """Decide by the scores and by the rules of evidence."""
+    score, champions_score = (METRICS[duel.metric](compared) for compared in (duel.challenger, duel.champion))
     figures = (
-        f"({metric} {score:.4g} against {champions_score:.4g} of version {champion.version} on the same origins{where})"
+        f"({duel.metric} {score:.4g} against {champions_score:.4g} of version {champion} on the same origins{where})"
     )
-    if rounded(score) < rounded(champions_score) * (1 - settings.register_.margin):
-        return Decision(name, True, True, f"{name} beats the champion {figures}{_decided_by(metric, name)}")
-    return Decision(name, True, False, f"{name} does not beat the champion {figures}; it stays challenger")
+    if not rounded(score) < rounded(champions_score) * (1 - settings.register_.margin):
+        return Decision(name, True, False, f"{name} does not beat the champion {figures}; it stays challenger")
+    findings = judge(duel, settings.register_.evidence)
+    evidence = {found.rule: f"{'passed' if found.passed else 'failed'}: {found.figures}" for found in findings}
+    failed = [f"{found.rule}: {found.figures}" for found in findings if not found.passed]
+    if failed:
+        reason = f"{name} scores better than the champion {figures}, and stays challenger for want of evidence "
+        return Decision(name, True, False, f"{reason}({'; '.join(failed)})", evidence)
+    reason = f"{name} beats the champion {figures}{_decided_by(duel.metric, name)}"
+    return Decision(name, True, True, reason, evidence)
 
 
 def _decided_by(metric: str, best: str) -> str:
@@ -82,16 +100,22 @@ def _decided_by(metric: str, best: str) -> str:
     return f"; without station {shown} it would not be the best" if stations else ""
 
 
-def compare_with_champion(settings: Settings, name: str, champion: Forecaster) -> tuple[float, float, str]:
-    """Score a candidate and the champion on the test origins of the stations that both know.
+def duel_with_champion(settings: Settings, name: str, model: Path, spec: Path) -> tuple[Duel, str]:
+    """Let a candidate and the champion forecast the test origins of the stations that both know.
+
+    Args:
+        settings: of the workspace.
+        name: of the candidate.
+        model: the champion's folder.
+        spec: that of its windows.
 
     Returns:
-        The two scores, and words that name the stations, if they are not all.
+        The duel, and words about where it was held, if not everywhere or not on what is new to the champion.
 
     Raises:
         IncomparableError: the champion forecasts something else, or cannot forecast from these origins.
     """
-    test = read_test_origins()
+    test, champion = read_test_origins(), Forecaster.load(model, spec)
     _refuse_incomparable(settings, test.panel.spec, champion.spec)
     clean = long_frame.read_frame(CLEAN)
     absent = [feature for feature in champion.spec.features if feature not in clean.columns]
@@ -101,15 +125,35 @@ def compare_with_champion(settings: Settings, name: str, champion: Forecaster) -
     tested = np.isin(np.asarray(test.panel.spec.stations)[test.starts[:, 0]], common)
     if not tested.any():
         raise IncomparableError("it knows none of the present stations")
-    metric, compared = METRICS[settings.evaluate.metric], test.part(tested)
+    compared, first = test.part(tested), clean[TIME].min()
     clean = clean[clean[STATION].isin(common)]
-    scores = [
-        metric(compared.compare(_forecasts(forecaster, clean, compared, common)))
+    challenger, champions = (
+        compared.compare(_forecasts(forecaster, clean, compared, common))
         for forecaster in (Forecaster.load(MODELS / name), champion)
-    ]
+    )
+    row = {test.panel.spec.stations.index(station): number for number, station in enumerate(common)}
+    duel = Duel(
+        metric=settings.evaluate.metric,
+        challenger=challenger,
+        champion=champions,
+        station=np.array([row[station] for station in compared.starts[:, 0].tolist()]),
+        origin=compared.starts[:, 1].astype(np.int64),
+        stations=common,
+        horizon=test.panel.spec.horizon_steps,
+    )
     everywhere = len(common) == len(test.panel.spec.stations)
     where = "" if everywhere else f", at the {len(common)} stations that both know"
-    return scores[0], scores[1], where
+    return duel, where + _seen(spec, compared, first)
+
+
+def _seen(spec: Path, test: TestOrigins, first: pd.Timestamp) -> str:
+    """Say which share of the origins the champion has learnt from, which makes it look better than it is."""
+    until = read_seen_until(spec)
+    if until is None:
+        return ""
+    steps = (pd.Timestamp(until) - first) / step_of(test.panel.spec.frequency)
+    share = float(np.mean(test.starts[:, 1] + test.panel.spec.lookback_steps <= steps))
+    return f", of which the champion has seen {share:.0%} in training" if share > 0 else ""
 
 
 def _forecasts(forecaster: Forecaster, clean: pd.DataFrame, test: TestOrigins, common: Sequence[str]) -> Forecasts:
@@ -143,13 +187,28 @@ class IncomparableError(TidegateError):
     """The champion cannot be scored on the present test origins."""
 
 
+def tags_of(decision: Decision) -> dict[str, str]:
+    """Describe a decision as tags of its version."""
+    parts = {"candidate": decision.candidate, "registered": str(decision.registered)}
+    parts |= {"promoted": str(decision.promoted), "reason": decision.reason}
+    tags = {DECISION + key: value for key, value in parts.items()}
+    return tags | {EVIDENCE + rule: figures for rule, figures in decision.evidence.items()}
+
+
+def described(decision: Decision) -> str:
+    """Describe a version by the decision about it, in Markdown."""
+    lines = [f"- {rule}: {figures}" for rule, figures in decision.evidence.items()]
+    return "\n".join([f"{decision.reason}.", *([""] if lines else []), *lines])
+
+
 def stored_decision(version: Any) -> Decision:
     """Give the decision that was made when this version was registered: the same identity is not judged twice.
 
     A version that was champion and is not any more stays demoted.
     """
     stored = {k.removeprefix(DECISION): v for k, v in version.tags.items() if k.startswith(DECISION)}
-    decision = Decision(stored["candidate"], True, stored["promoted"] == "True", stored["reason"])
+    evidence = {k.removeprefix(EVIDENCE): v for k, v in sorted(version.tags.items()) if k.startswith(EVIDENCE)}
+    decision = Decision(stored["candidate"], True, stored["promoted"] == "True", stored["reason"], evidence)
     champion = registry.champion(version.name)
     if not decision.promoted or COMPLETE not in version.tags or (champion and champion.version == version.version):
         return decision

@@ -17,7 +17,7 @@ import numpy as np
 from tidegate.forecasting.experiment import write_remark
 from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
-from tidegate.forecasting.promotion import COMPLETE, DECISION, Decision, decide, stored_decision
+from tidegate.forecasting.promotion import COMPLETE, Decision, decide, described, stored_decision, tags_of
 from tidegate.forecasting.recent import example
 from tidegate.measurements.frame import read_frame
 from tidegate.tracking import registry, runs
@@ -56,7 +56,7 @@ def run(settings: Settings, progress: Progress) -> str:
 
 
 def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], decision: Decision) -> Any:
-    tags = {**identity_tags, **{DECISION + key: str(value) for key, value in asdict(decision).items()}}
+    tags = {**identity_tags, **tags_of(decision)}
     if left_out := read_left_out():
         tags["tidegate.left_out"] = named(left_out)
     model, (panel, starts) = MODELS / decision.candidate, read_windows()
@@ -67,7 +67,7 @@ def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], de
         files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
         clean = read_frame(CLEAN)
         shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
-        return registry.register(settings.register_.name, run_id, files, shown, tags)
+        return registry.register(settings.register_.name, run_id, files, shown, tags, described(decision))
 
 
 def _set_aliases(version: Any, decision: Decision) -> None:

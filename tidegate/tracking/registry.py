@@ -75,10 +75,11 @@ def register(
     files: Mapping[str, Path],
     example: tuple[pd.DataFrame, pd.DataFrame],
     tags: Mapping[str, str],
+    description: str,
 ) -> ModelVersion:
-    """Register a forecaster as a new version, with its code, its signature and an input example."""
+    """Register a forecaster as a new version, with its code, its signature, an input example and a description."""
     recent, forecasts = example
-    with tracking_client():
+    with tracking_client() as client:
         with TemporaryDirectory() as folder, start_run({}, run_id=run_id):
             package = packing.pack(Path(folder))
             with packing.importable(package):
@@ -91,7 +92,9 @@ def register(
                     input_example=recent.assign(time=recent["time"].astype("str")),
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
                 )
-        return mlflow.register_model(logged.model_uri, name, tags=dict(tags))
+        version = mlflow.register_model(logged.model_uri, name, tags=dict(tags))
+        client.update_model_version(name, version.version, description)
+        return version
 
 
 def set_alias(version: ModelVersion, alias: str) -> None:

@@ -83,6 +83,7 @@ class WindowsWriter:
             *(np.concatenate([getattr(scaler, part) for scaler in self._scalers]) for part in ("mean", "deviation"))
         )
         content = {"spec": self.spec.as_json(), "scaler": scaler.as_json(), "begins": str(times[0])}
+        content["seen_until"] = proof["validation"]["targets_to"]  # what a model learns from, and is chosen by
         content["arrival"] = ArrivalRules.joined(self._rules).as_json()
         content |= {"left_out": dict(left_out)} if left_out else {}
         write_json(self.folder / SPEC, content)
@@ -105,6 +106,12 @@ def read_spec(path: Path = WINDOWS / SPEC) -> tuple[WindowSpec, Scaler]:
     """Read the spec of the windows and the scaler."""
     raw = read_json(path)
     return WindowSpec.from_json(raw["spec"]), Scaler.from_json(raw["scaler"])
+
+
+def read_seen_until(path: Path) -> str | None:
+    """Read up to when a model learns and is chosen by what was measured; None of older versions."""
+    until: str | None = read_json(path).get("seen_until")
+    return until
 
 
 def read_left_out(path: Path = WINDOWS / SPEC) -> dict[str, str]:

@@ -160,11 +160,21 @@ class Evaluate(Section):
     metric: str = "mase"  # see METRICS in tidegate/evaluation/metrics.py
 
 
+class Evidence(Section):
+    """What a challenger must show against the champion, besides a better score; each alone refuses."""
+
+    p_value: Annotated[Real, Field(gt=0, lt=1)] = 0.05  # at most, of the test that it is better, and by station
+    effective_origins: Steps = 10  # at least: test origins, counted for what they are worth
+    station_tolerance: Share = 0.05  # by which a station's loss may grow
+    coverage: Share = 0.05  # by which the outermost interval may miss what it promises
+
+
 class Register(Section):
     """What a model must show to be registered and promoted."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     margin: Annotated[Real, Field(ge=0, lt=1)] = 0.0
+    evidence: Evidence = Evidence()
 
 
 class Forecast(Section):

@@ -1,0 +1,108 @@
+"""What a challenger must show: each rule alone refuses, and luck is not enough."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tidegate.evaluation.evidence import Duel, judge
+from tidegate.evaluation.losses import LOSSES, window_losses
+from tidegate.evaluation.metrics import METRICS, Comparison
+from tidegate.workspace.settings import Evidence
+
+ORIGINS, HORIZON, STATIONS = 600, 6, ("A", "B", "C")
+LEVELS = (0.05, 0.5, 0.95)
+RULES = Evidence()
+
+
+def duel(gain: float = 0.0, seed: int = 0, spoilt: dict[str, float] | None = None, width: float = 1.645) -> Duel:
+    """A champion, and a challenger whose errors are smaller by a share, but at spoilt stations larger by one.
+
+    Errors of overlapping forecasts are moving averages, as they are in truth.
+    """
+    rng = np.random.default_rng(seed)
+    station, origin = np.repeat(np.arange(len(STATIONS)), ORIGINS), np.tile(np.arange(ORIGINS), len(STATIONS))
+    errors = []
+    for _ in range(2):
+        shocks = rng.normal(size=(len(STATIONS), ORIGINS + HORIZON))
+        error = sum(shocks[:, step : step + ORIGINS] for step in range(HORIZON)) / np.sqrt(HORIZON)
+        errors.append(np.repeat(error.reshape(-1, 1, 1), HORIZON, axis=1))
+    factor = np.ones(len(STATIONS)) - gain
+    for name, loss in (spoilt or {}).items():
+        factor[STATIONS.index(name)] = 1 + loss
+    champions, challengers = errors[0], errors[1] * factor[station][:, None, None]
+    made = []
+    for error in (challengers, champions):
+        quantiles = error[..., None] + np.array([-width, 0, width])
+        scale = np.ones((len(error), 1, 1))
+        made.append(Comparison(error, np.zeros_like(error), scale, quantiles, LEVELS))
+    return Duel("mae", made[0], made[1], station, origin, STATIONS, HORIZON)
+
+
+def failed(held: Duel, rules: Evidence = RULES) -> list[str]:
+    return [found.rule for found in judge(held, rules) if not found.passed]
+
+
+def test_a_challenger_that_is_better_everywhere_meets_every_rule() -> None:
+    findings = judge(duel(0.3, width=1.3), RULES)
+    assert all(found.passed for found in findings), findings
+    assert [found.rule for found in findings] == ["significance", "origins", "stations", "coverage"]
+    assert "Diebold–Mariano p" in findings[0].figures and "by bootstrap" in findings[0].figures
+
+
+def test_what_chance_explains_is_refused() -> None:
+    assert failed(duel(0.02)) == ["significance"]
+
+
+def test_few_effective_origins_are_refused() -> None:
+    assert failed(duel(0.3, width=1.3), RULES.model_copy(update={"effective_origins": 400})) == ["origins"]
+
+
+def test_a_station_that_pays_refuses_and_is_named() -> None:
+    held = duel(0.5, spoilt={"B": 0.7}, width=1.4)
+    (finding,) = [found for found in judge(held, RULES) if not found.passed]
+    assert finding.rule == "stations" and finding.figures.startswith("B (+")
+    assert failed(held, RULES.model_copy(update={"station_tolerance": 0.9})) == []
+
+
+@pytest.mark.parametrize("width", [0.3, 6.0])
+def test_intervals_that_do_not_hold_what_they_promise_refuse(width: float) -> None:
+    assert failed(duel(0.3, width=width)) == ["coverage"]
+
+
+def test_better_by_luck_alone_is_refused_in_at_least_95_of_100_seeds() -> None:
+    lucky = [seed for seed in range(200) if better(duel(seed=seed))][:100]
+    assert len(lucky) > 80
+    assert sum(not failed(duel(seed=seed)) for seed in lucky) <= 0.1 * len(lucky), "half of all are lucky: 10 % of them"
+    assert sum(not failed(duel(seed=seed)) for seed in range(100)) <= 5
+
+
+def better(held: Duel) -> bool:
+    return METRICS["mae"](held.challenger) < METRICS["mae"](held.champion)
+
+
+def test_what_only_one_of_them_forecast_is_not_compared() -> None:
+    held = duel(0.3, width=1.3)
+    point = held.champion.point.copy()
+    point[:100] = np.nan
+    ours, theirs = replace(held, champion=replace(held.champion, point=point)).losses()
+    assert np.isnan(ours[:100]).all() and np.isnan(theirs[:100]).all() and np.isfinite(ours[100:]).all()
+
+
+@pytest.mark.parametrize("metric", sorted(LOSSES))
+def test_the_losses_average_to_the_metric(metric: str) -> None:
+    rng = np.random.default_rng(3)
+    shape = (50, 4, 2)
+    classes = METRICS[metric].kind == "classes"
+    measured = rng.integers(0, 2, shape).astype(float) if classes else rng.normal(size=shape)
+    point = rng.random(shape) if classes else rng.normal(size=shape)
+    quantiles = np.sort(rng.normal(size=(*shape, 3)), axis=-1)
+    compared = Comparison(point, measured, rng.random((50, 1, 2)) + 0.5, quantiles, LEVELS)
+    score = METRICS[metric](compared) ** (2 if metric == "rmse" else 1)
+    assert window_losses(metric, compared).mean() == pytest.approx(score)
+    measured[7] = np.nan
+    assert np.isnan(window_losses(metric, compared)[7]) and np.isfinite(window_losses(metric, compared)[8])
+
+
+def test_every_metric_that_ranks_has_a_loss() -> None:
+    assert set(LOSSES) == {name for name, metric in METRICS.items() if metric.ranks}
