@@ -55,6 +55,19 @@ def coverage_remark(settings: Settings) -> str:
     return f"{promised:.0%} intervals held on the test span: {', '.join(off)}. Read them so." if off else ""
 
 
+def champion_table(rows: pd.DataFrame, name: str) -> Table:
+    """Tabulate the champions of a registered model, the present one first."""
+    table = Table(title=f"Champions of {name}, times in UTC", title_justify="left", show_lines=True)
+    for heading in ("version", "candidate", "from", "until"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("because, and who asked")
+    for _, row in rows[::-1].iterrows():
+        until = "now" if pd.isna(row["until"]) else f"{row['until']:%Y-%m-%d %H:%M}"
+        why = f"{row['because']} ({row['by']})"
+        table.add_row(row["version"], row["candidate"], f"{row['from']:%Y-%m-%d %H:%M}", until, why)
+    return table
+
+
 def verification_table(rows: pd.DataFrame, by: str) -> Table:
     """Tabulate how issued forecasts did; losses are absolute errors, of alerts squared errors of probabilities."""
     table = Table(title="Issued forecasts against what was measured", title_justify="left")

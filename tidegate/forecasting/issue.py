@@ -22,7 +22,7 @@ from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.issued import MonthFile
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
 from tidegate.measurements.grid import step_of
-from tidegate.tracking import registry
+from tidegate.tracking import champion_log, registry
 from tidegate.windows.left_out import named as describe_left_out
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import identity
@@ -174,6 +174,7 @@ def _champion(settings: Settings) -> registry.ModelVersion:
         UserError: there is none.
     """
     name = settings.register_.name
+    champion_log.look(name)  # what was begun is finished, and what others have changed is entered
     champion = registry.champion(name)
     if champion is None:
         raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")

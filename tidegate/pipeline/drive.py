@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tidegate.forecasting.issue import Span
     from tidegate.pipeline.dag import StageWrapper
     from tidegate.pipeline.remote import RemoteRunner, StageInputs
+    from tidegate.tracking.champion_log import Entry
 
 # DVC is imported within the functions that need the graph: a stage in a process of its own does not need it.
 
@@ -79,6 +80,29 @@ def verify(since: str | None = None) -> None:
 
     with lock.workspace_lock("tidegate verify"), console.stage_line("verify") as line:
         line.result = verify_forecasts(checked_settings(), line, since).sentence
+
+
+def promote(version: str, because: str) -> str:
+    """Make a version champion; say so in a sentence."""
+    from tidegate.forecasting import champions
+
+    with lock.workspace_lock("tidegate promote"):
+        settings = checked_settings()
+        return _moved(settings.register_.name, champions.promote(settings, version, because))
+
+
+def rollback(because: str | None) -> str:
+    """Make the former champion champion again; say so in a sentence."""
+    from tidegate.forecasting import champions
+
+    with lock.workspace_lock("tidegate rollback"):
+        settings = checked_settings()
+        return _moved(settings.register_.name, champions.rollback(settings, because))
+
+
+def _moved(name: str, entry: "Entry") -> str:
+    before = f", in the place of version {entry.before}" if entry.before else ""
+    return f"{name} version {entry.version} is champion{before}. Because: {entry.because}."
 
 
 def is_current() -> bool:

@@ -20,7 +20,7 @@ from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, Decision, decide, described, stored_decision, tags_of
 from tidegate.forecasting.recent import example
 from tidegate.measurements.frame import read_frame
-from tidegate.tracking import registry, runs
+from tidegate.tracking import champion_log, registry, runs
 from tidegate.windows.left_out import named
 from tidegate.windows.store import SPEC, read_left_out, read_windows
 from tidegate.workspace.columns import STATION
@@ -71,7 +71,7 @@ def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], de
 
 
 def _set_aliases(version: Any, decision: Decision) -> None:
-    registry.set_alias(version, registry.CHALLENGER)
-    if decision.promoted:
-        registry.set_alias(version, registry.CHAMPION)
+    aliases = [registry.CHALLENGER] + ([registry.CHAMPION] if decision.promoted else [])
+    for alias in aliases:
+        champion_log.move(version.name, alias, str(version.version), decision.reason, "the stage register")
     registry.set_tag(version, COMPLETE, "true")

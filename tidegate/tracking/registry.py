@@ -38,6 +38,12 @@ def get_version(name: str, number: str) -> ModelVersion:
         return client.get_model_version(name, number)
 
 
+def version_numbers(name: str) -> list[str]:
+    """List the versions of a registered model, the oldest first."""
+    with tracking_client() as client:
+        return sorted((str(v.version) for v in client.search_model_versions(f"name = '{name}'")), key=int)
+
+
 def champion(name: str) -> ModelVersion | None:
     """Get the present champion of a registered model, if there is one."""
     with tracking_client() as client:
@@ -95,12 +101,6 @@ def register(
         version = mlflow.register_model(logged.model_uri, name, tags=dict(tags))
         client.update_model_version(name, version.version, description)
         return version
-
-
-def set_alias(version: ModelVersion, alias: str) -> None:
-    """Point an alias to a version."""
-    with tracking_client() as client:
-        client.set_registered_model_alias(version.name, alias, version.version)
 
 
 def set_tag(version: ModelVersion, key: str, value: str) -> None:

@@ -1,0 +1,69 @@
+"""The commands `champion`, `promote` and `rollback`."""
+
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.app import app, guarded
+from tidegate.pipeline import console
+
+
+@app.command()
+@guarded
+def champion(
+    at: Annotated[str | None, typer.Option(help="Say which version was champion at this time, UTC.")] = None,
+) -> None:
+    """List the champions: which version, since when, why, and who or what asked for it.
+
+    \b
+    Examples:
+      tidegate champion
+      tidegate champion --at 2025-06-01T12:00
+    """
+    from tidegate.cli import tables
+    from tidegate.forecasting import champions
+    from tidegate.pipeline import drive
+    from tidegate.workspace.params import typed_time
+
+    settings = drive.checked_settings()
+    if at:
+        console.say(champions.champion_of(settings, typed_time(at)))
+        return
+    rows = champions.reigns(settings)
+    if rows.empty:
+        console.say(f"{settings.register_.name} has no champion yet: tidegate run trains and registers one.")
+    else:
+        console.show(tables.champion_table(rows, settings.register_.name))
+
+
+@app.command()
+@guarded
+def promote(
+    version: Annotated[str, typer.Argument(help="Number of a registered version.")],
+    because: Annotated[str, typer.Option(help="The reason; it is recorded.")],
+) -> None:
+    """Make a registered version champion, by your decision: the next forecast is its.
+
+    \b
+    Example:
+      tidegate promote 7 --because "the new sensor at S04 needs it"
+    """
+    from tidegate.pipeline import drive
+
+    console.say(drive.promote(version, because))
+
+
+@app.command()
+@guarded
+def rollback(
+    because: Annotated[str | None, typer.Option(help="The reason; it is recorded.")] = None,
+) -> None:
+    """Make the version champion again that was it before the present one: the next forecast is its.
+
+    \b
+    Example:
+      tidegate rollback --because "version 8 forecasts too cold at night"
+    """
+    from tidegate.pipeline import drive
+
+    console.say(drive.rollback(because))

@@ -1,0 +1,101 @@
+"""Who is champion, who was, and decisions of a person about it: promote a version, or go back to the one before."""
+
+import pandas as pd
+
+from tidegate.errors import DataError, UserError
+from tidegate.tracking import champion_log, registry
+from tidegate.tracking.champion_log import Entry, asked_by, champion_at, champion_before
+from tidegate.workspace.settings import Settings
+
+
+def reigns(settings: Settings) -> pd.DataFrame:
+    """List the champions, the present one last: version, candidate, from, until (NaT: still), because, by.
+
+    Raises:
+        ServiceError: MLflow does not answer.
+    """
+    name = settings.register_.name
+    entries = [entry for entry in champion_log.look(name) if entry.alias == registry.CHAMPION]
+    ends = [entry.time for entry in entries[1:]] + [pd.NaT]
+    rows = [
+        {
+            "version": entry.version,
+            "candidate": _candidate(name, entry.version),
+            "from": entry.time,
+            "until": until,
+            "because": entry.because,
+            "by": entry.by,
+        }
+        for entry, until in zip(entries, ends, strict=True)
+        if entry.version
+    ]
+    return pd.DataFrame(rows, columns=["version", "candidate", "from", "until", "because", "by"])
+
+
+def champion_of(settings: Settings, moment: pd.Timestamp) -> str:
+    """Say in a sentence which version was champion at a moment.
+
+    Raises:
+        UserError: none was, as far as the log reaches.
+    """
+    name = settings.register_.name
+    entries = champion_log.look(name)
+    entry = champion_at(entries, moment)
+    if entry is None:
+        first = min((entry.time for entry in entries if entry.alias == registry.CHAMPION), default=None)
+        began = f": the log begins at {first:%Y-%m-%d %H:%M} UTC" if first is not None and first > moment else ""
+        raise UserError(f"At {moment:%Y-%m-%d %H:%M} UTC no version of {name} is known to have been champion{began}.")
+    return (
+        f"At {moment:%Y-%m-%d %H:%M} UTC version {entry.version} ({_candidate(name, entry.version)}) was champion, "
+        f"since {entry.time:%Y-%m-%d %H:%M} UTC ({entry.by}): {entry.because}."
+    )
+
+
+def promote(settings: Settings, version: str, because: str, command: str = "tidegate promote") -> Entry:
+    """Make a version champion by a person's decision.
+
+    Raises:
+        UserError: the version is unknown, is champion already, or no reason is given.
+        DataError: its files are gone.
+    """
+    name, version = settings.register_.name, version.strip().lower().removeprefix("v")
+    if not because.strip():
+        raise UserError('Give the reason: --because "…". It stands in the champion log.')
+    known = registry.version_numbers(name)
+    if version not in known:
+        listed = f"there are {', '.join(known)}" if known else "none is registered yet: tidegate run registers one"
+        raise UserError(f"{name} has no version {version}; {listed}.")
+    champion = registry.champion(name)
+    if champion is not None and str(champion.version) == version:
+        raise UserError(f"{name} version {version} is champion already.")
+    _require_files(name, version)
+    return champion_log.move(name, registry.CHAMPION, version, because.strip(), asked_by(command))
+
+
+def rollback(settings: Settings, because: str | None) -> Entry:
+    """Make the version champion again that was it before the present one.
+
+    Raises:
+        UserError: there is no champion, or none before it.
+        DataError: the earlier one's files are gone.
+    """
+    name = settings.register_.name
+    entries = champion_log.look(name)
+    champion = registry.champion(name)
+    if champion is None:
+        raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
+    earlier = champion_before(entries)
+    reason = because or f"version {champion.version} was rolled back"
+    return promote(settings, earlier, reason, "tidegate rollback")
+
+
+def _require_files(name: str, version: str) -> None:
+    try:
+        registry.version_files(registry.get_version(name, version))
+    except DataError as error:
+        reason = str(error).partition(" (")[0]
+        raise DataError(f"Version {version} cannot forecast: {reason}; choose another version.") from None
+
+
+def _candidate(name: str, version: str) -> str:
+    return registry.get_version(name, version).tags.get("tidegate.candidate", "?")

@@ -1,0 +1,190 @@
+"""The champion log: which version has borne an alias, since when, why, and who or what asked for it.
+
+The log is kept as tags of the registered model, so that it is where the aliases are; a file in the workspace is its
+copy, and is made again at will. Entries are only ever added:
+
+    tidegate.log.000007.3f9a12    {"alias": "champion", "version": "3", "before": "2", "moment": …, "because": …}
+
+An entry is written before its alias is set, and marked as done after: what was killed between is finished by the next
+look at the log. An alias that is not what the log says was set by someone else, in MLflow's page say; that is entered.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from tidegate.errors import UserError
+from tidegate.tracking.registry import CHALLENGER, CHAMPION, NOT_FOUND
+from tidegate.tracking.store import tracking_client
+from tidegate.workspace.paths import CHAMPION_LOG, atomic_output
+
+PREFIX = "tidegate.log."
+REASON = "tidegate.decision.reason"  # tag of a version
+SEEN = "found: it was set by other means than tidegate"
+BEGUN = "found when the log was begun"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One move of an alias."""
+
+    number: int
+    alias: str
+    version: str  # empty: the alias was taken away
+    before: str  # the version that bore it; empty: none
+    moment: str  # ISO 8601, UTC
+    because: str
+    by: str  # who or what asked
+    done: bool = True
+
+    @property
+    def time(self) -> pd.Timestamp:
+        """Its moment."""
+        return pd.Timestamp(self.moment)
+
+
+def look(name: str) -> list[Entry]:
+    """Read the log of a registered model, oldest entry first, once it agrees with the aliases; write its copy.
+
+    Raises:
+        ServiceError: MLflow does not answer.
+    """
+    with tracking_client() as client:
+        found = _registered(client, name)
+        if found is None:
+            return []
+        log = _Log(client, name, dict(found.tags))
+        for alias in (CHAMPION, CHALLENGER):
+            log.agree(alias, str(dict(found.aliases).get(alias, "")))
+        log.write_copy()
+        return log.entries
+
+
+def move(name: str, alias: str, version: str, because: str, by: str) -> Entry:
+    """Give an alias to a version, and enter it; a move that was entered before and not undone is not entered again."""
+    log_before = look(name)
+    last = _last(log_before, alias)
+    if last is not None and last.version == version:
+        return last
+    with tracking_client() as client:
+        log = _Log(client, name, dict(client.get_registered_model(name).tags))
+        entry = log.add(alias, version, last.version if last else "", because, by, done=False)
+        client.set_registered_model_alias(name, alias, version)
+        entry = log.confirm(entry)
+        log.write_copy()
+        return entry
+
+
+def asked_by(command: str) -> str:
+    """Say who asks, through which command."""
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or f"user {os.getuid()}"
+    return f"{command}, by {user}"
+
+
+def champion_at(entries: list[Entry], moment: pd.Timestamp) -> Entry | None:
+    """Give the entry of the champion at a moment; None if there was none, or none is known."""
+    past = [entry for entry in entries if entry.alias == CHAMPION and entry.time <= moment]
+    return past[-1] if past and past[-1].version else None
+
+
+def champion_before(entries: list[Entry]) -> str:
+    """Give the version that was champion before the present one.
+
+    Raises:
+        UserError: there was none.
+    """
+    reigns = [entry.version for entry in entries if entry.alias == CHAMPION and entry.version]
+    present = _last(entries, CHAMPION)
+    earlier = [version for version in reigns if present is None or version != present.version]
+    if not earlier:
+        raise UserError("No other version has been champion: there is nothing to go back to.")
+    return earlier[-1]
+
+
+def now() -> pd.Timestamp:
+    """Read the clock."""
+    return pd.Timestamp.now("UTC")
+
+
+class _Log:
+    """The tags of a registered model that are its log."""
+
+    def __init__(self, client: MlflowClient, name: str, tags: Mapping[str, str]) -> None:
+        self.client, self.name = client, name
+        self.stored = {key: Entry(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(PREFIX)}
+
+    @property
+    def entries(self) -> list[Entry]:
+        return list(self.stored.values())
+
+    def agree(self, alias: str, version: str) -> None:
+        """Finish what was begun, or enter what the log does not know, if an alias is at another version."""
+        last = _last(self.entries, alias)
+        if last is not None and not last.done:
+            if version == last.before:
+                self.client.set_registered_model_alias(self.name, alias, last.version)
+                version = last.version
+            if version == last.version:
+                self.confirm(last)
+                return
+        if version == (last.version if last else ""):
+            return
+        if last is not None:
+            self.add(alias, version, last.version, SEEN, "unknown")
+            return
+        borne = self.client.get_model_version(self.name, version)  # by a release that kept no log
+        reason = f"; it was registered because: {borne.tags[REASON]}" if REASON in borne.tags else ""
+        registered = pd.Timestamp(borne.creation_timestamp, unit="ms", tz="UTC")
+        self.add(alias, version, "", f"{BEGUN}; since its registration at the earliest{reason}", "unknown", registered)
+
+    def add(
+        self,
+        alias: str,
+        version: str,
+        before: str,
+        because: str,
+        by: str,
+        moment: pd.Timestamp | None = None,
+        done: bool = True,
+    ) -> Entry:
+        if moment is None:  # if the clock was set back, entries would stand in another order than they were made in
+            moment = max([now(), *(entry.time for entry in self.entries)])
+        number = max([0, *(entry.number for entry in self.entries)]) + 1
+        entry = Entry(number, alias, version, before, moment.isoformat(), because, by, done)
+        self._store(f"{PREFIX}{number:06d}.{secrets.token_hex(3)}", entry)  # two at once never write the same tag
+        return entry
+
+    def confirm(self, entry: Entry) -> Entry:
+        (key,) = (key for key, stored in self.stored.items() if stored == entry)
+        self._store(key, replace(entry, done=True))
+        return self.stored[key]
+
+    def _store(self, key: str, entry: Entry) -> None:
+        self.client.set_registered_model_tag(self.name, key, json.dumps(asdict(entry), ensure_ascii=False))
+        self.stored[key] = entry
+
+    def write_copy(self) -> None:
+        text = "".join(f"{json.dumps(asdict(entry), ensure_ascii=False)}\n" for entry in self.entries)
+        if not CHAMPION_LOG.exists() or CHAMPION_LOG.read_text(encoding="utf-8", errors="replace") != text:
+            with atomic_output(CHAMPION_LOG) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+
+def _last(entries: list[Entry], alias: str) -> Entry | None:
+    return next((entry for entry in reversed(entries) if entry.alias == alias), None)
+
+
+def _registered(client: MlflowClient, name: str) -> Any | None:
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code in NOT_FOUND:
+            return None
+        raise
