@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def two_versions(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace whose registry holds a champion, version 1, and a challenger, version 2, that forecasts as it does."""
+    """A workspace whose registry holds a champion, version 1, and a challenger, version 2, with the same forecasts."""
     copy = copy_workspace(trained, tmp_path_factory.mktemp("two") / "workspace", "mlflow", ".prefect")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(copy)
