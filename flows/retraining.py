@@ -3,6 +3,8 @@
 DVC knows the stages, their order and which are stale: there is no list of stages here.
 """
 
+import os
+
 from prefect import flow
 
 from flows import upkeep
@@ -10,13 +12,21 @@ from flows.fanout import parallel_station_groups
 from flows.ingestion import INGEST
 from flows.runners import WorkPools
 from flows.tasks import as_task
-from tidegate.pipeline import drive, lock
+from tidegate.pipeline import console, drive, lock
+from tidegate.workspace.processes import BECAUSE
 
 
 @flow(name="retraining", validate_parameters=False)
-def retraining() -> None:
-    """Train, evaluate and register on the newest data; stages that are up to date do not run."""
+def retraining(because: str | None = None) -> None:
+    """Train, evaluate and register on the newest data; stages that are up to date do not run.
+
+    Args:
+        because: Why it is run, if not by the schedule; it stands in the log, and with the version that comes of it.
+    """
     upkeep.tidy()
+    if because:
+        os.environ[BECAUSE] = because
+        console.say(f"Because: {because}.")
     drive.checked_settings()
     with lock.workspace_lock("the flow retraining"), parallel_station_groups():
         as_task(INGEST, drive.ingest)

@@ -69,7 +69,7 @@ def test_a_family_lives_in_the_file_of_its_name() -> None:
 
 
 def test_each_section_of_params_is_a_stage() -> None:
-    of_no_stage = {"dataset", "models", "classify", "forecast", "verify", "runner"}
+    of_no_stage = {"dataset", "models", "classify", "forecast", "verify", "watch", "runner"}
     assert set(PARAMS) - of_no_stage == VERBS == set(PIPELINE) | {"ingest"}
     assert {field.alias or name for name, field in Settings.model_fields.items()} == set(PARAMS)
 

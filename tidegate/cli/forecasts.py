@@ -1,4 +1,4 @@
-"""The commands `forecast` and `verify`."""
+"""The commands `forecast`, `verify` and `watch`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -69,3 +69,20 @@ def verify(
     first = typed_time(since) if since else None
     drive.verify(since)
     console.show(tables.verification_table(summary(by.value, first), by.value))
+
+
+@app.command()
+@guarded
+def watch() -> None:
+    """Say where the champion's verified forecasts have changed for the worse, lastingly, and since when.
+
+    \b
+    Example:
+      tidegate verify && tidegate watch
+    """
+    from tidegate.cli import tables
+    from tidegate.pipeline import drive
+
+    watched = drive.watch()
+    if watched.changes:
+        console.show(tables.change_table(watched.changes))

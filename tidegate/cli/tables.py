@@ -1,5 +1,6 @@
 """Results as tables for the console."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ MEDIAN = "mase_median"  # over the stations, beside the mean
 MEDIAN_METRIC = replace(METRICS["mase"], label="median MASE")
 
 if TYPE_CHECKING:
+    from tidegate.forecasting.watch import Change
     from tidegate.onboarding.proposal import Proposal
 
 
@@ -53,6 +55,16 @@ def coverage_remark(settings: Settings) -> str:
     held = {name: of_candidate.get("coverage", promised) for name, of_candidate in scores.items()}
     off = [f"{name} {share:.1%}" for name, share in held.items() if abs(share - promised) > COVERAGE_TOLERANCE]
     return f"{promised:.0%} intervals held on the test span: {', '.join(off)}. Read them so." if off else ""
+
+
+def change_table(changes: "Sequence[Change]") -> Table:
+    """Tabulate lasting changes for the worse."""
+    table = Table(title="Changed for the worse", title_justify="left")
+    for heading in ("station", "what", "since", "certain on", "figures"):
+        table.add_column(heading, no_wrap=heading in ("since", "certain on"))
+    for change in changes:
+        table.add_row(change.station, change.kind, change.since, change.raised, change.figures)
+    return table
 
 
 def champion_table(rows: pd.DataFrame, name: str) -> Table:

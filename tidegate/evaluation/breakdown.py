@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from tidegate.evaluation.metrics import Comparison, rounded
+from tidegate.evaluation.metrics import Array, Comparison, rounded
 from tidegate.evaluation.origins import TestOrigins
 from tidegate.workspace.paths import HISTORY, MODELS
+
+BY_DAY = "by_day.parquet"
 
 
 def by_station(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
@@ -33,6 +35,50 @@ def by_step(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFra
                 scores = {key: metric(part) for key, metric in test.metrics.items()}
                 rows.append({"model": name, "step": ahead + 1, **scores})
     return pd.DataFrame(rows)
+
+
+def by_day(
+    comparisons: dict[str, Comparison], baseline: str, test: TestOrigins, origins: pd.DatetimeIndex
+) -> pd.DataFrame:
+    """Sum up each candidate by station and day of the origin, as verified forecasts are: what is usual for it.
+
+    Args:
+        comparisons: of each candidate.
+        baseline: the candidate whose losses are beside the others'.
+        test: the origins.
+        origins: the time of each window's origin.
+
+    Returns:
+        model, station, day, `verified` (values), means of `loss`, `naive_loss` and `coverage`, as `daily_scores` has
+        them; `loss` is the absolute error, of an alert the squared one.
+    """
+    names = np.asarray(test.panel.spec.stations)[test.starts[:, 0]]
+    naive = _cell_losses(comparisons[baseline], test)
+    parts = []
+    for name, compared in comparisons.items():
+        losses = _cell_losses(compared, test)
+        known = np.isfinite(losses) & np.isfinite(naive)
+        count = known.sum(axis=(1, 2))
+        held = np.zeros(len(names))
+        if compared.quantiles is not None:
+            inside = (compared.measured >= compared.quantiles[..., 0]) & (
+                compared.measured <= compared.quantiles[..., -1]
+            )
+            held = (inside & known).sum(axis=(1, 2))
+        sums = {"verified": count, "loss": np.where(known, losses, 0).sum(axis=(1, 2)), "held": held}
+        sums["naive_loss"] = np.where(known, naive, 0).sum(axis=(1, 2))
+        parts.append(pd.DataFrame({"model": name, "station": names, "day": origins.floor("D"), **sums}))
+    rows = pd.concat(parts).groupby(["model", "station", "day"], sort=True).sum().reset_index()
+    rows = rows[rows["verified"] > 0]
+    for total, mean in (("loss", "loss"), ("naive_loss", "naive_loss"), ("held", "coverage")):
+        rows[mean] = rows[total] / rows["verified"]
+    if all(compared.quantiles is None for compared in comparisons.values()):
+        rows["coverage"] = np.nan
+    return rows[["model", "station", "day", "verified", "loss", "naive_loss", "coverage"]].reset_index(drop=True)
+
+
+def _cell_losses(compared: Comparison, test: TestOrigins) -> Array:
+    return compared.errors**2 if test.panel.spec.alert else np.abs(compared.errors)
 
 
 def learning_curves(names: list[str]) -> pd.DataFrame:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from tidegate.errors import DataError
 from tidegate.evaluation import metrics
 from tidegate.evaluation.metrics import Array, Comparison, Metric
 from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler
-from tidegate.windows.store import read_spec, read_windows
+from tidegate.windows.store import SPEC, read_spec, read_windows
+from tidegate.workspace.paths import WINDOWS, read_json
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,13 @@ def test_origins_of(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> 
             "dataset.season_steps."
         )
     return TestOrigins(panel, starts["test"], scaler, measured, scale[station][:, None, :])
+
+
+def origin_times(test: TestOrigins) -> pd.DatetimeIndex:
+    """Give the time of each window's origin."""
+    begins = pd.Timestamp(read_json(WINDOWS / SPEC)["begins"])
+    steps = test.starts[:, 1] + test.panel.spec.lookback_steps - 1
+    return pd.DatetimeIndex(begins + steps * pd.Timedelta(test.panel.spec.frequency))
 
 
 def score(

@@ -8,6 +8,7 @@ import pandas as pd
 
 import models
 from models import baseline_of
+from tidegate.errors import ServiceError
 from tidegate.evaluation import metrics
 from tidegate.measurements.grid import step_of
 from tidegate.pipeline import console, lock
@@ -20,6 +21,7 @@ from tidegate.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from tidegate.forecasting.issue import Span
+    from tidegate.forecasting.watching import Watched
     from tidegate.pipeline.dag import StageWrapper
     from tidegate.pipeline.remote import RemoteRunner, StageInputs
     from tidegate.tracking.champion_log import Entry
@@ -80,6 +82,24 @@ def verify(since: str | None = None) -> None:
 
     with lock.workspace_lock("tidegate verify"), console.stage_line("verify") as line:
         line.result = verify_forecasts(checked_settings(), line, since).sentence
+
+
+def watch() -> "Watched":
+    """Look whether the champion has changed for the worse, print a line, and tell what is new."""
+    from tidegate.forecasting import notify, watching
+
+    with lock.workspace_lock("tidegate watch"):
+        with console.stage_line("watch") as line:
+            watched = watching.watch_champion(checked_settings())
+            line.result = watched.sentence
+        if changes := watching.untold(watched):
+            name, plain = f"version {watched.version}", [change.as_json() for change in changes]
+            try:
+                if notify.tell(f"Tidegate: {name} has changed for the worse", watched.markdown, plain):
+                    watching.remember_told(watched, changes, pd.Timestamp.now("UTC"))
+            except ServiceError as error:  # the forecasts are watched nonetheless
+                console.say(str(error))
+    return watched
 
 
 def promote(version: str, because: str) -> str:

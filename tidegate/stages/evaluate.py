@@ -1,9 +1,9 @@
 """Evaluate: forecast from every test origin with every candidate, and compare them on identical origins.
 
 Reads artifacts/windows and artifacts/models, and the data gate's findings and Data Docs. Writes artifacts/evaluation:
-metrics.json, by_station.csv, by_step.csv and learning_curves.csv. Adds test metrics, figures, findings and Data Docs to
-each candidate's MLflow run. Stops if there is no baseline candidate to compare with, or if a candidate's forecasts are
-not finite.
+metrics.json, by_station.csv, by_step.csv, by_day.parquet and learning_curves.csv. Adds test metrics, figures, findings
+and Data Docs to each candidate's MLflow run. Stops if there is no baseline candidate to compare with, or if a
+candidate's forecasts are not finite.
 """
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 import models
 from tidegate.errors import GateClosed
 from tidegate.evaluation import plots
-from tidegate.evaluation.breakdown import by_station, by_step, learning_curves, medians
+from tidegate.evaluation.breakdown import BY_DAY, by_day, by_station, by_step, learning_curves, medians
 from tidegate.evaluation.figures import forecast_figure, horizon_figure, reliability_figure
-from tidegate.evaluation.origins import TestOrigins, read_test_origins, score
+from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins, score
+from tidegate.measurements.frame import write_frame
 from tidegate.tracking import runs
 from tidegate.windows.panel import Forecasts
 from tidegate.workspace.paths import DATA_DOCS, EVALUATION, FINDINGS, MODELS, atomic_output, write_json
@@ -37,6 +38,7 @@ def run(settings: Settings, progress: Progress) -> str:
             scores[name]["mase_median"] = median
         write_json(folder / "metrics.json", scores)
         at_stations.to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
+        write_frame(folder / BY_DAY, by_day(comparisons, baseline, test, origin_times(test)))
         by_step(comparisons, test).to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
     horizon = None if test.panel.spec.alert else horizon_figure(settings, test, comparisons)

@@ -7,6 +7,7 @@ tie, or if the champion cannot be scored. A candidate that is not registered is 
 experiment of DVC nothing is registered, and no alias moves. Stops if MLflow does not answer.
 """
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +20,14 @@ from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, Decision, decide, described, stored_decision, tags_of
 from tidegate.forecasting.recent import example
+from tidegate.forecasting.reference import write_reference
 from tidegate.measurements.frame import read_frame
 from tidegate.tracking import champion_log, registry, runs
 from tidegate.windows.left_out import named
 from tidegate.windows.store import SPEC, read_left_out, read_windows
 from tidegate.workspace.columns import STATION
 from tidegate.workspace.paths import CLEAN, EVALUATION, EXPERIMENT, MODELS, REGISTRATION, WINDOWS, read_json, write_json
+from tidegate.workspace.processes import BECAUSE
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -57,6 +60,8 @@ def run(settings: Settings, progress: Progress) -> str:
 
 def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], decision: Decision) -> Any:
     tags = {**identity_tags, **tags_of(decision)}
+    if because := os.environ.get(BECAUSE):
+        tags["tidegate.because"] = because
     if left_out := read_left_out():
         tags["tidegate.left_out"] = named(left_out)
     model, (panel, starts) = MODELS / decision.candidate, read_windows()
@@ -65,6 +70,7 @@ def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], de
     forecaster.fallback = fallback
     with TemporaryDirectory() as folder:
         files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
+        files["reference"] = write_reference(Path(folder), decision.candidate)
         clean = read_frame(CLEAN)
         shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
         return registry.register(settings.register_.name, run_id, files, shown, tags, described(decision))

@@ -48,6 +48,7 @@ REGISTRATION = ARTIFACTS / "registration.json"
 FORECASTS = Path("forecasts")
 VERIFICATION = Path("verification")
 CHAMPION_LOG = Path("champion_log.jsonl")  # a copy of what the registry holds
+WATCH_STATE = Path(".tidegate") / "watch.json"
 VERIFIED_STATE = Path(".tidegate") / "verified.json"  # what each month of forecasts was verified from
 LOGS = Path("logs")
 # `dvc exp run --temp` runs in a copy that is deleted: its records go to the workspace's own store.

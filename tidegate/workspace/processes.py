@@ -12,6 +12,7 @@ from tidegate.errors import UserError
 # The environment variable by which TensorFlow describes machines that train together:
 # {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}
 CLUSTER = "TF_CONFIG"
+BECAUSE = "TIDEGATE_BECAUSE"  # environment variable: why this run was asked for, if not by the schedule
 
 
 def mark() -> str:

@@ -191,6 +191,24 @@ class Verify(Section):
     table: Annotated[str, Field(pattern=r"^\w+$")] = "verification"  # of the database that TIDEGATE_FORECASTS_URL names
 
 
+class Watch(Section):
+    """How verified forecasts are watched, and what a lasting change for the worse leads to."""
+
+    false_alarms_a_year: Annotated[Real, Field(gt=0)] = 1.0  # over all stations
+    drift: Annotated[Real, Field(gt=0)] = 0.25  # scales a day that are no change
+    reference_days: Steps = 60  # verified days that are usual, of a version without test scores by day
+    violation_window: Steps = 14
+    violation_days: Steps = 11  # of the window: worse than seasonal naive on so many
+    retrain_on: tuple[Literal["skill", "coverage", "violation"], ...] = ("skill", "coverage", "violation")
+    cooldown_days: Whole = 7  # between two retrainings that changes ask for
+
+    @model_validator(mode="after")
+    def _within(self) -> "Watch":
+        if self.violation_days > self.violation_window:
+            raise ValueError("violation_days is more than violation_window")
+        return self
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -204,6 +222,7 @@ class Settings(Section):
     register_: Register = Field(alias="register")
     forecast: Forecast = Forecast()
     verify: Verify = Verify()
+    watch: Watch = Watch()
     runner: Annotated[str, Field(pattern=r"^(none|processes|dask|\w+://\S+)$")] = "none"  # of groups of stations
     classify: dict[str, Any] = Field(default_factory=dict)  # see models/sequences.py
     models: Annotated[dict[CandidateName, dict[str, Any]], Field(min_length=1)]

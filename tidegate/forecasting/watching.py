@@ -1,0 +1,125 @@
+"""Watch the champion, write down what was found, and decide whether a change asks for a retraining.
+
+verification/watch.json, watch.md    the changes found, for machines and for people
+.tidegate/watch.json                 what has been told, and what a retraining has been asked for
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tidegate.errors import UserError
+from tidegate.forecasting.reference import read_reference
+from tidegate.forecasting.verification import read_days
+from tidegate.forecasting.watch import Change, watch_days
+from tidegate.tracking import registry
+from tidegate.workspace.paths import VERIFICATION, WATCH_STATE, atomic_output, read_json, write_json
+from tidegate.workspace.settings import Settings
+
+SHOWN = 3
+TOLD, ASKED = "told", "asked"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was found about the champion."""
+
+    version: str
+    until: str  # the newest verified day
+    changes: tuple[Change, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Sum it up in one line."""
+        if not self.changes:
+            return f"version {self.version} does as it did before, up to {self.until}"
+        named = [f"{change.station}: {change.figures} since {change.since}" for change in self.changes[:SHOWN]]
+        more = f" and {len(self.changes) - SHOWN} more" if len(self.changes) > SHOWN else ""
+        return f"version {self.version} has changed for the worse; {'; '.join(named)}{more}"
+
+    def key(self, change: Change) -> str:
+        """Name a change, whatever its figures become."""
+        return f"version {self.version}, {change.kind}, {change.station}"
+
+    @property
+    def markdown(self) -> str:
+        """Give a page."""
+        title, sentence = f"# Champion version {self.version}, up to {self.until}", self.sentence
+        lines = [title, "", f"{sentence[0].upper()}{sentence[1:]}."]
+        if self.changes:
+            lines += ["", "| station | what | since | certain on | figures |", "|---|---|---|---|---|"]
+            lines += [f"| {c.station} | {c.kind} | {c.since} | {c.raised} | {c.figures} |" for c in self.changes]
+        return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a retraining is asked for."""
+
+    keys: tuple[str, ...]
+    because: str
+
+
+def watch_champion(settings: Settings) -> Watched:
+    """Watch the champion's verified forecasts, and write down what was found.
+
+    Raises:
+        UserError: there is no champion, or none of its forecasts has been verified.
+        DataError: its files are gone.
+        ServiceError: MLflow does not answer.
+    """
+    champion = registry.champion(settings.register_.name)
+    if champion is None:
+        raise UserError(f"{settings.register_.name} has no champion yet: tidegate run trains and registers one.")
+    version = str(champion.version)
+    days = read_days(f"{champion.name}-v{version}")
+    levels = settings.window.quantiles
+    changes = watch_days(days, read_reference(champion), levels[-1] - levels[0], settings.watch)
+    watched = Watched(version, f"{days['day'].max():%Y-%m-%d}", tuple(changes))
+    write_json(
+        VERIFICATION / "watch.json",
+        {"version": version, "until": watched.until, "changes": [change.as_json() for change in changes]},
+    )
+    with atomic_output(VERIFICATION / "watch.md") as temporary:
+        temporary.write_text(watched.markdown, encoding="utf-8")
+    return watched
+
+
+def cause_for_retraining(settings: Settings, watched: Watched, now: pd.Timestamp) -> Cause | None:
+    """Decide whether changes ask for a retraining: each change once, and not within the cooldown after the last."""
+    state = _state()
+    asked: dict[str, str] = state[ASKED]
+    new = [c for c in watched.changes if c.kind in settings.watch.retrain_on and watched.key(c) not in asked]
+    last = max((pd.Timestamp(moment) for moment in asked.values()), default=None)
+    if not new or (last is not None and now < last + pd.Timedelta(days=settings.watch.cooldown_days)):
+        return None
+    first = new[0]
+    more = f", and {len(new) - 1} changes more" if len(new) > 1 else ""
+    because = f"version {watched.version}, {first.station}, since {first.since}: {first.figures}{more}"
+    return Cause(tuple(watched.key(change) for change in new), because)
+
+
+def remember_asked(cause: Cause, now: pd.Timestamp) -> None:
+    """Note that a retraining has been asked for, so that the same cause asks for no other."""
+    state = _state()
+    state[ASKED] |= dict.fromkeys(cause.keys, now.isoformat())
+    write_json(WATCH_STATE, state)
+
+
+def untold(watched: Watched) -> list[Change]:
+    """List the changes that nobody has been told of yet."""
+    told = _state()[TOLD]
+    return [change for change in watched.changes if watched.key(change) not in told]
+
+
+def remember_told(watched: Watched, changes: list[Change], now: pd.Timestamp) -> None:
+    """Note of which changes somebody has been told."""
+    state = _state()
+    state[TOLD] |= dict.fromkeys((watched.key(change) for change in changes), now.isoformat())
+    write_json(WATCH_STATE, state)
+
+
+def _state() -> dict[str, dict[str, Any]]:
+    state: dict[str, dict[str, Any]] = read_json(WATCH_STATE) if WATCH_STATE.exists() else {}
+    return {TOLD: {}, ASKED: {}, **state}
