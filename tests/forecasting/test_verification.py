@@ -15,7 +15,8 @@ from tidegate.errors import UserError
 from tidegate.forecasting import verification
 from tidegate.forecasting.issue import issue_forecasts
 from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verification import Verified, read_days, verify
+from tidegate.forecasting.verification import Verified, verify
+from tidegate.forecasting.verification_files import read_days
 from tidegate.measurements import frame as long_frame
 from tidegate.pipeline import drive
 from tidegate.workspace.paths import DATA, MEASUREMENTS, VERIFICATION, VERIFIED_STATE

@@ -83,16 +83,15 @@ def champion_table(rows: pd.DataFrame, name: str) -> Table:
 def verification_table(rows: pd.DataFrame, by: str) -> Table:
     """Tabulate how issued forecasts did; losses are absolute errors, of alerts squared errors of probabilities."""
     table = Table(title="Issued forecasts against what was measured", title_justify="left")
-    shown = {
-        "verified": "{:,.0f}", "missing": "{:,.0f}", "quarantined": "{:,.0f}", "corrected": "{:,.0f}",
-        "loss": "{:.3f}", "naive_loss": "{:.3f}", "skill": "{:.1%}", "coverage": "{:.1%}", "pinball": "{:.3f}",
-        "nse": "{:.3f}", "kge": "{:.3f}",
-    }  # fmt: skip
-    shown = {name: text for name, text in shown.items() if name in rows}
+    counts = dict.fromkeys(("verified", "missing", "quarantined", "corrected"), "{:,.0f}")
+    shares = dict.fromkeys(("skill", "coverage", "adapted_coverage"), "{:.1%}")
+    losses = dict.fromkeys(("loss", "naive_loss", "pinball", "nse", "kge"), "{:.3f}")
+    shown = {name: text for name, text in {**counts, **shares, **losses}.items() if name in rows}
+    shorter = {"quarantined": "held back", "adapted_coverage": "adapted"}
     for name in ("version", "issue") if by == "version" else ("version", by):
         table.add_column(name)
     for name in shown:
-        table.add_column({"quarantined": "held back"}.get(name, name.replace("_", " ")), justify="right")
+        table.add_column(shorter.get(name, name.replace("_", " ")), justify="right")
     for _, row in rows.iterrows():
         last = row["issue"] if by == "version" else row[by]
         label = f"{last:%Y-%m-%d}" if by == "day" else str(last)

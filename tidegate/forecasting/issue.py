@@ -18,6 +18,7 @@ import pandas as pd
 
 from tidegate.errors import DataError, UserError
 from tidegate.forecasting import table
+from tidegate.forecasting.adaptive import with_adapted
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.issued import MonthFile
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
@@ -106,6 +107,7 @@ def issue_forecasts(
     if not stations:
         raise UserError("dataset.stations.leave_out names every station that the champion knows: leave one in.")
     identity_columns = _identity(champion)
+    folder = FORECASTS / f"{champion.name}-v{champion.version}"
 
     def forecast(origins: pd.DatetimeIndex, stations: Sequence[str]) -> pd.DataFrame:
         version = str(champion.version)
@@ -113,9 +115,10 @@ def issue_forecasts(
             f"stations-{number}": StationGroup(champion.name, version, stations, rows, origins, digest)
             for number, stations in enumerate(_split(stations, groups), start=1)
         }
-        return pd.concat(parallel_map(_forecast, parts), ignore_index=True).assign(**identity_columns)
+        issued: pd.DataFrame = pd.concat(parallel_map(_forecast, parts), ignore_index=True)
+        adapted = with_adapted(issued, folder.name, settings.forecast.adapt_rate, step_of(forecaster.spec.frequency))
+        return adapted.assign(**identity_columns)
 
-    folder = FORECASTS / f"{champion.name}-v{champion.version}"
     new_rows, superseded, database = [], dict[str, str](), None
     since = None if as_of or span else origins[-1] - pd.Timedelta(hours=settings.forecast.reissue_hours)
     for done, (month, month_origins) in enumerate(by_month := _by_month(origins, since), start=1):

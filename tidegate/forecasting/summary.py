@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from tidegate.evaluation.agreement import kge, nse
-from tidegate.forecasting.verification import read_days, read_rows
+from tidegate.forecasting.verification_files import read_days, read_rows
 from tidegate.forecasting.verified import MISSING, QUARANTINED, STANDING, VERIFIED
 from tidegate.workspace.columns import FORECAST, ORIGIN, STATION, VARIABLE
 
 By = Literal["version", "station", "step", "day"]
 COUNTS = ["rows", VERIFIED, MISSING, QUARANTINED, "corrected", "by_model"]
-MEANS = ["loss", "naive_loss", "coverage", "pinball"]
+MEANS = ["loss", "naive_loss", "coverage", "adapted_coverage", "pinball"]
 VERSION = ["model", "version"]
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from tidegate.errors import DataError, ServiceError, UserError, one_line
 from tidegate.forecasting import table_migration
 from tidegate.forecasting.issued import IDENTITY, KEYS
-from tidegate.forecasting.verified import DAY_KEYS
+from tidegate.forecasting.verified import ADAPTED, DAY_KEYS, quantile_columns
 from tidegate.workspace.columns import LATE_STEPS, REASON, REVISION
 
 ADDRESS = "TIDEGATE_FORECASTS_URL"
@@ -53,7 +53,8 @@ def store_forecasts(name: str, rows: pd.DataFrame) -> str | None:
         DataError: the table exists with other columns.
         ServiceError: the database refuses or does not answer.
     """
-    return _store(name, rows, TABLE_KEYS, ADDED_LATER, replace=False)
+    added = (*ADDED_LATER, *quantile_columns(rows, ADAPTED))
+    return _store(name, rows, TABLE_KEYS, added, replace=False)
 
 
 def store_scores(name: str, days: pd.DataFrame) -> str | None:

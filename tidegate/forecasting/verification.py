@@ -9,7 +9,7 @@ TIDEGATE_FORECASTS_URL set, a table of that database holds the days too.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tidegate.errors import UserError
 from tidegate.forecasting import table
 from tidegate.forecasting.issued import read_issued
 from tidegate.forecasting.truth import months_of, read_truth
+from tidegate.forecasting.verification_files import DAYS, ROWS
 from tidegate.forecasting.verified import DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
@@ -29,8 +30,6 @@ from tidegate.workspace.params import digest, typed_time
 from tidegate.workspace.paths import DATA, FORECASTS, MEASUREMENTS, VERIFICATION, VERIFIED_STATE, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
-
-ROWS, DAYS = "rows", "days"
 
 
 @dataclass
@@ -155,23 +154,3 @@ class Inputs:
 
     def _content(self) -> str:
         return digest([self.rules, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in self.files)])
-
-
-def read_days(version: str | None = None, since: pd.Timestamp | None = None) -> pd.DataFrame:
-    """Read the scores by day, of all versions or of one ("tidegate-v3"), from a day on.
-
-    Raises:
-        UserError: nothing has been verified.
-    """
-    files = sorted(VERIFICATION.glob(f"{version or '*'}/{DAYS}/*.parquet"))
-    if not files:
-        raise UserError("No forecast has been verified yet: tidegate verify compares them with what was measured.")
-    days = pd.concat([long_frame.read_frame(path) for path in files], ignore_index=True)
-    return days if since is None else days[days["day"] >= since.floor("D")]
-
-
-def read_rows(version: str, columns: Sequence[str], since: pd.Timestamp | None = None) -> pd.DataFrame:
-    """Read columns of the verified rows of a version ("tidegate-v3"), from the month of a time on."""
-    files = sorted((VERIFICATION / version / ROWS).glob("*.parquet"))
-    files = [path for path in files if since is None or path.stem >= f"{since:%Y-%m}"]
-    return pd.concat([pq.read_table(path, columns=list(columns)).to_pandas() for path in files], ignore_index=True)

@@ -4,13 +4,12 @@ Each row is compared with the seasonal naive forecast of the same origin: the ne
 whole seasons before. Of an alert the loss is the squared error of its probability, and there is no naive forecast.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tidegate.forecasting.issued import KEYS
-from tidegate.forecasting.truth import Truth
 from tidegate.workspace.columns import (
     FORECAST,
     METHOD,
@@ -22,11 +21,16 @@ from tidegate.workspace.columns import (
     VARIABLE,
 )
 
+if TYPE_CHECKING:  # the data gate takes long to import, and issuing needs it not
+    from tidegate.forecasting.truth import Truth
+
 STATUS = "status"
 VERIFIED, MISSING, QUARANTINED = "verified", "missing", "quarantined"
 FIRST, STANDING = "first", "standing"  # issues: what was issued first, and the revision that stands
 ISSUES = (FIRST, STANDING)
 ROW_KEYS = [*KEYS, REVISION]
+SCORED = ("held", "adapted_held", "pinball", "pit")  # from quantiles
+ADAPTED = "adapted_"  # prefix of the columns of adapted quantiles
 DAY_KEYS = ["issue", VARIABLE, STATION, "step", "day"]
 
 
@@ -40,7 +44,7 @@ def targets_of(issued: pd.DataFrame) -> list[str]:
 
 
 def verified_rows(
-    issued: pd.DataFrame, truth: Truth, before: pd.DataFrame | None, season_steps: int, step: pd.Timedelta
+    issued: pd.DataFrame, truth: "Truth", before: pd.DataFrame | None, season_steps: int, step: pd.Timedelta
 ) -> pd.DataFrame:
     """Compare forecasts with what was measured, once the network has measured up to their times.
 
@@ -54,7 +58,8 @@ def verified_rows(
     Returns:
         The rows whose time has come: the columns of `issued`, whether each is the `first` issue and `standing`, its
         `step` ahead, `truth`, `status`, the gate's `rule` if it holds the truth back, `naive`, `loss`, `naive_loss`,
-        `held` by the outermost quantiles, `pinball`, `pit`, and `corrected`: how often the truth has changed.
+        `held` by the outermost quantiles and `adapted_held` by the adapted ones, `pinball`, `pit`, and `corrected`:
+        how often the truth has changed.
     """
     rows = issued[issued[TIME] <= truth.newest].sort_values(ROW_KEYS, ignore_index=True)
     of_forecast = rows.groupby(KEYS)[REVISION]
@@ -72,28 +77,39 @@ def verified_rows(
     return rows
 
 
-def _values(rows: pd.DataFrame, truth: Truth, season_steps: int, step: pd.Timedelta) -> pd.DataFrame:
+def _values(rows: pd.DataFrame, truth: "Truth", season_steps: int, step: pd.Timedelta) -> pd.DataFrame:
     value, rule = truth.at(rows[STATION], rows[TIME], rows[VARIABLE])
     seasons = -(-rows["step"] // season_steps)
     naive, _ = truth.at(rows[STATION], rows[TIME] - seasons * season_steps * step, rows[VARIABLE])
     rows = _with_truth(rows, value, rule).assign(naive=naive)
     rows["loss"], rows["naive_loss"] = (rows[FORECAST] - value).abs(), (naive - value).abs()
-    names = _quantiles(rows)
+    names = quantile_columns(rows)
     quantiles = rows[names].to_numpy(np.float64)
     levels = np.array([float(name[1:]) for name in names])
     known = value.notna().to_numpy() & np.isfinite(quantiles).all(axis=1) & (len(levels) > 0)
     actual = value.to_numpy(np.float64)[:, None]
-    for name in ("held", "pinball", "pit"):
+    for name in SCORED:
         rows[name] = np.nan
     if known.any():
         missed = actual[known] - quantiles[known]
         rows.loc[known, "held"] = ((missed[:, 0] >= 0) & (missed[:, -1] <= 0)).astype(float)
         rows.loc[known, "pinball"] = np.maximum(levels * missed, (levels - 1) * missed).mean(axis=1)
+        rows.loc[known, "adapted_held"] = _adapted_held(rows[known])
         rows.loc[known, "pit"] = _pit(actual[known][:, 0], quantiles[known], levels)
     return rows
 
 
-def _alerts(rows: pd.DataFrame, truth: Truth, step: pd.Timedelta) -> pd.DataFrame:
+def _adapted_held(rows: pd.DataFrame) -> Any:
+    """Say whether the adapted interval held the truth; NaN of forecasts that were issued without one."""
+    names = quantile_columns(rows, ADAPTED)
+    if not names:
+        return np.nan
+    low, high = rows[names[0]], rows[names[-1]]
+    held = (rows["truth"] >= low) & (rows["truth"] <= high)
+    return held.astype("float64").where(low.notna() & high.notna())
+
+
+def _alerts(rows: pd.DataFrame, truth: "Truth", step: pd.Timedelta) -> pd.DataFrame:
     """Compare alerts of one limit with whether the target got there between origin and time."""
     target, side, limit = str(rows[VARIABLE].iloc[0]).rsplit(" ", 2)
     values = truth.values.xs(target, level=VARIABLE).unstack(STATION)
@@ -108,7 +124,7 @@ def _alerts(rows: pd.DataFrame, truth: Truth, step: pd.Timedelta) -> pd.DataFram
         keys = pd.MultiIndex.from_frame(part[[TIME, STATION]])
         events[part.index] = happened.reindex(keys).to_numpy()
     rows = _with_truth(rows, events, pd.Series("", rows.index)).assign(naive=np.nan, naive_loss=np.nan)
-    return rows.assign(loss=(rows[FORECAST] - events) ** 2, held=np.nan, pinball=np.nan, pit=np.nan)
+    return rows.assign(loss=(rows[FORECAST] - events) ** 2, **dict.fromkeys(SCORED, np.nan))
 
 
 def _with_truth(rows: pd.DataFrame, value: pd.Series, rule: pd.Series) -> pd.DataFrame:
@@ -117,10 +133,10 @@ def _with_truth(rows: pd.DataFrame, value: pd.Series, rule: pd.Series) -> pd.Dat
     return rows.assign(**columns)
 
 
-def _quantiles(rows: pd.DataFrame) -> list[str]:
+def quantile_columns(rows: pd.DataFrame, prefix: str = "") -> list[str]:
     """Name the columns of quantiles, the lowest first."""
-    names = [name for name in rows.columns if name.startswith("q0.")]
-    return sorted(names, key=lambda name: float(name[1:]))
+    names = [name for name in rows.columns if name.startswith(f"{prefix}q0.")]
+    return sorted(names, key=lambda name: float(name.removeprefix(f"{prefix}q")))
 
 
 def _pit(actual: Any, quantiles: Any, levels: Any) -> Any:
@@ -150,8 +166,8 @@ def daily_scores(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Counts: `rows`, `verified`, `missing`, `quarantined`, `corrected` (truth changed later), `by_model`. Means over
-        what is verified: `loss`, `naive_loss`, `coverage`, `pinball`, `pit`. And `skill`: 1 less the ratio of the
-        losses where both are known.
+        what is verified: `loss`, `naive_loss`, `coverage`, `adapted_coverage`, `pinball`, `pit`. And `skill`: 1 less
+        the ratio of the losses where both are known.
     """
     parts = [rows[rows[issue]].assign(issue=issue) for issue in ISSUES]
     both = pd.concat(parts, ignore_index=True)
@@ -172,6 +188,7 @@ def daily_scores(rows: pd.DataFrame) -> pd.DataFrame:
         naive_loss=("naive_loss", "mean"),
         compared=("compared", "mean"),
         coverage=("held", "mean"),
+        adapted_coverage=("adapted_held", "mean"),
         pinball=("pinball", "mean"),
         pit=("pit", "mean"),
     ).reset_index()

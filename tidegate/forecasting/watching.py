@@ -11,7 +11,7 @@ import pandas as pd
 
 from tidegate.errors import UserError
 from tidegate.forecasting.reference import read_reference
-from tidegate.forecasting.verification import read_days
+from tidegate.forecasting.verification_files import read_days
 from tidegate.forecasting.watch import Change, watch_days
 from tidegate.tracking import registry
 from tidegate.workspace.paths import VERIFICATION, WATCH_STATE, atomic_output, read_json, write_json

@@ -181,6 +181,7 @@ class Forecast(Section):
     """From when, and into which table, forecasts are issued."""
 
     complete_share: Annotated[Real, Field(gt=0, le=1)] = 0.5  # of the stations that a step must have been heard of
+    adapt_rate: Annotated[Real, Field(ge=0, le=1)] = 0.05  # at which verified forecasts move quantiles; 0: not at all
     reissue_hours: Whole = 6  # forecasts up to this old are issued again if what they lacked has come; 0: never
     table: Annotated[str, Field(pattern=r"^\w+$")] = "forecasts"  # of the database that TIDEGATE_FORECASTS_URL names
 
