@@ -19,6 +19,7 @@ from tidegate.workspace.settings import Forecast
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 NAMES = [f"q{level:g}" for level in LEVELS]
@@ -68,6 +69,7 @@ def main() -> None:
         axes.plot(100 * table["adapted"][step], color=color, marker="o", markersize=3, label=f"adapted, {step} ahead")
         axes.plot(100 * table["static"][step], color=color, linestyle="--", label=f"static, {step} ahead")
     axes.set(xlabel="week", ylabel="measurements held by 90 % intervals, %", xlim=(1, WEEKS), ylim=(50, 100))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.savefig(FIGURE, dpi=120)
     print(f"Drawn: {FIGURE}")
