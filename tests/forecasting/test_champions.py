@@ -79,10 +79,11 @@ def test_a_version_that_was_rolled_back_is_not_promoted_again_by_itself(here: Pa
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("promote", "9", "--because", "x"), "tidegate has no version 9; there are 1, 2"),
+        (("promote", "9", "--because", "x"), "tidegate has no version '9'; there are 1, 2"),
         (("promote", "1", "--because", "x"), "version 1 is champion already"),
         (("promote", "2", "--because", " "), "Give the reason"),
-        (("rollback",), "No other version has been champion"),
+        (("rollback",), "there is nothing to go back to"),
+        (("promote", "2", "--because", "x" * 1001), "The reason has 1,001 characters"),
         (("champion", "--at", "2020-01-01"), "the log begins at"),
         (("champion", "--at", "noon"), "'noon' is not a time"),
     ],
@@ -95,3 +96,18 @@ def test_a_version_whose_files_are_gone_is_no_champion(here: Path) -> None:
     shutil.rmtree("mlflow/artifacts")
     assert "Version 2 cannot forecast" in refused(here, "promote", "2", "--because", "x")
     assert reigns(drive.checked_settings())["version"].tolist() == ["1"]
+
+
+def test_a_version_that_was_deleted_is_shown_as_such_and_passed_over(here: Path) -> None:
+    invoke(here, "promote", "2", "--because", "a trial")
+    invoke(here, "rollback", "--because", "too cold")
+    open_client().delete_model_version("tidegate", "2")
+    assert "deleted" in invoke(here, "champion").stdout
+    assert "nothing to go back to" in refused(here, "rollback")
+
+
+def test_without_a_champion_the_sentence_says_what_helps(here: Path) -> None:
+    open_client().delete_registered_model_alias("tidegate", "champion")
+    assert "makes one of 1, 2 it" in refused(here, "forecast")
+    assert "makes one of 1, 2 it" in refused(here, "rollback")
+    assert reigns(drive.checked_settings())["until"].notna().all()

@@ -107,6 +107,25 @@ def test_skill_is_against_the_naive_forecast_where_that_exists() -> None:
     assert days["skill"].notna().sum() == 7
 
 
+def test_an_alert_beside_a_value_that_is_held_back_is_held_back_too() -> None:
+    chance = issued(40, [0.8], variable="level above 50").assign(time=TIMES[46])
+    rows = verify(chance, truth(held={44: "spike"}))
+    assert rows["status"].tolist() == ["quarantined"] and rows["truth"].isna().all()
+
+
+def test_one_quantile_is_no_interval() -> None:
+    forecasts = issued(40, [41.0]).drop(columns=[name for name in LEVELS if name != "q0.5"])
+    assert verify(forecasts, truth())["held"].isna().all()
+
+
+def test_what_was_verified_stands_where_data_no_longer_reach() -> None:
+    forecasts = issued(40, [41.0, 45.0, 43.0])
+    first = verify(forecasts, truth())
+    again = verify(forecasts, truth(newest=41), first)
+    assert again.equals(first)
+    assert verify(forecasts, truth(newest=41))["truth"].tolist() == [41]
+
+
 def test_nothing_to_verify_gives_no_rows() -> None:
     rows = verify(issued(70, [1.0]), truth(newest=70))
     assert rows.empty and daily_scores(rows).empty

@@ -35,8 +35,13 @@ def scores(days: int, seed: int, first: str, worse: "dict[str, tuple[int, float]
     return pd.concat(parts, ignore_index=True)
 
 
+def kept(days: pd.DataFrame) -> pd.DataFrame:
+    """Give days as verification keeps them."""
+    return days.assign(issue="standing", step=1, variable="level", compared_loss=days["loss"])
+
+
 def watched(seed: int, worse: "dict[str, tuple[int, float]] | None" = None) -> list[Change]:
-    days = scores(YEAR, seed + 1000, "2025-01-01", worse).assign(issue="standing", step=1, variable="level")
+    days = scores(YEAR, seed + 1000, "2025-01-01", worse).pipe(kept)
     reference = scores(CALM, seed, "2024-08-01")
     return watch_days(days, reference, 0.9, WATCH)
 
@@ -59,7 +64,7 @@ def test_a_station_that_drifts_is_named_with_the_day_it_began() -> None:
 
 
 def test_intervals_that_hold_less_are_found_though_skill_is_the_same() -> None:
-    days = scores(YEAR, 7, "2025-01-01").assign(issue="standing", step=1, variable="level")
+    days = scores(YEAR, 7, "2025-01-01").pipe(kept)
     late = days["day"] >= pd.Timestamp("2025-05-01", tz="UTC")
     days["coverage"] -= 0.08 * late
     changes = watch_days(days, scores(CALM, 8, "2024-08-01"), 0.9, WATCH)
@@ -76,7 +81,7 @@ def test_worse_than_naive_on_most_of_the_last_days_is_a_violation() -> None:
 
 
 def test_a_version_without_test_scores_is_compared_with_its_own_first_days() -> None:
-    days = scores(200, 5, "2025-01-01", {"S4": (110, 1.8)}).assign(issue="standing", step=1, variable="level")
+    days = scores(200, 5, "2025-01-01", {"S4": (110, 1.8)}).pipe(kept)
     changes = watch_days(days, None, 0.9, WATCH)
     assert {"S4"} <= {change.station for change in changes} <= {"S4", NETWORK}
     assert all(change.since >= "2025-04-1" for change in changes if change.station == "S4" and change.kind == SKILL)
@@ -84,16 +89,16 @@ def test_a_version_without_test_scores_is_compared_with_its_own_first_days() -> 
 
 
 def test_a_day_that_is_hardly_verified_yet_is_not_judged() -> None:
-    days = scores(60, 9, "2025-01-01").assign(issue="standing", step=1, variable="level")
+    days = scores(60, 9, "2025-01-01").pipe(kept)
     last = days["day"] == days["day"].max()
-    spoilt = days.assign(loss=days["loss"].mask(last, 1e6), verified=days["verified"].mask(last, 6))
+    spoilt = days.assign(compared_loss=days["loss"].mask(last, 1e6), verified=days["verified"].mask(last, 6))
     reference = scores(CALM, 10, "2024-08-01")
     assert watch_days(spoilt, reference, 0.9, WATCH) == watch_days(days[~last], reference, 0.9, WATCH)
 
 
 @pytest.mark.parametrize("empty", ["loss", "naive_loss", "coverage"])
 def test_what_is_not_known_raises_nothing(empty: str) -> None:
-    days = scores(60, 11, "2025-01-01").assign(issue="standing", step=1, variable="level", **{empty: np.nan})
+    days = scores(60, 11, "2025-01-01").assign(**{empty: np.nan}).pipe(kept)
     reference = scores(CALM, 12, "2024-08-01").assign(**{empty: np.nan})
     assert watch_days(days, reference, 0.9, WATCH) == []
     assert watch_days(days.iloc[:0], reference, 0.9, WATCH) == []

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from tidegate.errors import UserError
 from tidegate.tracking import champion_log
-from tidegate.tracking.champion_log import Entry, champion_at, champion_before, look, move
+from tidegate.tracking.champion_log import Entry, champion_at, champions_before, look, move
 from tidegate.tracking.store import open_client
 from tidegate.workspace.paths import CHAMPION_LOG
 
@@ -133,9 +132,54 @@ def test_the_champion_of_a_moment_and_the_one_before() -> None:
     moments = ["2024-12-31", "2025-01-01", "2025-02-15", "2026-01-01"]
     found = [champion_at(log, pd.Timestamp(moment, tz="UTC")) for moment in moments]
     assert [entry.version if entry else None for entry in found] == [None, "1", "4", "1"]
-    assert champion_before(log) == "4" and champion_before(log[:2]) == "1"
-    with pytest.raises(UserError, match="nothing to go back to"):
-        champion_before(log[:1])
+    assert champions_before(log[:2]) == ["1"] and champions_before(log[:1]) == []
+    assert champions_before(log) == [], "version 4 was rolled back"
+
+
+def test_going_back_twice_goes_back_further() -> None:
+    versions = ["1", "2", "3", "4", "3"]
+    log = [entry(number, version, "2025-01-01T00:00Z") for number, version in enumerate(versions, start=1)]
+    assert champions_before(log) == ["2", "1"]
+    assert champions_before([*log, entry(6, "5", "2025-01-02T00:00Z")]) == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    "text", ["not json", "[]", "{}", "3", '{"number": 9, "moment": "yesterday"}', '{"moment": "2025-01-01"}']
+)
+def test_a_tag_that_is_no_entry_stops_nothing(client: MlflowClient, text: str) -> None:
+    move(NAME, CHAMPION, "1", "the first", "a stage")
+    client.set_registered_model_tag(NAME, "tidegate.log.000009.aaaaaa", text)
+    assert moves() == [("", "1", "the first")]
+    move(NAME, CHAMPION, "2", "better", "a stage")
+    assert borne(client) == "2"
+
+
+def test_an_entry_of_a_newer_release_is_read(client: MlflowClient) -> None:
+    move(NAME, CHAMPION, "1", "the first", "a stage")
+    (key,) = [key for key in client.get_registered_model(NAME).tags if key.startswith(champion_log.PREFIX)]
+    raw = json.loads(client.get_registered_model(NAME).tags[key])
+    client.set_registered_model_tag(NAME, key, json.dumps({**raw, "approved_by": "the board"}))
+    assert moves() == [("", "1", "the first")]
+
+
+def test_a_move_that_never_happened_is_no_reign(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    move(NAME, CHAMPION, "1", "the first", "a stage")
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(MlflowClient, "set_registered_model_alias", die)
+        with pytest.raises(KeyboardInterrupt):
+            move(NAME, CHAMPION, "2", "better", "a stage")
+    client.delete_model_version(NAME, "2")
+    assert moves() == [("", "1", "the first")] and borne(client) == "1"
+
+
+def test_a_copy_that_cannot_be_written_stops_nothing(client: MlflowClient) -> None:
+    CHAMPION_LOG.mkdir()
+    move(NAME, CHAMPION, "1", "the first", "a stage")
+    assert borne(client) == "1" and len(look(NAME)) == 1
 
 
 def test_a_model_that_is_not_registered_has_no_log(client: MlflowClient) -> None:

@@ -1,4 +1,4 @@
-"""The commands `champion`, `promote` and `rollback`."""
+"""The commands `champion`, `promote`, `rollback` and `reproduce`."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ def champion(
         return
     rows = champions.reigns(settings)
     if rows.empty:
-        console.say(f"{settings.register_.name} has no champion yet: tidegate run trains and registers one.")
+        console.say(champions.no_champion(settings.register_.name))
     else:
         console.show(tables.champion_table(rows, settings.register_.name))
 
@@ -67,3 +67,20 @@ def rollback(
     from tidegate.pipeline import drive
 
     console.say(drive.rollback(because))
+
+
+@app.command()
+@guarded
+def reproduce(
+    reference: Annotated[str, typer.Argument(help="Number of a version, its run's id, or champion.")],
+) -> None:
+    """Make a registered model again from its commit and data, in a temporary folder, and compare it.
+
+    \b
+    Examples:
+      tidegate reproduce champion
+      tidegate reproduce 3
+    """
+    from tidegate.pipeline import drive
+
+    drive.reproduce_version(reference)

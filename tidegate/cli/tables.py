@@ -96,7 +96,7 @@ def verification_table(rows: pd.DataFrame, by: str) -> Table:
         last = row["issue"] if by == "version" else row[by]
         label = f"{last:%Y-%m-%d}" if by == "day" else str(last)
         cells = ["–" if pd.isna(row[name]) else text.format(row[name]) for name, text in shown.items()]
-        table.add_row(f"{row['version']}", label, *cells)
+        table.add_row(f"{row['model']} {row['version']}", label, *cells)
     return table
 
 
@@ -208,7 +208,10 @@ def champion_sentence() -> str:
     if champion is None:
         return f"There is no champion: {decision['reason']}."
     candidate = champion.tags.get("tidegate.candidate", "?")
-    return f"Champion: {decision['model']} version {champion.version} ({candidate}). Because: {decision['reason']}."
+    named = f"Champion: {decision['model']} version {champion.version} ({candidate})"
+    if str(champion.version) == str(decision["version"]):
+        return f"{named}. Because: {decision['reason']}."
+    return f"{named}, as before: {decision['reason']}."
 
 
 def _role(name: str, decision: dict[str, object]) -> str:

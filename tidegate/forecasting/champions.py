@@ -4,8 +4,10 @@ import pandas as pd
 
 from tidegate.errors import DataError, UserError
 from tidegate.tracking import champion_log, registry
-from tidegate.tracking.champion_log import Entry, asked_by, champion_at, champion_before
+from tidegate.tracking.champion_log import Entry, asked_by, champion_at, champions_before
 from tidegate.workspace.settings import Settings
+
+LONGEST_REASON = 1000  # characters
 
 
 def reigns(settings: Settings) -> pd.DataFrame:
@@ -16,7 +18,7 @@ def reigns(settings: Settings) -> pd.DataFrame:
     """
     name = settings.register_.name
     entries = [entry for entry in champion_log.look(name) if entry.alias == registry.CHAMPION]
-    ends = [entry.time for entry in entries[1:]] + [pd.NaT]
+    ends = [*(entry.time for entry in entries[1:]), pd.NaT][: len(entries)]
     rows = [
         {
             "version": entry.version,
@@ -59,17 +61,16 @@ def promote(settings: Settings, version: str, because: str, command: str = "tide
         DataError: its files are gone.
     """
     name, version = settings.register_.name, version.strip().lower().removeprefix("v")
-    if not because.strip():
-        raise UserError('Give the reason: --because "…". It stands in the champion log.')
+    because = _reason(because)
     known = registry.version_numbers(name)
     if version not in known:
         listed = f"there are {', '.join(known)}" if known else "none is registered yet: tidegate run registers one"
-        raise UserError(f"{name} has no version {version}; {listed}.")
+        raise UserError(f"{name} has no version {version!r}; {listed}.")
     champion = registry.champion(name)
     if champion is not None and str(champion.version) == version:
         raise UserError(f"{name} version {version} is champion already.")
     _require_files(name, version)
-    return champion_log.move(name, registry.CHAMPION, version, because.strip(), asked_by(command))
+    return champion_log.move(name, registry.CHAMPION, version, because, asked_by(command))
 
 
 def rollback(settings: Settings, because: str | None) -> Entry:
@@ -83,10 +84,46 @@ def rollback(settings: Settings, because: str | None) -> Entry:
     entries = champion_log.look(name)
     champion = registry.champion(name)
     if champion is None:
-        raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
-    earlier = champion_before(entries)
-    reason = because or f"version {champion.version} was rolled back"
-    return promote(settings, earlier, reason, "tidegate rollback")
+        raise UserError(no_champion(name))
+    known = registry.version_numbers(name)
+    earlier = [version for version in champions_before(entries) if version in known and _has_files(name, version)]
+    if not earlier:
+        raise UserError(
+            "No other version that could forecast has been champion before this one: there is nothing to go back to; "
+            'tidegate promote VERSION --because "…" takes any.'
+        )
+    reason = f"version {champion.version} was rolled back" if because is None else because
+    return promote(settings, earlier[0], reason, "tidegate rollback")
+
+
+def no_champion(name: str) -> str:
+    """Say that there is no champion, and what helps."""
+    known = registry.version_numbers(name)
+    if known:
+        return f'{name} has no champion: tidegate promote VERSION --because "…" makes one of {", ".join(known)} it.'
+    return f"{name} has no champion yet: tidegate run trains and registers one."
+
+
+def _reason(because: str) -> str:
+    """Check a reason, and give it in one line.
+
+    Raises:
+        UserError: there is none, or it is too long.
+    """
+    text = " ".join("".join(c if c.isprintable() else " " for c in because).split())
+    if not text:
+        raise UserError('Give the reason: --because "…". It stands in the champion log.')
+    if len(text) > LONGEST_REASON:
+        raise UserError(f"The reason has {len(text):,} characters: say it in {LONGEST_REASON:,}.")
+    return text
+
+
+def _has_files(name: str, version: str) -> bool:
+    try:
+        _require_files(name, version)
+    except DataError:
+        return False
+    return True
 
 
 def _require_files(name: str, version: str) -> None:
@@ -98,4 +135,6 @@ def _require_files(name: str, version: str) -> None:
 
 
 def _candidate(name: str, version: str) -> str:
+    if version not in registry.version_numbers(name):
+        return "deleted"
     return registry.get_version(name, version).tags.get("tidegate.candidate", "?")

@@ -19,6 +19,7 @@ import pandas as pd
 from tidegate.errors import DataError, UserError
 from tidegate.forecasting import table
 from tidegate.forecasting.adaptive import with_adapted
+from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.issued import MonthFile
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
@@ -180,7 +181,7 @@ def _champion(settings: Settings) -> registry.ModelVersion:
     champion_log.look(name)  # what was begun is finished, and what others have changed is entered
     champion = registry.champion(name)
     if champion is None:
-        raise UserError(f"{name} has no champion yet: tidegate run trains and registers one.")
+        raise UserError(no_champion(name))
     return champion
 
 

@@ -5,14 +5,22 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from tidegate.errors import UserError
 from tidegate.evaluation.agreement import kge, nse
 from tidegate.forecasting.verification_files import read_days, read_rows
-from tidegate.forecasting.verified import MISSING, QUARANTINED, STANDING, VERIFIED
+from tidegate.forecasting.verified import ALERT, MISSING, QUARANTINED, STANDING, VERIFIED
 from tidegate.workspace.columns import FORECAST, ORIGIN, STATION, VARIABLE
 
 By = Literal["version", "station", "step", "day"]
 COUNTS = ["rows", VERIFIED, MISSING, QUARANTINED, "corrected", "by_model"]
-MEANS = ["loss", "naive_loss", "coverage", "adapted_coverage", "pinball"]
+MEANS = {  # and what each is a mean over
+    "loss": VERIFIED,
+    "compared_loss": "compared",
+    "naive_loss": "compared",
+    "coverage": "intervals",
+    "adapted_coverage": "adapted_intervals",
+    "pinball": "intervals",
+}
 VERSION = ["model", "version"]
 
 
@@ -27,22 +35,22 @@ def summary(by: By = "version", since: pd.Timestamp | None = None) -> pd.DataFra
         UserError: nothing has been verified.
     """
     days = read_days(since=since)
+    if days.empty:
+        raise UserError(f"No forecast from {since:%Y-%m-%d} on has been verified yet: give an earlier --since.")
     keys = [*VERSION, "issue"]
     if by != "version":
         days, keys = days[days["issue"] == STANDING], [*keys, by]
     rows = [{**dict(zip(keys, key, strict=True)), **_of(part)} for key, part in days.groupby(keys, sort=True)]
     table = pd.DataFrame(rows)
+    table = table.sort_values([*keys], key=lambda column: pd.to_numeric(column) if column.name == "version" else column)
     if by == "version":
         return table.assign(**{"nse": np.nan, "kge": np.nan}).apply(_with_efficiencies, axis=1, since=since)
     return table
 
 
 def _of(days: pd.DataFrame) -> dict[str, Any]:
-    weight = days[VERIFIED].to_numpy(np.float64)
-    means = {name: _mean(days[name].to_numpy(np.float64), weight) for name in MEANS}
-    compared = np.isfinite(days["naive_loss"].to_numpy(np.float64))
-    loss = _mean(days["loss"].to_numpy(np.float64), weight * compared)
-    naive = means["naive_loss"]
+    means = {name: _mean(days[name].astype("float64"), days[count].astype("float64")) for name, count in MEANS.items()}
+    loss, naive = means.pop("compared_loss"), means["naive_loss"]
     skill = 1 - loss / naive if naive > 0 else float("nan")
     return {**{name: int(days[name].sum()) for name in COUNTS}, **means, "skill": skill}
 
@@ -56,6 +64,7 @@ def _with_efficiencies(row: "pd.Series[Any]", since: pd.Timestamp | None) -> "pd
     issue = row["issue"]
     rows = read_rows(f"{row['model']}-v{row['version']}", [STATION, VARIABLE, ORIGIN, FORECAST, "truth", issue], since)
     rows = rows[rows[issue] & (True if since is None else rows[ORIGIN] >= since.floor("D"))]
+    rows = rows[~rows[VARIABLE].str.fullmatch(ALERT)]  # of probabilities they say nothing
     parts = [
         (part[FORECAST].to_numpy(np.float64), part["truth"].to_numpy(np.float64))
         for _, part in rows.groupby([STATION, VARIABLE])

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     inspect,
+    make_url,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -36,6 +37,15 @@ INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.ins
 ROWS_PER_INSERT = 5000
 TABLE_KEYS = [*IDENTITY, *KEYS, REVISION]
 ADDED_LATER = (REASON, LATE_STEPS, REVISION)  # columns that tables of older releases lack
+
+
+def address() -> str | None:
+    """Give the address of the database that the environment names, without its password; None without one."""
+    given = os.environ.get(ADDRESS)
+    try:
+        return make_url(given).render_as_string(hide_password=True) if given else None
+    except ArgumentError:
+        return None  # refused where it is used
 
 
 def store_forecasts(name: str, rows: pd.DataFrame) -> str | None:

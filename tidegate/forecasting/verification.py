@@ -9,27 +9,31 @@ TIDEGATE_FORECASTS_URL set, a table of that database holds the days too.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidegate.errors import UserError
+from tidegate.errors import DataError, UserError, one_line
 from tidegate.forecasting import table
 from tidegate.forecasting.issued import read_issued
-from tidegate.forecasting.truth import months_of, read_truth
+from tidegate.forecasting.truth import months_of, newest_measured, read_truth
 from tidegate.forecasting.verification_files import DAYS, ROWS
-from tidegate.forecasting.verified import DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
+from tidegate.forecasting.verified import ALERT, DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
-from tidegate.workspace.columns import TIME
+from tidegate.workspace.columns import ORIGIN, TIME, VARIABLE
 from tidegate.workspace.params import digest, typed_time
 from tidegate.workspace.paths import DATA, FORECASTS, MEASUREMENTS, VERIFICATION, VERIFIED_STATE, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
+
+MONTH = re.compile(r"\d{4}-\d\d")
 
 
 @dataclass
@@ -62,18 +66,22 @@ def verify(settings: Settings, progress: Progress, since: str | None = None) -> 
         DataError: data/ holds no rows.
     """
     files = list(_issued_files(typed_time(since) if since else None))
-    state: dict[str, dict[str, str]] = read_json(VERIFIED_STATE) if VERIFIED_STATE.exists() else {}
-    verified = Verified()
+    state, verified, newest = _read_state(), Verified(), newest_measured(list(settings.dataset.targets))
     for done, path in enumerate(files, start=1):
         key = path.relative_to(FORECASTS).as_posix()
         progress(done, len(files), key)
-        inputs = Inputs(settings, path)
+        if not MONTH.fullmatch(path.stem):
+            verified.left_out.append(f"{key} (no month is its name)")
+            continue
+        inputs = Inputs.of(settings, path, newest)
         rows_path, days_path = (VERIFICATION / path.parent.name / kind / path.name for kind in (ROWS, DAYS))
         if not since and rows_path.exists() and days_path.exists() and inputs.are_those_of(state.get(key)):
             continue
         issued = read_issued(path)
-        if unknown := _unknown_variables(issued, settings):
-            verified.left_out.append(f"{key} ({unknown}, which dataset.variables no longer names)")
+        if issued.empty:
+            continue
+        if reason := _cannot_be_verified(issued, settings):
+            verified.left_out.append(f"{key} ({reason})")
             continue
         _verify_month(settings, issued, rows_path, days_path, verified)
         state[key] = inputs.described()
@@ -81,15 +89,31 @@ def verify(settings: Settings, progress: Progress, since: str | None = None) -> 
     return verified
 
 
-def _unknown_variables(issued: pd.DataFrame, settings: Settings) -> str:
-    """Name a variable that was forecast and is described no longer."""
-    return next((name for name in targets_of(issued) if name not in settings.dataset.variables), "")
+def _read_state() -> dict[str, dict[str, str]]:
+    """Read what was verified from which inputs; nothing if that cannot be read: all is compared again then."""
+    try:
+        state = read_json(VERIFIED_STATE) if VERIFIED_STATE.exists() else {}
+    except DataError:
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _cannot_be_verified(issued: pd.DataFrame, settings: Settings) -> str:
+    """Say why forecasts cannot be compared with the data set as params.yaml describes it now; empty if they can."""
+    unknown = next((name for name in targets_of(issued) if name not in settings.dataset.variables), "")
+    if unknown:
+        return f"{unknown}, which dataset.variables no longer names"
+    step, ahead = step_of(settings.dataset.frequency), pd.TimedeltaIndex(issued[TIME] - issued[ORIGIN])
+    of_values = ahead[~issued[VARIABLE].str.fullmatch(ALERT).to_numpy(bool)]
+    if (ahead % step != pd.Timedelta(0)).any() or (len(of_values) and of_values.min() != step):
+        return f"issued for other steps than dataset.frequency {settings.dataset.frequency}"
+    return ""
 
 
 def _verify_month(
     settings: Settings, issued: pd.DataFrame, rows_path: Path, days_path: Path, verified: Verified
 ) -> None:
-    before = long_frame.read_frame(rows_path) if rows_path.exists() else None
+    before = _rows_before(rows_path)
     step, season = step_of(settings.dataset.frequency), settings.dataset.season_steps
     truth = read_truth(settings, targets_of(issued), issued[TIME].min(), issued[TIME].max())
     rows = verified_rows(issued, truth, before, season, step)
@@ -102,6 +126,14 @@ def _verify_month(
     verified.new += len(rows) - _known(rows, before)
     verified.corrected += int(rows["corrected"].sum()) - (0 if before is None else int(before["corrected"].sum()))
     verified.months.append(f"{rows_path.parent.parent.name} {rows_path.stem}")
+
+
+def _rows_before(path: Path) -> pd.DataFrame | None:
+    """Read what was verified before; None if there is nothing, or if it is damaged: it follows from the rest."""
+    try:
+        return long_frame.read_frame(path) if path.exists() else None
+    except DataError:
+        return None
 
 
 def _known(rows: pd.DataFrame, before: pd.DataFrame | None) -> int:
@@ -122,27 +154,36 @@ def _issued_files(since: pd.Timestamp | None) -> Iterator[Path]:
     return (path for path in files if since is None or path.stem >= f"{since:%Y-%m}")
 
 
+@dataclass(frozen=True)
 class Inputs:
-    """What the verification of a month of forecasts depends on: the forecasts, the measurements of their times, rules.
+    """What the verification of a month of forecasts depends on: the forecasts, the measurements, and the settings.
 
     Files are compared by size and time of change first, so that the cost does not grow with the past.
     """
 
-    def __init__(self, settings: Settings, path: Path) -> None:
-        """Find the files."""
-        self.rules: Any = [settings.validate_.model_dump(mode="json"), settings.dataset.model_dump(mode="json")]
-        metadata = pq.read_metadata(path)
-        column = metadata.schema.names.index(TIME)
-        groups = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
-        first, last = min(group.min for group in groups), max(group.max for group in groups)
-        stored = [DATA / MEASUREMENTS / f"{month}.parquet" for month in months_of(first, last)]
-        self.files = [path, *(file for file in stored if file.exists())]
+    files: tuple[Path, ...]
+    others: Any
 
-    def are_those_of(self, before: "dict[str, str] | None") -> bool:
+    @classmethod
+    def of(cls, settings: Settings, path: Path, newest: pd.Timestamp | None) -> "Inputs":
+        """Find them; the network has measured up to `newest`.
+
+        Raises:
+            DataError: the file of forecasts is damaged.
+        """
+        first, last = _span(path)
+        names = months_of(settings, first, last) if first is not None and last is not None else []
+        stored = [DATA / MEASUREMENTS / f"{month}.parquet" for month in names]
+        # Forecasts of times that were never measured are missing once something later is.
+        reached = newest is not None and last is not None and newest >= last
+        sections = [settings.validate_.model_dump(mode="json"), settings.dataset.model_dump(mode="json")]
+        return cls((path, *(file for file in stored if file.exists())), [sections, reached, table.address()])
+
+    def are_those_of(self, before: Any) -> bool:
         """Say whether nothing has changed since these were described."""
-        if before is None:
+        if not isinstance(before, dict):
             return False
-        return before["seen"] == self._seen() or before["content"] == self._content()
+        return before.get("seen") == self._seen() or before.get("content") == self._content()
 
     def described(self) -> dict[str, str]:
         """Describe them, to be compared with later."""
@@ -150,7 +191,23 @@ class Inputs:
 
     def _seen(self) -> str:
         stats = [(file.as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in self.files]
-        return digest([self.rules, stats])
+        return digest([self.others, stats])
 
     def _content(self) -> str:
-        return digest([self.rules, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in self.files)])
+        return digest([self.others, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in self.files)])
+
+
+def _span(path: Path) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    """Give the first and the last time of a file of forecasts, without reading its rows; None if it has none."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path} is damaged ({one_line(error)}): bring it back from a backup, or move it away."
+        ) from None
+    column = metadata.schema.names.index(TIME)
+    groups = [metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups)]
+    known = [group for group in groups if group is not None and group.has_min_max]
+    if not known:
+        return None, None
+    return pd.Timestamp(min(group.min for group in known)), pd.Timestamp(max(group.max for group in known))

@@ -29,6 +29,7 @@ VERIFIED, MISSING, QUARANTINED = "verified", "missing", "quarantined"
 FIRST, STANDING = "first", "standing"  # issues: what was issued first, and the revision that stands
 ISSUES = (FIRST, STANDING)
 ROW_KEYS = [*KEYS, REVISION]
+OF_TRUTH = ("truth", STATUS, "rule", "naive", "loss", "naive_loss", "held", "adapted_held", "pinball", "pit")
 SCORED = ("held", "adapted_held", "pinball", "pit")  # from quantiles
 ADAPTED = "adapted_"  # prefix of the columns of adapted quantiles
 DAY_KEYS = ["issue", VARIABLE, STATION, "step", "day"]
@@ -61,7 +62,10 @@ def verified_rows(
         `held` by the outermost quantiles and `adapted_held` by the adapted ones, `pinball`, `pit`, and `corrected`:
         how often the truth has changed.
     """
-    rows = issued[issued[TIME] <= truth.newest].sort_values(ROW_KEYS, ignore_index=True)
+    come = issued[TIME] <= truth.newest
+    if before is not None:  # data/ may have been rebuilt as of an earlier time: what was verified stands
+        come |= pd.MultiIndex.from_frame(issued[ROW_KEYS]).isin(pd.MultiIndex.from_frame(before[ROW_KEYS]))
+    rows = issued[come].sort_values(ROW_KEYS, ignore_index=True)
     of_forecast = rows.groupby(KEYS)[REVISION]
     rows[FIRST] = rows[REVISION] == of_forecast.transform("min")
     rows[STANDING] = rows[REVISION] == of_forecast.transform("max")
@@ -73,7 +77,19 @@ def verified_rows(
         *(_alerts(part, truth, step) for _, part in rows[alert].groupby(VARIABLE)),
     ]
     rows = pd.concat([part for part in parts if len(part)] or [parts[0]]).sort_index()
+    rows = _with_unknown_kept(rows, truth, before)
     rows["corrected"] = _corrections(rows, before)
+    return rows
+
+
+def _with_unknown_kept(rows: pd.DataFrame, truth: "Truth", before: pd.DataFrame | None) -> pd.DataFrame:
+    """Take what was verified of times that data/ does not reach now from the last call."""
+    beyond = rows[TIME] > truth.newest
+    if before is None or not beyond.any():
+        return rows
+    kept = before.set_index(ROW_KEYS).reindex(pd.MultiIndex.from_frame(rows.loc[beyond, ROW_KEYS]))
+    for name in OF_TRUTH:
+        rows.loc[beyond, name] = kept[name].to_numpy()
     return rows
 
 
@@ -86,7 +102,7 @@ def _values(rows: pd.DataFrame, truth: "Truth", season_steps: int, step: pd.Time
     names = quantile_columns(rows)
     quantiles = rows[names].to_numpy(np.float64)
     levels = np.array([float(name[1:]) for name in names])
-    known = value.notna().to_numpy() & np.isfinite(quantiles).all(axis=1) & (len(levels) > 0)
+    known = value.notna().to_numpy() & np.isfinite(quantiles).all(axis=1) & (len(levels) > 1)
     actual = value.to_numpy(np.float64)[:, None]
     for name in SCORED:
         rows[name] = np.nan
@@ -117,13 +133,19 @@ def _alerts(rows: pd.DataFrame, truth: "Truth", step: pd.Timedelta) -> pd.DataFr
     values = values.reindex(times)
     crossed = (values > float(limit)) if side == "above" else (values < float(limit))
     crossed = crossed.astype("float64").where(values.notna())
-    events = pd.Series(np.nan, rows.index)
+    held = truth.rules[truth.rules.index.get_level_values(VARIABLE) == target].droplevel(VARIABLE).unstack(STATION)
+    held_back = held.reindex(times).reindex(columns=values.columns).notna().astype("float64")
+    events, rules = pd.Series(np.nan, rows.index), pd.Series("", rows.index)
     ahead: Any
     for ahead, part in rows.groupby("step"):
-        happened = crossed.rolling(ahead, min_periods=ahead).max().stack(future_stack=True)
         keys = pd.MultiIndex.from_frame(part[[TIME, STATION]])
-        events[part.index] = happened.reindex(keys).to_numpy()
-    rows = _with_truth(rows, events, pd.Series("", rows.index)).assign(naive=np.nan, naive_loss=np.nan)
+        happened, spoilt = (
+            grid.rolling(ahead, min_periods=ahead).max().stack(future_stack=True).reindex(keys).to_numpy()
+            for grid in (crossed, held_back)
+        )
+        events[part.index] = happened
+        rules[part.index] = np.where(spoilt > 0, "a rule of the data gate", "")
+    rows = _with_truth(rows, events, rules).assign(naive=np.nan, naive_loss=np.nan)
     return rows.assign(loss=(rows[FORECAST] - events) ** 2, **dict.fromkeys(SCORED, np.nan))
 
 
@@ -165,9 +187,10 @@ def daily_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """Sum verified rows up by issue, variable, station, step ahead and day of the origin.
 
     Returns:
-        Counts: `rows`, `verified`, `missing`, `quarantined`, `corrected` (truth changed later), `by_model`. Means over
-        what is verified: `loss`, `naive_loss`, `coverage`, `adapted_coverage`, `pinball`, `pit`. And `skill`: 1 less
-        the ratio of the losses where both are known.
+        Counts: `rows`, `verified`, `missing`, `quarantined`, `corrected` (truth changed later), `by_model`; `compared`
+        with a naive forecast; with `intervals` and `adapted_intervals`. Means: `loss` over what is verified,
+        `compared_loss` and `naive_loss` over what is compared, `coverage`, `pinball`, `pit` over intervals and
+        `adapted_coverage` over adapted ones. And `skill`: 1 less the ratio of the two losses that are compared.
     """
     parts = [rows[rows[issue]].assign(issue=issue) for issue in ISSUES]
     both = pd.concat(parts, ignore_index=True)
@@ -175,7 +198,7 @@ def daily_scores(rows: pd.DataFrame) -> pd.DataFrame:
     for status in (VERIFIED, MISSING, QUARANTINED):
         both[f"is_{status}"] = both[STATUS] == status
     both["was_corrected"], both["is_model"] = both["corrected"] > 0, both[METHOD] == MODEL
-    both["compared"] = both["loss"].where(both["naive_loss"].notna())
+    both["compared_loss"] = both["loss"].where(both["naive_loss"].notna())
     groups = both.groupby(DAY_KEYS, sort=True)
     days = groups.agg(
         rows=("status", "size"),
@@ -184,13 +207,16 @@ def daily_scores(rows: pd.DataFrame) -> pd.DataFrame:
         quarantined=("is_quarantined", "sum"),
         corrected=("was_corrected", "sum"),
         by_model=("is_model", "sum"),
+        compared=("compared_loss", "count"),
+        intervals=("held", "count"),
+        adapted_intervals=("adapted_held", "count"),
         loss=("loss", "mean"),
+        compared_loss=("compared_loss", "mean"),
         naive_loss=("naive_loss", "mean"),
-        compared=("compared", "mean"),
         coverage=("held", "mean"),
         adapted_coverage=("adapted_held", "mean"),
         pinball=("pinball", "mean"),
         pit=("pit", "mean"),
     ).reset_index()
-    days["skill"] = (1 - days["compared"] / days["naive_loss"]).where(days["naive_loss"] > 0)
-    return days.drop(columns="compared")
+    days["skill"] = (1 - days["compared_loss"] / days["naive_loss"]).where(days["naive_loss"] > 0)
+    return days

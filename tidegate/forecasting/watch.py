@@ -60,6 +60,7 @@ def watch_days(days: pd.DataFrame, reference: pd.DataFrame | None, promised: flo
     standing = days[days["issue"] == STANDING]
     if standing.empty:
         return []
+    standing = standing.assign(loss=standing["compared_loss"])  # the naive forecast's is over the same rows
     verified = dict(_by_subject(standing))
     usual = {} if reference is None else dict(_by_subject(reference))
     threshold = threshold_for(watch.false_alarms_a_year, 2 * len(verified), watch.drift)

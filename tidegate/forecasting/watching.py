@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tidegate.errors import UserError
+from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.reference import read_reference
 from tidegate.forecasting.verification_files import read_days
 from tidegate.forecasting.watch import Change, watch_days
@@ -71,7 +72,7 @@ def watch_champion(settings: Settings) -> Watched:
     """
     champion = registry.champion(settings.register_.name)
     if champion is None:
-        raise UserError(f"{settings.register_.name} has no champion yet: tidegate run trains and registers one.")
+        raise UserError(no_champion(settings.register_.name))
     version = str(champion.version)
     days = read_days(f"{champion.name}-v{version}")
     levels = settings.window.quantiles

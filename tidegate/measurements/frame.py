@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tidegate.errors import DataError
+from tidegate.errors import DataError, one_line
 from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
 from tidegate.workspace.paths import atomic_output, require_file
 
@@ -88,5 +88,14 @@ def write_frame(path: Path, frame: pd.DataFrame, row_group: int | None = None) -
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Read a frame from Parquet."""
-    return pq.read_table(require_file(path)).to_pandas()
+    """Read a frame from Parquet.
+
+    Raises:
+        DataError: the file is absent or damaged.
+    """
+    try:
+        return pq.read_table(require_file(path)).to_pandas()
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path} is damaged ({one_line(error)}): bring it back from a backup, or delete it and make it again."
+        ) from None

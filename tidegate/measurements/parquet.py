@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tidegate.errors import DataError, one_line
 from tidegate.workspace.columns import STATION
 from tidegate.workspace.paths import atomic_output
 
@@ -38,11 +39,19 @@ def read_range(path: Path, stations: StationRange | None, schema: pa.Schema) -> 
     """Read the rows of some stations, or of all.
 
     If the file does not exist, there are no rows. A column that the file lacks is filled with missing values.
+
+    Raises:
+        DataError: the file is damaged.
     """
     if not path.exists():
         return schema.empty_table().to_pandas()
-    present = [name for name in schema.names if name in pq.read_schema(path).names]
-    table = pq.read_table(path, columns=present, filters=stations.filters if stations else None)
+    try:
+        present = [name for name in schema.names if name in pq.read_schema(path).names]
+        table = pq.read_table(path, columns=present, filters=stations.filters if stations else None)
+    except pa.ArrowInvalid as error:
+        raise DataError(
+            f"{path} is damaged ({one_line(error)}): dvc checkout brings it back, or tidegate ingest --anew."
+        ) from None
     for index, field in enumerate(schema):
         if field.name not in present:
             table = table.add_column(index, field, pa.nulls(len(table), field.type))

@@ -102,6 +102,14 @@ def watch() -> "Watched":
     return watched
 
 
+def reproduce_version(reference: str) -> None:
+    """Make a registered model again in a temporary folder, and print how it compares."""
+    from tidegate.pipeline.reproduce import reproduce as make_again
+
+    with console.stage_line("reproduce") as line:
+        line.result = make_again(checked_settings(), reference, line).sentence
+
+
 def promote(version: str, because: str) -> str:
     """Make a version champion; say so in a sentence."""
     from tidegate.forecasting import champions

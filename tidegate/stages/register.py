@@ -26,7 +26,18 @@ from tidegate.tracking import champion_log, registry, runs
 from tidegate.windows.left_out import named
 from tidegate.windows.store import SPEC, read_left_out, read_windows
 from tidegate.workspace.columns import STATION
-from tidegate.workspace.paths import CLEAN, EVALUATION, EXPERIMENT, MODELS, REGISTRATION, WINDOWS, read_json, write_json
+from tidegate.workspace.identity import uncommitted_changes
+from tidegate.workspace.paths import (
+    CHANGES,
+    CLEAN,
+    EVALUATION,
+    EXPERIMENT,
+    MODELS,
+    REGISTRATION,
+    WINDOWS,
+    read_json,
+    write_json,
+)
 from tidegate.workspace.processes import BECAUSE
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
@@ -71,6 +82,9 @@ def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], de
     with TemporaryDirectory() as folder:
         files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
         files["reference"] = write_reference(Path(folder), decision.candidate)
+        if identity_tags.get("tidegate.dirty") == "true":
+            files["changes"] = Path(folder) / CHANGES
+            files["changes"].write_text(uncommitted_changes(), encoding="utf-8")
         clean = read_frame(CLEAN)
         shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
         return registry.register(settings.register_.name, run_id, files, shown, tags, described(decision))

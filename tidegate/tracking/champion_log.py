@@ -10,20 +10,22 @@ look at the log. An alias that is not what the log says was set by someone else,
 """
 
 import json
+import logging
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tidegate.errors import UserError
 from tidegate.tracking.registry import CHALLENGER, CHAMPION, NOT_FOUND
 from tidegate.tracking.store import tracking_client
 from tidegate.workspace.paths import CHAMPION_LOG, atomic_output
+
+logger = logging.getLogger("tidegate")
 
 PREFIX = "tidegate.log."
 REASON = "tidegate.decision.reason"  # tag of a version
@@ -63,8 +65,9 @@ def look(name: str) -> list[Entry]:
         log = _Log(client, name, dict(found.tags))
         for alias in (CHAMPION, CHALLENGER):
             log.agree(alias, str(dict(found.aliases).get(alias, "")))
-        log.write_copy()
-        return log.entries
+        entries = log.entries
+    _write_copy(entries)
+    return entries
 
 
 def move(name: str, alias: str, version: str, because: str, by: str) -> Entry:
@@ -78,8 +81,8 @@ def move(name: str, alias: str, version: str, because: str, by: str) -> Entry:
         entry = log.add(alias, version, last.version if last else "", because, by, done=False)
         client.set_registered_model_alias(name, alias, version)
         entry = log.confirm(entry)
-        log.write_copy()
-        return entry
+    _write_copy(log.entries)
+    return entry
 
 
 def asked_by(command: str) -> str:
@@ -94,18 +97,15 @@ def champion_at(entries: list[Entry], moment: pd.Timestamp) -> Entry | None:
     return past[-1] if past and past[-1].version else None
 
 
-def champion_before(entries: list[Entry]) -> str:
-    """Give the version that was champion before the present one.
-
-    Raises:
-        UserError: there was none.
-    """
-    reigns = [entry.version for entry in entries if entry.alias == CHAMPION and entry.version]
-    present = _last(entries, CHAMPION)
-    earlier = [version for version in reigns if present is None or version != present.version]
-    if not earlier:
-        raise UserError("No other version has been champion: there is nothing to go back to.")
-    return earlier[-1]
+def champions_before(entries: list[Entry]) -> list[str]:
+    """List the versions that can be gone back to, the latest first: a version that was rolled back is none of them."""
+    descent: list[str] = []
+    for entry in entries:
+        if entry.alias == CHAMPION and entry.version:
+            if entry.version in descent:  # gone back to: what came after it is no ancestor
+                descent = descent[: descent.index(entry.version)]
+            descent.append(entry.version)
+    return descent[-2::-1]
 
 
 def now() -> pd.Timestamp:
@@ -118,7 +118,10 @@ class _Log:
 
     def __init__(self, client: MlflowClient, name: str, tags: Mapping[str, str]) -> None:
         self.client, self.name = client, name
-        self.stored = {key: Entry(**json.loads(tags[key])) for key in sorted(tags) if key.startswith(PREFIX)}
+        read = {key: _read_entry(tags[key]) for key in sorted(tags) if key.startswith(PREFIX)}
+        self.stored = {key: entry for key, entry in read.items() if entry is not None}
+        if damaged := [key for key, entry in read.items() if entry is None]:
+            logger.warning("The champion log has entries that cannot be read: %s", ", ".join(damaged))
 
     @property
     def entries(self) -> list[Entry]:
@@ -128,12 +131,14 @@ class _Log:
         """Finish what was begun, or enter what the log does not know, if an alias is at another version."""
         last = _last(self.entries, alias)
         if last is not None and not last.done:
-            if version == last.before:
+            if version == last.before and self._exists(last.version):
                 self.client.set_registered_model_alias(self.name, alias, last.version)
                 version = last.version
             if version == last.version:
                 self.confirm(last)
                 return
+            self.forget(last)  # the alias never was there
+            last = _last(self.entries, alias)
         if version == (last.version if last else ""):
             return
         if last is not None:
@@ -166,15 +171,47 @@ class _Log:
         self._store(key, replace(entry, done=True))
         return self.stored[key]
 
+    def forget(self, entry: Entry) -> None:
+        """Take out a move that never happened."""
+        (key,) = (key for key, stored in self.stored.items() if stored == entry)
+        self.client.delete_registered_model_tag(self.name, key)
+        del self.stored[key]
+
+    def _exists(self, version: str) -> bool:
+        try:
+            self.client.get_model_version(self.name, version)
+        except MlflowException as error:
+            if error.error_code in NOT_FOUND:
+                return False
+            raise
+        return True
+
     def _store(self, key: str, entry: Entry) -> None:
         self.client.set_registered_model_tag(self.name, key, json.dumps(asdict(entry), ensure_ascii=False))
         self.stored[key] = entry
 
-    def write_copy(self) -> None:
-        text = "".join(f"{json.dumps(asdict(entry), ensure_ascii=False)}\n" for entry in self.entries)
+
+def _write_copy(entries: list[Entry]) -> None:
+    """Write the workspace's copy; what is not written now is written by the next look."""
+    text = "".join(f"{json.dumps(asdict(entry), ensure_ascii=False)}\n" for entry in entries)
+    try:
         if not CHAMPION_LOG.exists() or CHAMPION_LOG.read_text(encoding="utf-8", errors="replace") != text:
             with atomic_output(CHAMPION_LOG) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        logger.warning("%s, the copy of the champion log, cannot be written: %s", CHAMPION_LOG, error)
+
+
+def _read_entry(text: str) -> Entry | None:
+    """Read an entry, of a newer release too; None if it is none."""
+    try:
+        raw = json.loads(text)
+        entry = Entry(**{field.name: raw[field.name] for field in fields(Entry) if field.name in raw})
+        if entry.time.tzinfo is None or not isinstance(entry.number, int):
+            return None
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return entry
 
 
 def _last(entries: list[Entry], alias: str) -> Entry | None:

@@ -186,6 +186,13 @@ def train_seconds(run_id: str) -> float | None:
     return seconds
 
 
+def test_scores(run_id: str) -> dict[str, float]:
+    """Get the test scores of a run."""
+    with tracking_client() as client:
+        metrics = client.get_run(run_id).data.metrics
+    return {name.removeprefix("test_"): value for name, value in metrics.items() if name.startswith("test_")}
+
+
 def record_evaluation(
     run_id: str, scores: Mapping[str, float], figures: "Mapping[str, Figure]", about_data: Sequence[Path] = ()
 ) -> None:

@@ -85,6 +85,13 @@ def changed_files(*excluded: Path) -> list[str] | None:
     return None if output is None else [line.split(maxsplit=1)[1] for line in output.splitlines()]
 
 
+def uncommitted_changes() -> str:
+    """Give the differences of tracked files from the commit as a patch, but for dvc.lock and data.dvc."""
+    excludes = [f":!{path}" for path in (LOCK, DATA_DVC)]
+    patch = _git("diff", "--binary", "--no-color", "--no-ext-diff", "HEAD", "--", ".", *excludes)
+    return f"{patch}\n" if patch else ""
+
+
 def new_files(*folders: str) -> list[str]:
     """List the files in these folders that git neither tracks nor ignores."""
     return (_git("ls-files", "--others", "--exclude-standard", "--", *folders) or "").splitlines()

@@ -45,6 +45,8 @@ BACKTEST = ARTIFACTS / "backtest.csv"
 CLASSIFIER = ARTIFACTS / "classifier"
 REGISTRATION = ARTIFACTS / "registration.json"
 
+CHANGES = "changes.patch"  # within a version's files: what differed from the commit when it was registered
+
 FORECASTS = Path("forecasts")
 VERIFICATION = Path("verification")
 CHAMPION_LOG = Path("champion_log.jsonl")  # a copy of what the registry holds
