@@ -1,11 +1,20 @@
-"""The commands `champion`, `promote`, `rollback` and `reproduce`."""
+"""The commands `champion`, `promote`, `rollback`, `reproduce` and `lineage`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from tidegate.cli.app import app, guarded
 from tidegate.pipeline import console
+
+
+class Format(StrEnum):
+    """How a chain is written."""
+
+    text = "text"
+    json = "json"
+    mermaid = "mermaid"
 
 
 @app.command()
@@ -84,3 +93,24 @@ def reproduce(
     from tidegate.pipeline import drive
 
     drive.reproduce_version(reference)
+
+
+@app.command()
+@guarded
+def lineage(
+    reference: Annotated[str, typer.Argument(help="A version, champion, run, hash, or STATION@ORIGIN.")],
+    as_: Annotated[Format, typer.Option("--as", help="How to write it.")] = Format.text,
+) -> None:
+    """Show where a number comes from and what came of it: source, data, run, version, aliases, forecasts, verification.
+
+    \b
+    Examples:
+      tidegate lineage champion
+      tidegate lineage S01@2025-03-01T06:00
+      tidegate lineage 3 --as mermaid
+    """
+    from tidegate.pipeline import drive
+    from tidegate.pipeline import lineage as chains
+
+    write = {Format.text: chains.as_text, Format.json: chains.as_json, Format.mermaid: chains.as_mermaid}[as_]
+    console.say(write(chains.lineage(drive.checked_settings(), reference)))

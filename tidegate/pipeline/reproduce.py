@@ -95,7 +95,7 @@ def _registered_scores(version: registry.ModelVersion) -> dict[str, float]:
     run_id = runs.find_run(tags["tidegate.candidate"], tags["tidegate.data"], tags[runs.DIGEST])
     if run_id is None:
         raise DataError(f"The run of version {version.version} is gone from the store: its scores cannot be compared.")
-    return runs.test_scores(run_id)
+    return runs.scores_of(run_id)
 
 
 def _version(name: str, reference: str) -> registry.ModelVersion:

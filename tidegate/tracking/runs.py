@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -28,7 +29,7 @@ from tidegate.tracking.store import CRASHED, PROCESS, experiment_id, find_runs, 
 from tidegate.tracking.utilisation import Utilisation
 from tidegate.workspace import processes
 from tidegate.workspace.identity import Identity, folder_digest, identity_of, parameters
-from tidegate.workspace.paths import DATA, HISTORY, MODELS, UNSENT, read_json, write_json
+from tidegate.workspace.paths import DATA, FINDINGS, HISTORY, MODELS, UNSENT, read_json, write_json
 from tidegate.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ STUDY = "tidegate.study"
 DIGEST, SECONDS = "tidegate.digest", "train_seconds"
 RECORD = "record.id"  # a tag with the id of a training record, so that it is sent once; no part of the identity
 RESTORED = "restored-"  # prefix of the record id of a model that was trained elsewhere
+GATE = "data_gate"  # folder of artifacts
 MAX_METRICS = 1000  # in one call of MLflow's REST interface
 
 
@@ -186,11 +188,23 @@ def train_seconds(run_id: str) -> float | None:
     return seconds
 
 
-def test_scores(run_id: str) -> dict[str, float]:
+def scores_of(run_id: str) -> dict[str, float]:
     """Get the test scores of a run."""
     with tracking_client() as client:
         metrics = client.get_run(run_id).data.metrics
     return {name.removeprefix("test_"): value for name, value in metrics.items() if name.startswith("test_")}
+
+
+def described(run_id: str) -> tuple[dict[str, str], dict[str, float], dict[str, int]]:
+    """Get a run's parameters, its test scores, and how much each rule of the data gate found."""
+    with tracking_client() as client, TemporaryDirectory() as folder:
+        run = client.get_run(run_id)
+        found: dict[str, int] = {}
+        if any(item.path == f"{GATE}/{FINDINGS.name}" for item in client.list_artifacts(run_id, GATE)):
+            path = client.download_artifacts(run_id, f"{GATE}/{FINDINGS.name}", folder)
+            counts = pd.read_csv(path).groupby("rule")["found"].sum()
+            found = {str(rule): int(count) for rule, count in counts.items()}
+        return dict(run.data.params), scores_of(run_id), found
 
 
 def record_evaluation(
@@ -203,7 +217,7 @@ def record_evaluation(
             if known.get(f"test_{name}") != value:
                 client.log_metric(run_id, f"test_{name}", value)
         for path in about_data:
-            (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), "data_gate")
+            (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), GATE)
     record_figures(run_id, figures)
 
 
