@@ -9,13 +9,13 @@ import pytest
 from commands import invoke, refused
 from servers import postgres
 from sqlalchemy import create_engine
+from verifying import issue, kept, verified
 from workspaces import copy_workspace
 
 from tidegate.errors import UserError
 from tidegate.forecasting import verification
 from tidegate.forecasting.issue import issue_forecasts
 from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verification import Verified, verify
 from tidegate.forecasting.verification_files import read_days
 from tidegate.measurements import frame as long_frame
 from tidegate.pipeline import drive
@@ -34,7 +34,7 @@ def issued(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = copy_workspace(trained, tmp_path_factory.mktemp("issued") / "workspace", "logs", "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(copy)
-        issue_forecasts(drive.checked_settings(), no_progress, None, (FIRST, LAST))
+        issue(FIRST, LAST)
     return copy
 
 
@@ -43,14 +43,6 @@ def here(issued: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = copy_workspace(issued, tmp_path / "workspace")
     monkeypatch.chdir(copy)
     return copy
-
-
-def verified(since: str | None = None) -> Verified:
-    return verify(drive.checked_settings(), no_progress, since)
-
-
-def kept() -> dict[str, bytes]:
-    return {path.as_posix(): path.read_bytes() for path in sorted(VERIFICATION.rglob("*.parquet"))}
 
 
 def change(month: str, station: str, time: str, value: float | None = None, by: float | None = None) -> float:

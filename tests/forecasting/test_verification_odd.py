@@ -7,17 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import refused
+from verifying import issue, kept, verified
 from workspaces import copy_workspace, set_params
 
 from tidegate.errors import DataError
-from tidegate.forecasting.issue import issue_forecasts
 from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verification import Verified, verify
 from tidegate.forecasting.verification_files import read_days
 from tidegate.measurements import frame as long_frame
-from tidegate.pipeline import drive
 from tidegate.workspace.paths import DATA, MEASUREMENTS, VERIFICATION, VERIFIED_STATE
-from tidegate.workspace.progress import no_progress
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +27,7 @@ def issued(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = copy_workspace(trained, tmp_path_factory.mktemp("odd") / "workspace", "logs", "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(copy)
-        issue_forecasts(drive.checked_settings(), no_progress, None, (FIRST, LAST))
+        issue(FIRST, LAST)
         verified()
     return copy
 
@@ -40,14 +37,6 @@ def here(issued: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = copy_workspace(issued, tmp_path / "workspace")
     monkeypatch.chdir(copy)
     return copy
-
-
-def verified(since: str | None = None) -> Verified:
-    return verify(drive.checked_settings(), no_progress, since)
-
-
-def kept() -> dict[str, bytes]:
-    return {path.as_posix(): path.read_bytes() for path in sorted(VERIFICATION.rglob("*.parquet"))}
 
 
 def rewrite(path: Path, rows: pd.DataFrame) -> None:
@@ -63,7 +52,7 @@ def measured(month: str) -> tuple[Path, pd.DataFrame]:
 def test_a_change_of_what_only_the_naive_forecast_reads_is_a_change(here: Path) -> None:
     shutil.rmtree("forecasts/tidegate-v1")
     shutil.rmtree(VERIFICATION)
-    issue_forecasts(drive.checked_settings(), no_progress, None, ("2024-03-01", "2024-03-02"))
+    issue("2024-03-01", "2024-03-02")
     verified()
     path, rows = measured("2024-02")
     rewrite(path, rows.assign(temperature=rows["temperature"] + 0.1))
@@ -76,7 +65,7 @@ def test_a_change_of_what_only_the_naive_forecast_reads_is_a_change(here: Path) 
 def test_an_outage_at_the_end_of_a_month_is_missing_once_later_months_are_measured(here: Path) -> None:
     shutil.rmtree("forecasts/tidegate-v1")
     shutil.rmtree(VERIFICATION)
-    issue_forecasts(drive.checked_settings(), no_progress, None, ("2024-02-28", "2024-02-29T12:00"))
+    issue("2024-02-28", "2024-02-29T12:00")
     march, later = measured("2024-03")
     february, rows = measured("2024-02")
     rewrite(february, rows[rows["time"] < pd.Timestamp("2024-02-29T03:00Z")])

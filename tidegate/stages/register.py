@@ -2,43 +2,18 @@
 
 Reads artifacts/evaluation, artifacts/models, artifacts/windows, artifacts/clean.parquet and the registry. Writes
 artifacts/registration.json: the decision and its reason. A candidate that beats the baseline is registered
-(@challenger); one that also beats the champion on the same origins is promoted (@champion). Nothing is promoted after a
-tie, or if the champion cannot be scored. A candidate that is not registered is no error: the champion stays. In an
-experiment of DVC nothing is registered, and no alias moves. Stops if MLflow does not answer.
+(@challenger); one that also beats the champion on the same origins, by evidence, is promoted (@champion). Nothing is
+promoted after a tie, or if the champion cannot be scored. A candidate that is not registered is no error: the champion
+stays. In an experiment of DVC nothing is registered, and no alias moves. Stops if MLflow does not answer.
 """
 
-import os
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-
-import numpy as np
 
 from tidegate.forecasting.experiment import write_remark
-from tidegate.forecasting.fallback import Fallback
-from tidegate.forecasting.forecaster import Forecaster
-from tidegate.forecasting.promotion import COMPLETE, Decision, decide, described, stored_decision, tags_of
-from tidegate.forecasting.recent import example
-from tidegate.forecasting.reference import write_reference
-from tidegate.measurements.frame import read_frame
-from tidegate.tracking import champion_log, registry, runs
-from tidegate.windows.left_out import named
-from tidegate.windows.store import SPEC, read_left_out, read_windows
-from tidegate.workspace.columns import STATION
-from tidegate.workspace.identity import uncommitted_changes
-from tidegate.workspace.paths import (
-    CHANGES,
-    CLEAN,
-    EVALUATION,
-    EXPERIMENT,
-    MODELS,
-    REGISTRATION,
-    WINDOWS,
-    read_json,
-    write_json,
-)
-from tidegate.workspace.processes import BECAUSE
+from tidegate.forecasting.promotion import COMPLETE, decide, stored_decision
+from tidegate.forecasting.registration import register_version, set_aliases
+from tidegate.tracking import registry, runs
+from tidegate.workspace.paths import EVALUATION, EXPERIMENT, REGISTRATION, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -58,40 +33,12 @@ def run(settings: Settings, progress: Progress) -> str:
         decision = decide(settings, name, scores)
         if decision.registered and not EXPERIMENT:
             progress(2, 3, f"registering {name}")
-            version = _register(settings, run_id, identity_tags, decision)
+            version = register_version(settings.register_.name, run_id, identity_tags, decision)
     if EXPERIMENT:
         return write_remark(EXPERIMENT, decision, version)
     if version is not None and COMPLETE not in version.tags:
-        _set_aliases(version, decision)
+        set_aliases(version, decision)
     number = int(version.version) if version is not None else None
     write_json(REGISTRATION, {**asdict(decision), "model": settings.register_.name, "version": number})
     label = f"{settings.register_.name} version {number}: " if number else ""
     return f"{label}{decision.reason}"
-
-
-def _register(settings: Settings, run_id: str, identity_tags: dict[str, str], decision: Decision) -> Any:
-    tags = {**identity_tags, **tags_of(decision)}
-    if because := os.environ.get(BECAUSE):
-        tags["tidegate.because"] = because
-    if left_out := read_left_out():
-        tags["tidegate.left_out"] = named(left_out)
-    model, (panel, starts) = MODELS / decision.candidate, read_windows()
-    fallback = Fallback.measured(panel, np.concatenate([starts["train"], starts["validation"]]))
-    forecaster = Forecaster.load(model)
-    forecaster.fallback = fallback
-    with TemporaryDirectory() as folder:
-        files = {"model": model, "spec": WINDOWS / SPEC, "baseline": fallback.save(Path(folder))}
-        files["reference"] = write_reference(Path(folder), decision.candidate)
-        if identity_tags.get("tidegate.dirty") == "true":
-            files["changes"] = Path(folder) / CHANGES
-            files["changes"].write_text(uncommitted_changes(), encoding="utf-8")
-        clean = read_frame(CLEAN)
-        shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
-        return registry.register(settings.register_.name, run_id, files, shown, tags, described(decision))
-
-
-def _set_aliases(version: Any, decision: Decision) -> None:
-    aliases = [registry.CHALLENGER] + ([registry.CHAMPION] if decision.promoted else [])
-    for alias in aliases:
-        champion_log.move(version.name, alias, str(version.version), decision.reason, "the stage register")
-    registry.set_tag(version, COMPLETE, "true")

@@ -1,0 +1,55 @@
+"""Put a model into the registry as a new version, with all that its forecasts need and what is known of it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from tidegate.forecasting.fallback import Fallback
+from tidegate.forecasting.forecaster import Forecaster
+from tidegate.forecasting.promotion import COMPLETE, Decision, described, tags_of
+from tidegate.forecasting.recent import example
+from tidegate.forecasting.reference import write_reference
+from tidegate.measurements.frame import read_frame
+from tidegate.tracking import champion_log, registry
+from tidegate.windows.left_out import named
+from tidegate.windows.store import SPEC, read_left_out, read_windows
+from tidegate.workspace.columns import STATION
+from tidegate.workspace.identity import uncommitted_changes
+from tidegate.workspace.paths import CHANGES, CLEAN, MODELS, WINDOWS
+from tidegate.workspace.processes import BECAUSE
+
+
+def register_version(
+    name: str, run_id: str, identity_tags: Mapping[str, str], decision: Decision
+) -> registry.ModelVersion:
+    """Register the candidate of a decision, as a version of the registered model `name`."""
+    model, (panel, starts) = MODELS / decision.candidate, read_windows()
+    forecaster = Forecaster.load(model)
+    forecaster.fallback = Fallback.measured(panel, np.concatenate([starts["train"], starts["validation"]]))
+    clean = read_frame(CLEAN)
+    shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
+    with TemporaryDirectory() as folder:
+        files = {"model": model, "spec": WINDOWS / SPEC, "baseline": forecaster.fallback.save(Path(folder))}
+        files["reference"] = write_reference(Path(folder), decision.candidate)
+        if identity_tags.get("tidegate.dirty") == "true":
+            files["changes"] = Path(folder) / CHANGES
+            files["changes"].write_text(uncommitted_changes(), encoding="utf-8")
+        tags = {**identity_tags, **tags_of(decision), **_circumstances()}
+        return registry.register(name, run_id, files, shown, tags, described(decision))
+
+
+def set_aliases(version: registry.ModelVersion, decision: Decision) -> None:
+    """Set the aliases as decided, each with its reason in the champion log."""
+    for alias in [registry.CHALLENGER, *([registry.CHAMPION] if decision.promoted else [])]:
+        champion_log.move(version.name, alias, str(version.version), decision.reason, "the stage register")
+    registry.set_tag(version, COMPLETE, "true")
+
+
+def _circumstances() -> dict[str, str]:
+    """Say as tags why this was run, and which stations the model does not know."""
+    because, left_out = os.environ.get(BECAUSE), read_left_out()
+    tags = {"tidegate.because": because} if because else {}
+    return tags | ({"tidegate.left_out": named(left_out)} if left_out else {})
