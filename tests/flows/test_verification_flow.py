@@ -17,6 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 FLOW = "from flows.verification import verification; verification()"
 
 
+def _worse(days: pd.DataFrame, shift: int) -> pd.DataFrame:
+    return days.assign(day=days["day"] + pd.Timedelta(days=shift), compared_loss=3 * days["compared_loss"])
+
+
 @pytest.fixture
 def worse(trained: Path, tmp_path: Path) -> Path:
     """A workspace whose champion's verified forecasts have become three times as wrong."""
@@ -27,9 +31,7 @@ def worse(trained: Path, tmp_path: Path) -> Path:
     run_in(workspace, "tidegate", "verify")
     (path,) = (workspace / "verification").rglob("days/*.parquet")
     days = long_frame.read_frame(path)
-    later = [
-        days.assign(day=days["day"] + pd.Timedelta(days=shift), loss=3 * days["loss"]) for shift in range(6, 31, 6)
-    ]
+    later = [_worse(days, shift) for shift in range(6, 31, 6)]
     long_frame.write_frame(path, pd.concat([days, *later], ignore_index=True))
     return workspace
 
