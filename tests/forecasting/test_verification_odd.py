@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import refused
+from commands import invoke, refused
 from verifying import issue, kept, verified
 from workspaces import copy_workspace, set_params
 
@@ -168,4 +168,15 @@ def test_the_table_has_the_skill_of_the_days(here: Path) -> None:
 
 
 def test_a_span_in_which_nothing_was_verified_is_said(here: Path) -> None:
-    assert "No forecast from 2030-01-01 on has been verified yet" in refused(here, "verify", "--since", "2030-01-01")
+    assert "has met its measurement yet" in invoke(here, "verify", "--since", "2030-01-01").stdout
+
+
+def test_forecasts_whose_times_are_all_to_come_are_no_fault(here: Path) -> None:
+    shutil.rmtree("forecasts/tidegate-v1")
+    shutil.rmtree(VERIFICATION)
+    invoke(here, "forecast")
+    done = invoke(here, "verify").stdout
+    assert "nothing to verify yet: the times of what was forecast are still to come" in done
+    assert "No forecast of that span has met its measurement yet." in done
+    assert "No forecast of version 1 has met its measurement yet" in refused(here, "watch")
+    assert "none yet" in invoke(here, "lineage", "champion").stdout

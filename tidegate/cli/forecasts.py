@@ -68,7 +68,11 @@ def verify(
 
     first = typed_time(since) if since else None
     drive.verify(since)
-    console.show(tables.verification_table(summary(by.value, first), by.value))
+    rows = summary(by.value, first)
+    if rows.empty:
+        console.say("No forecast of that span has met its measurement yet.")
+    else:
+        console.show(tables.verification_table(rows, by.value))
 
 
 @app.command()

@@ -5,7 +5,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from tidegate.errors import UserError
 from tidegate.evaluation.agreement import kge, nse
 from tidegate.forecasting.verification_files import read_days, read_rows
 from tidegate.forecasting.verified import ALERT, MISSING, QUARANTINED, STANDING, VERIFIED
@@ -29,14 +28,15 @@ def summary(by: By = "version", since: pd.Timestamp | None = None) -> pd.DataFra
 
     Returns:
         model, version, issue (and `by`), counts, means of loss, naive loss, coverage and pinball loss over what is
-        verified, and skill; by version also NSE and KGE, means over stations and variables.
+        verified, and skill; by version also NSE and KGE, means over stations and variables. No row where the time of
+        no forecast has come.
 
     Raises:
         UserError: nothing has been verified.
     """
     days = read_days(since=since)
     if days.empty:
-        raise UserError(f"No forecast from {since:%Y-%m-%d} on has been verified yet: give an earlier --since.")
+        return pd.DataFrame(columns=[*VERSION, "issue"])
     keys = [*VERSION, "issue"]
     if by != "version":
         days, keys = days[days["issue"] == STANDING], [*keys, by]

@@ -53,6 +53,8 @@ class Verified:
         left_out = f"; left out: {', '.join(self.left_out)}" if self.left_out else ""
         if not self.months:
             return f"nothing new: neither forecasts nor measurements of their times have changed{left_out}"
+        if not self.rows:
+            return f"nothing to verify yet: the times of what was forecast are still to come{left_out}"
         text = f"{self.new:,} forecasts verified, of {self.rows:,} in {', '.join(self.months)}"
         text += f"; the truth of {self.corrected:,} has been corrected since" if self.corrected else ""
         return text + (f"; in {self.database} too" if self.database else "") + left_out

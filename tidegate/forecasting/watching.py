@@ -75,6 +75,8 @@ def watch_champion(settings: Settings) -> Watched:
         raise UserError(no_champion(settings.register_.name))
     version = str(champion.version)
     days = read_days(f"{champion.name}-v{version}")
+    if days.empty:
+        raise UserError(f"No forecast of version {version} has met its measurement yet: there is nothing to watch.")
     levels = settings.window.quantiles
     changes = watch_days(days, read_reference(champion), levels[-1] - levels[0], settings.watch)
     watched = Watched(version, f"{days['day'].max():%Y-%m-%d}", tuple(changes))
