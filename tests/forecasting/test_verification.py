@@ -179,3 +179,16 @@ def test_a_version_of_a_variable_that_is_gone_is_left_out_by_name(here: Path) ->
 def test_without_a_verified_forecast_there_is_one_sentence(here: Path) -> None:
     with pytest.raises(UserError, match="No forecast has been verified yet"):
         read_days()
+
+
+def test_what_was_verified_moves_the_quantiles_of_later_forecasts_and_their_coverage_is_kept(here: Path) -> None:
+    verified()
+    issue("2024-03-06", "2024-03-07")
+    rows = pd.read_parquet("forecasts/tidegate-v1").query("method == 'model'")
+    later = rows["origin"] > pd.Timestamp(LAST, tz="UTC")
+    moved = (rows["adapted_q0.95"] != rows["q0.95"]) | (rows["adapted_q0.05"] != rows["q0.05"])
+    assert not moved[~later].any() and moved[later].mean() > 0.9
+    verified()
+    days = read_days()
+    assert days["adapted_coverage"].notna().any() and (days["adapted_intervals"] > 0).any()
+    assert "adapted" in invoke(here, "verify").stdout

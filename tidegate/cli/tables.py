@@ -85,9 +85,10 @@ def verification_table(rows: pd.DataFrame, by: str) -> Table:
     table = Table(title="Issued forecasts against what was measured", title_justify="left")
     counts = dict.fromkeys(("verified", "missing", "quarantined", "corrected"), "{:,.0f}")
     shares = dict.fromkeys(("skill", "coverage", "adapted_coverage"), "{:.1%}")
-    losses = dict.fromkeys(("loss", "naive_loss", "pinball", "nse", "kge"), "{:.3f}")
+    losses = dict.fromkeys(("loss", "naive_loss", "nse", "kge"), "{:.3f}")
     shown = {name: text for name, text in {**counts, **shares, **losses}.items() if name in rows}
     shorter = {"quarantined": "held back", "adapted_coverage": "adapted"}
+    several = rows["model"].nunique() > 1
     for name in ("version", "issue") if by == "version" else ("version", by):
         table.add_column(name)
     for name in shown:
@@ -96,7 +97,7 @@ def verification_table(rows: pd.DataFrame, by: str) -> Table:
         last = row["issue"] if by == "version" else row[by]
         label = f"{last:%Y-%m-%d}" if by == "day" else str(last)
         cells = ["–" if pd.isna(row[name]) else text.format(row[name]) for name, text in shown.items()]
-        table.add_row(f"{row['model']} {row['version']}", label, *cells)
+        table.add_row(f"{row['model']} {row['version']}" if several else row["version"], label, *cells)
     return table
 
 

@@ -40,7 +40,7 @@ def with_adapted(rows: pd.DataFrame, version: str, rate: float, step: pd.Timedel
     names = quantile_columns(rows)
     if not names:
         return rows
-    adapted = rows[names].to_numpy(np.float64)
+    adapted = rows[names].to_numpy(np.float64, copy=True)
     if rate > 0 and (VERIFICATION / version).exists():
         for _, part in rows.groupby(rows[ORIGIN].dt.strftime("%Y-%m")):
             at = rows.index.get_indexer(part.index)
