@@ -13,8 +13,7 @@ def nse(forecast: npt.NDArray[Any], measured: npt.NDArray[Any]) -> float:
 
     Nash and Sutcliffe, River flow forecasting through conceptual models, Journal of Hydrology 10 (1970).
     """
-    known = np.isfinite(forecast) & np.isfinite(measured)
-    f, y = np.asarray(forecast, np.float64)[known], np.asarray(measured, np.float64)[known]
+    f, y = _known(forecast, measured)
     spread = float(np.sum((y - y.mean()) ** 2)) if len(y) >= LEAST else 0.0
     return 1 - float(np.sum((f - y) ** 2)) / spread if spread > 0 else float("nan")
 
@@ -24,9 +23,14 @@ def kge(forecast: npt.NDArray[Any], measured: npt.NDArray[Any]) -> float:
 
     r is Pearson's correlation. Gupta, Kling, Yilmaz and Martinez, Journal of Hydrology 377 (2009).
     """
-    known = np.isfinite(forecast) & np.isfinite(measured)
-    f, y = np.asarray(forecast, np.float64)[known], np.asarray(measured, np.float64)[known]
+    f, y = _known(forecast, measured)
     if len(y) < LEAST or f.std() == 0 or y.std() == 0 or y.mean() == 0:
         return float("nan")
     parts = np.corrcoef(f, y)[0, 1] - 1, f.std() / y.std() - 1, f.mean() / y.mean() - 1
     return 1 - float(np.sqrt(np.sum(np.square(parts))))
+
+
+def _known(*series: npt.NDArray[Any]) -> list[npt.NDArray[np.float64]]:
+    """Keep the places at which all series are finite."""
+    known = np.logical_and.reduce([np.isfinite(values) for values in series])
+    return [np.asarray(values, np.float64)[known] for values in series]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tidegate.evaluation.metrics import SURE, Array, Comparison
+from tidegate.evaluation.metrics import SURE, Array, Comparison, level_weights
 
 
 def _absolute(compared: Comparison) -> Array:
@@ -24,8 +24,7 @@ def _crps(compared: Comparison) -> Array:
         raise TypeError("these forecasts have no quantiles")
     levels = np.asarray(compared.levels)
     missed = compared.measured[..., None] - compared.quantiles
-    edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
-    losses: Array = 2 * np.maximum(levels * missed, (levels - 1) * missed) @ np.diff(edges)
+    losses: Array = 2 * np.maximum(levels * missed, (levels - 1) * missed) @ level_weights(compared.levels)
     return losses
 
 

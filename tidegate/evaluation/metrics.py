@@ -110,9 +110,13 @@ def crps(compared: Comparison) -> float:
     Each level stands for the levels nearest to it, up to 0 and 1. For a point forecast it would be the MAE. Gneiting
     and Raftery, Strictly Proper Scoring Rules, J. Am. Stat. Assoc. 102 (2007).
     """
-    levels = np.asarray(compared.levels)
-    edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
-    return 2 * float(np.dot(np.diff(edges), _pinball_by_level(compared)))
+    return 2 * float(np.dot(level_weights(compared.levels), _pinball_by_level(compared)))
+
+
+def level_weights(levels: tuple[float, ...]) -> Array:
+    """Give the share of the probabilities that each level stands for: those nearest to it (levels,)."""
+    ascending = np.asarray(levels)
+    return np.diff(np.concatenate([[0.0], (ascending[1:] + ascending[:-1]) / 2, [1.0]]))
 
 
 def coverage(compared: Comparison) -> float:

@@ -1,5 +1,7 @@
 """Who is champion, who was, and decisions of a person about it: promote a version, or go back to the one before."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from tidegate.errors import DataError, UserError
@@ -18,11 +20,12 @@ def reigns(settings: Settings) -> pd.DataFrame:
     """
     name = settings.register_.name
     entries = [entry for entry in champion_log.look(name) if entry.alias == registry.CHAMPION]
+    known = registry.version_numbers(name)
     ends = [*(entry.time for entry in entries[1:]), pd.NaT][: len(entries)]
     rows = [
         {
             "version": entry.version,
-            "candidate": _candidate(name, entry.version),
+            "candidate": _candidate(name, entry.version, known),
             "from": entry.time,
             "until": until,
             "because": entry.because,
@@ -47,8 +50,9 @@ def champion_of(settings: Settings, moment: pd.Timestamp) -> str:
         first = min((entry.time for entry in entries if entry.alias == registry.CHAMPION), default=None)
         began = f": the log begins at {first:%Y-%m-%d %H:%M} UTC" if first is not None and first > moment else ""
         raise UserError(f"At {moment:%Y-%m-%d %H:%M} UTC no version of {name} is known to have been champion{began}.")
+    candidate = _candidate(name, entry.version, registry.version_numbers(name))
     return (
-        f"At {moment:%Y-%m-%d %H:%M} UTC version {entry.version} ({_candidate(name, entry.version)}) was champion, "
+        f"At {moment:%Y-%m-%d %H:%M} UTC version {entry.version} ({candidate}) was champion, "
         f"since {entry.time:%Y-%m-%d %H:%M} UTC ({entry.by}): {entry.because}."
     )
 
@@ -134,7 +138,7 @@ def _require_files(name: str, version: str) -> None:
         raise DataError(f"Version {version} cannot forecast: {reason}; choose another version.") from None
 
 
-def _candidate(name: str, version: str) -> str:
-    if version not in registry.version_numbers(name):
+def _candidate(name: str, version: str, known: Sequence[str]) -> str:
+    if version not in known:
         return "deleted"
     return registry.get_version(name, version).tags.get("tidegate.candidate", "?")

@@ -33,8 +33,6 @@ OF_TRUTH = ("truth", STATUS, "rule", "naive", "loss", "naive_loss", "held", "ada
 SCORED = ("held", "adapted_held", "pinball", "pit")  # from quantiles
 ADAPTED = "adapted_"  # prefix of the columns of adapted quantiles
 DAY_KEYS = ["issue", VARIABLE, STATION, "step", "day"]
-
-
 ALERT = r"^(?P<target>.+) (?P<side>above|below) (?P<limit>\S+)$"  # how an alert stands in the column `variable`
 
 

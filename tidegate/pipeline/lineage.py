@@ -112,7 +112,7 @@ def _leads_to(reference: str, version: registry.ModelVersion) -> bool:
     if reference.lower().removeprefix("v") == str(version.version):
         return True
     hashes = [version.tags.get(f"tidegate.{key}", "") for key in ("data", "commit")]
-    hashes += [_run_id(version) or "", version.tags.get(runs.DIGEST, "")]
+    hashes += [runs.run_of_version(version) or "", version.tags.get(runs.DIGEST, "")]
     return len(reference) >= LEAST_HASH and any(one.startswith(reference.lower()) for one in hashes)
 
 
@@ -144,7 +144,7 @@ def _of_forecast(name: str, reference: str) -> list[tuple[registry.ModelVersion,
 
 def _chain(settings: Settings, version: registry.ModelVersion, issued: pd.DataFrame | None) -> list[Link]:
     tags, name = version.tags, f"{version.name} version {version.version}"
-    run_id = _run_id(version)
+    run_id = runs.run_of_version(version)
     links = [*_inputs(tags), *(_of_run(run_id) if run_id else [Link("run", "gone from the store")])]
     reason = tags.get("tidegate.decision.reason", "")
     because = f"; asked for because: {tags['tidegate.because']}" if "tidegate.because" in tags else ""
@@ -183,12 +183,6 @@ def _of_run(run_id: str) -> list[Link]:
     windows = f"{params.get('window.lookback_steps', '?')} → {params.get('window.horizon_steps', '?')} steps"
     shown = [f"{key} {scores[key]:.4g}" for key in ("mase", "mae", "coverage", "brier") if key in scores]
     return [Link("gate", "findings", gate), Link("windows", windows), Link("run", run_id, ", ".join(shown))]
-
-
-def _run_id(version: registry.ModelVersion) -> str | None:
-    tags = version.tags
-    keys = ("tidegate.candidate", "tidegate.data", runs.DIGEST)
-    return runs.find_run(*(tags[key] for key in keys)) if all(key in tags for key in keys) else version.run_id
 
 
 def _forecasts(version: registry.ModelVersion, issued: pd.DataFrame | None) -> list[Link]:

@@ -91,8 +91,7 @@ def reproduce(settings: Settings, reference: str, progress: Progress) -> Reprodu
 
 
 def _registered_scores(version: registry.ModelVersion) -> dict[str, float]:
-    tags = version.tags
-    run_id = runs.find_run(tags["tidegate.candidate"], tags["tidegate.data"], tags[runs.DIGEST])
+    run_id = runs.run_of_version(version)
     if run_id is None:
         raise DataError(f"The run of version {version.version} is gone from the store: its scores cannot be compared.")
     return runs.scores_of(run_id)

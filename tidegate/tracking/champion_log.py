@@ -167,15 +167,18 @@ class _Log:
         return entry
 
     def confirm(self, entry: Entry) -> Entry:
-        (key,) = (key for key, stored in self.stored.items() if stored == entry)
+        key = self._key(entry)
         self._store(key, replace(entry, done=True))
         return self.stored[key]
 
     def forget(self, entry: Entry) -> None:
         """Take out a move that never happened."""
-        (key,) = (key for key, stored in self.stored.items() if stored == entry)
+        key = self._key(entry)
         self.client.delete_registered_model_tag(self.name, key)
         del self.stored[key]
+
+    def _key(self, entry: Entry) -> str:
+        return next(key for key, stored in self.stored.items() if stored == entry)
 
     def _exists(self, version: str) -> bool:
         try:

@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tidegate.errors import RecordRefused, ServiceError
@@ -186,6 +187,13 @@ def train_seconds(run_id: str) -> float | None:
     with tracking_client() as client:
         seconds: float | None = client.get_run(run_id).data.metrics.get(SECONDS)
     return seconds
+
+
+def run_of_version(version: ModelVersion) -> str | None:
+    """Find the run that trained a registered version; None if it is gone from the store."""
+    keys = ("tidegate.candidate", "tidegate.data", DIGEST)
+    known = all(key in version.tags for key in keys)
+    return find_run(*(version.tags[key] for key in keys)) if known else version.run_id
 
 
 def scores_of(run_id: str) -> dict[str, float]:
