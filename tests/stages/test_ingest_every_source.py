@@ -65,6 +65,10 @@ def test_data_as_of_a_moment_hold_what_was_known_then_and_the_next_ingest_undoes
     old = ROWS["x"].iloc[-2:].tolist()
     assert day["x"].tolist() == (old + table_of("2024-04-29", "2024-04-29")["x"].tolist() if dated else old)
     assert hashes(folder) != before
+    at_once = hashes(folder)
+    for moment in ("2024-02-10", "2024-03-31T23:00", "2024-04-29T01:00", "2024-04-30T03:00"):  # only forward
+        ingest.run(chosen, no_progress, as_of=pd.Timestamp(moment, tz="UTC"))
+    assert hashes(folder) == at_once
     ingest.run(chosen, no_progress)
     assert hashes(folder) == before
 

@@ -73,6 +73,18 @@ def make_workspace(folder: Path) -> Path:
     return folder
 
 
+def keep_models(workspace: Path, *names: str) -> None:
+    """Leave only these candidates in params.yaml, and commit."""
+    yaml, path = YAML(), workspace / "params.yaml"
+    yaml.preserve_quotes = True
+    content = yaml.load(path)
+    for name in set(content["models"]) - set(names):
+        del content["models"][name]
+    yaml.dump(content, path)
+    words = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qam", "fewer candidates"]
+    subprocess.run(words, cwd=workspace, check=True)
+
+
 def copy_workspace(source: Path, folder: Path, *left_out: str) -> Path:
     """Copy a workspace, but for what is named; files that are never changed in place are the same in both."""
     shared = tuple(str(source / name) + os.sep for name in NEVER_CHANGED)

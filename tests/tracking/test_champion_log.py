@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from tidegate.tracking import champion_log
 from tidegate.tracking.champion_log import Entry, champion_at, champions_before, look, move
 from tidegate.tracking.store import open_client
+from tidegate.workspace import clock
 from tidegate.workspace.paths import CHAMPION_LOG
 
 pytestmark = pytest.mark.slow
@@ -104,12 +105,9 @@ def test_the_copy_in_the_workspace_is_made_again(client: MlflowClient) -> None:
     assert CHAMPION_LOG.read_bytes() == whole
 
 
-def test_a_clock_that_was_set_back_does_not_change_the_order(
-    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_was_set_back_does_not_change_the_order(client: MlflowClient) -> None:
     first = move(NAME, CHAMPION, "1", "the first", "a stage")
-    with monkeypatch.context() as patch:
-        patch.setattr(champion_log, "now", lambda: pd.Timestamp("2020-01-01", tz="UTC"))
+    with clock.set_to(pd.Timestamp("2020-01-01", tz="UTC")):
         second = move(NAME, CHAMPION, "2", "better", "a stage")
     assert second.time == first.time and [entry.version for entry in look(NAME)] == ["1", "2"]
     assert champion_at(look(NAME), first.time) == second

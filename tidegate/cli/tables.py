@@ -80,6 +80,22 @@ def champion_table(rows: pd.DataFrame, name: str) -> Table:
     return table
 
 
+def reign_table(rows: pd.DataFrame) -> Table:
+    """Tabulate the champions of a replay, the first one first, with how their forecasts did."""
+    table = Table(title="Champions of the replay", title_justify="left")
+    for heading in ("version", "candidate", "from", "until"):
+        table.add_column(heading, no_wrap=True)
+    shares = {"skill": "skill", "coverage": "intervals hold", "adapted_coverage": "adapted ones"}
+    for heading in ("forecasts", *shares.values()):
+        table.add_column(heading, justify="right")
+    for _, row in rows.iterrows():
+        span = [f"{row[end]:%Y-%m-%d}" for end in ("from", "until")]
+        cells = ["–" if pd.isna(row[name]) else f"{row[name]:.1%}" for name in shares]
+        count = "–" if pd.isna(row["verified"]) else f"{row['verified']:,.0f}"
+        table.add_row(row["version"], row["candidate"], *span, count, *cells)
+    return table
+
+
 def verification_table(rows: pd.DataFrame, by: str) -> Table:
     """Tabulate how issued forecasts did; losses are absolute errors, of alerts squared errors of probabilities."""
     table = Table(title="Issued forecasts against what was measured", title_justify="left")

@@ -40,7 +40,7 @@ def summary(by: By = "version", since: pd.Timestamp | None = None) -> pd.DataFra
     keys = [*VERSION, "issue"]
     if by != "version":
         days, keys = days[days["issue"] == STANDING], [*keys, by]
-    rows = [{**dict(zip(keys, key, strict=True)), **_of(part)} for key, part in days.groupby(keys, sort=True)]
+    rows = [{**dict(zip(keys, key, strict=True)), **totals(part)} for key, part in days.groupby(keys, sort=True)]
     table = pd.DataFrame(rows)
     table = table.sort_values([*keys], key=lambda column: pd.to_numeric(column) if column.name == "version" else column)
     if by == "version":
@@ -48,7 +48,8 @@ def summary(by: By = "version", since: pd.Timestamp | None = None) -> pd.DataFra
     return table
 
 
-def _of(days: pd.DataFrame) -> dict[str, Any]:
+def totals(days: pd.DataFrame) -> dict[str, Any]:
+    """Sum up scores by day: counts, means over what is verified, and skill."""
     means = {name: _mean(days[name].astype("float64"), days[count].astype("float64")) for name, count in MEANS.items()}
     loss, naive = means.pop("compared_loss"), means["naive_loss"]
     skill = 1 - loss / naive if naive > 0 else float("nan")

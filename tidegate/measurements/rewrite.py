@@ -130,17 +130,32 @@ def rebuild(policy: MergePolicy, series: str, progress: Progress) -> str:
     month_names = months.require_months()
     if read_json(DATA / SERIES)["series"] != series:
         raise DataError("data/ holds another series than params.yaml describes: run tidegate ingest first.")
-    build({}, policy, False, months.stored_months(), progress)
+    forward = _is_earlier_state(policy)
+    build({}, policy, False, _months_with_news(policy) if forward else months.stored_months(), progress)
+    if forward:
+        keep_accepted_profile()
     if not list((INCOMING / MEASUREMENTS).glob("*.parquet")):
         remove(INCOMING)
         raise DataError(f"Nothing in data/ was known as of {policy.as_of}: its rows begin in {month_names[0]}.")
     write_json(INCOMING / SERIES, {**read_json(DATA / SERIES), "as_of": str(policy.as_of)})
     swap()
-    write_json(INGEST_STATE, {**last_state(), "as_of": str(policy.as_of)})
+    write_json(INGEST_STATE, {**last_state(), "conflict": policy.conflict, "as_of": str(policy.as_of)})
     record_data_files()
     later = sum(len(read_frame(path)) for path in (DATA / LATER).glob("*.parquet"))
     moment = f"{policy.as_of:%Y-%m-%d %H:%M} UTC"
     return f"data/ is as it was known at {moment}; {later:,} rows that came later are kept in data/later"
+
+
+def _is_earlier_state(policy: MergePolicy) -> bool:
+    """Say whether data/ is as it was known at an earlier moment than the policy's, by the same rule for conflicts."""
+    before = read_json(DATA / SERIES).get("as_of")
+    same_rule = last_state().get("conflict") == policy.conflict
+    return before is not None and policy.as_of is not None and same_rule and pd.Timestamp(before) <= policy.as_of
+
+
+def _months_with_news(policy: MergePolicy) -> list[str]:
+    """Name the months with rows that may have become known since data/ was as of an earlier moment."""
+    return sorted(path.stem for path in (DATA / LATER).glob("*.parquet") if path.stem <= f"{policy.as_of:%Y-%m}")
 
 
 def _link_tree(source: Path, target: Path) -> None:

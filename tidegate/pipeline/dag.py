@@ -32,8 +32,8 @@ REMOTE_RETRIES = 2
 PLAIN_WORD = re.compile(r"[\w.@=-]+")
 SHOWN_CAUSES = 3
 
-VerbRunner = Callable[[list[str]], None]
-Work = Callable[[], None]
+VerbRunner = Callable[[list[str]], object]
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The operations on the whole pipeline that both the commands and the flows use."""
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tidegate.sources import open_source
 from tidegate.windows.calendar import calendar_values
 from tidegate.workspace.parallel import ParallelMap, serial_map
 from tidegate.workspace.paths import LOCK
+from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -48,20 +50,30 @@ def checked_settings() -> Settings:
 
 def run_stage(words: list[str], **options: Any) -> None:
     """Run a stage, given its verb and arguments ("train", "gru"), and print its line."""
-    verb, *arguments = words
     with console.stage_line("@".join(words)) as line:
-        stage = import_module(f"tidegate.stages.{verb}")
-        line.result = stage.run(checked_settings(), line, *arguments, **options)
+        line.result = result_of(words, line, **options)
+
+
+def result_of(words: list[str], progress: Progress, **options: Any) -> str:
+    """Run a stage, given its verb and arguments; give its line."""
+    verb, *arguments = words
+    result: str = import_module(f"tidegate.stages.{verb}").run(checked_settings(), progress, *arguments, **options)
+    return result
 
 
 def ingest(anew: bool = False, as_of: pd.Timestamp | None = None) -> None:
     """Bring new rows into data/, or rebuild it from the source alone or as of a time, and let DVC track the result."""
+    with lock.workspace_lock("tidegate ingest"):
+        track_data(lambda: run_stage(["ingest"], anew=anew, as_of=as_of))
+
+
+def track_data(update: Callable[[], object]) -> None:
+    """Update data/, and let DVC track the result."""
     from tidegate.measurements.rewrite import record_data_files
     from tidegate.pipeline import dag
 
-    with lock.workspace_lock("tidegate ingest"):
-        dag.track_data(lambda: run_stage(["ingest"], anew=anew, as_of=as_of))
-        record_data_files()
+    dag.track_data(update)
+    record_data_files()
 
 
 def forecast(

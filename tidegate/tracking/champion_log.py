@@ -23,6 +23,7 @@ from mlflow.exceptions import MlflowException
 
 from tidegate.tracking.registry import CHALLENGER, CHAMPION, NOT_FOUND
 from tidegate.tracking.store import tracking_client
+from tidegate.workspace import clock
 from tidegate.workspace.paths import CHAMPION_LOG, atomic_output
 
 logger = logging.getLogger("tidegate")
@@ -108,11 +109,6 @@ def champions_before(entries: list[Entry]) -> list[str]:
     return descent[-2::-1]
 
 
-def now() -> pd.Timestamp:
-    """Read the clock."""
-    return pd.Timestamp.now("UTC")
-
-
 class _Log:
     """The tags of a registered model that are its log."""
 
@@ -160,7 +156,7 @@ class _Log:
         done: bool = True,
     ) -> Entry:
         if moment is None:  # if the clock was set back, entries would stand in another order than they were made in
-            moment = max([now(), *(entry.time for entry in self.entries)])
+            moment = max([clock.now(), *(entry.time for entry in self.entries)])
         number = max([0, *(entry.number for entry in self.entries)]) + 1
         entry = Entry(number, alias, version, before, moment.isoformat(), because, by, done)
         self._store(f"{PREFIX}{number:06d}.{secrets.token_hex(3)}", entry)  # two at once never write the same tag

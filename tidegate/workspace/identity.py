@@ -97,6 +97,14 @@ def new_files(*folders: str) -> list[str]:
     return (_git("ls-files", "--others", "--exclude-standard", "--", *folders) or "").splitlines()
 
 
+def repository_files() -> list[str] | None:
+    """List the files here that git tracks, or would track; None without a git repository that has a commit."""
+    if _git("rev-parse", "HEAD") is None:
+        return None
+    listed = _git("ls-files", "--cached", "--others", "--exclude-standard", "-z") or ""
+    return sorted({name for name in listed.split("\0") if name and Path(name).is_file()})
+
+
 def folder_digest(folder: Path, pattern: str = "*") -> str:
     """Give a digest of the names and bytes of all files in a folder that match the pattern."""
     folder_hash = hashlib.sha256()

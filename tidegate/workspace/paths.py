@@ -49,6 +49,7 @@ CHANGES = "changes.patch"  # within a version's files: what differed from the co
 
 FORECASTS = Path("forecasts")
 VERIFICATION = Path("verification")
+REPLAYS = Path("replays")  # workspaces of replays
 CHAMPION_LOG = Path("champion_log.jsonl")  # a copy of what the registry holds
 WATCH_STATE = Path(".tidegate") / "watch.json"
 VERIFIED_STATE = Path(".tidegate") / "verified.json"  # what each month of forecasts was verified from
