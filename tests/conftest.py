@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from workspaces import REAL_DATA, built_once, copy_workspace, make_workspace, run_in
+from workspaces import REAL_DATA, built_once, copy_workspace, keep_models, make_workspace, run_in
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,18 @@ def trained(shared: Path, template: Path) -> Path:
         (folder / "transcript.txt").write_text(run_in(folder, "tidegate", "run").stdout)
 
     return built_once(shared / "trained", train)
+
+
+@pytest.fixture(scope="session")
+def cheap(shared: Path, template: Path) -> Path:
+    """A workspace with data/ and candidates that train in a second. Tests leave it as it is."""
+
+    def build(folder: Path) -> None:
+        copy_workspace(template, folder)
+        keep_models(folder, "seasonal_naive", "linear")
+        run_in(folder, "tidegate", "ingest")
+
+    return built_once(shared / "cheap", build)
 
 
 @pytest.fixture

@@ -85,7 +85,8 @@ def test_what_only_one_of_them_forecast_is_not_compared() -> None:
     held = duel(0.3, width=1.3)
     point = held.champion.point.copy()
     point[:100] = np.nan
-    ours, theirs = replace(held, champion=replace(held.champion, point=point)).losses()
+    losses = replace(held, champion=replace(held.champion, point=point)).losses()
+    ours, theirs = losses.challenger, losses.champion
     assert np.isnan(ours[:100]).all() and np.isnan(theirs[:100]).all() and np.isfinite(ours[100:]).all()
 
 

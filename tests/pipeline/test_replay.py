@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import invoke, refused
-from workspaces import begun, built_once, copy_workspace, keep_models, run_in, set_params
+from workspaces import begun, built_once, copy_workspace, run_in, set_params
 
 from tidegate.forecasting.issue import issue_forecasts
 from tidegate.forecasting.issued import read_issued
@@ -23,18 +23,6 @@ pytestmark = pytest.mark.slow
 
 WORDS = ("replay", "--from", "2024-03-02", "--to", "2024-03-12", "--every", "1w")
 FOLDER = Path("replays/2024-03-02--2024-03-12--7d")
-
-
-@pytest.fixture(scope="module")
-def cheap(shared: Path, template: Path) -> Path:
-    """A workspace with data/ and candidates that train in a second."""
-
-    def build(folder: Path) -> None:
-        copy_workspace(template, folder)
-        keep_models(folder, "seasonal_naive", "linear")
-        run_in(folder, "tidegate", "ingest")
-
-    return built_once(shared / "cheap", build)
 
 
 @pytest.fixture(scope="module")

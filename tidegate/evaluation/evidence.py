@@ -31,22 +31,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Duel:
-    """A challenger and a champion that have forecast the same windows."""
+class Losses:
+    """The losses of a challenger and of a champion that have forecast the same windows."""
 
-    metric: str  # that ranks
-    challenger: Comparison
-    champion: Comparison
+    challenger: Array  # (windows,); NaN where either was not compared, in both
+    champion: Array
     station: npt.NDArray[np.integer]  # of each window, a number into `stations`
     origin: npt.NDArray[np.integer]  # of each window, in steps
     stations: Sequence[str]
     horizon: int  # steps: so many successive origins overlap
-
-    def losses(self) -> tuple[Array, Array]:
-        """Give the challenger's and the champion's loss of each window that both were compared in; else NaN."""
-        ours, theirs = (window_losses(self.metric, compared) for compared in (self.challenger, self.champion))
-        known = np.isfinite(ours) & np.isfinite(theirs)
-        return np.where(known, ours, np.nan), np.where(known, theirs, np.nan)
 
     def by_origin(self, values: Array, windows: npt.NDArray[np.bool_] | None = None) -> Array:
         """Average what is known of windows at each step from the first origin to the last: NaN where nothing is."""
@@ -57,20 +50,40 @@ class Duel:
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+@dataclass(frozen=True)
+class Duel:
+    """A challenger and a champion that have forecast the same windows."""
+
+    metric: str  # that ranks
+    challenger: Comparison
+    champion: Comparison
+    station: npt.NDArray[np.integer]  # as in `Losses`
+    origin: npt.NDArray[np.integer]
+    stations: Sequence[str]
+    horizon: int
+
+    def losses(self) -> Losses:
+        """Give the challenger's and the champion's loss of each window that both were compared in."""
+        ours, theirs = (window_losses(self.metric, compared) for compared in (self.challenger, self.champion))
+        known = np.isfinite(ours) & np.isfinite(theirs)
+        ours, theirs = np.where(known, ours, np.nan), np.where(known, theirs, np.nan)
+        return Losses(ours, theirs, self.station, self.origin, self.stations, self.horizon)
+
+
 def judge(duel: Duel, rules: Evidence) -> list[Finding]:
     """Apply each rule to a duel."""
-    ours, theirs = duel.losses()
-    differences = duel.by_origin(ours - theirs)
-    return [
-        *_significant(duel, differences, rules),
-        _no_station_pays(duel, ours, theirs, rules),
-        _coverage_holds(duel, rules),
-    ]
+    return [*judge_losses(duel.losses(), rules), _coverage_holds(duel, rules)]
 
 
-def _significant(duel: Duel, differences: Array, rules: Evidence) -> list[Finding]:
-    tested = diebold_mariano(differences, duel.horizon)
-    low, high = block_interval(differences, BLOCKS * duel.horizon, 0.9, SEED)
+def judge_losses(losses: Losses, rules: Evidence) -> list[Finding]:
+    """Apply each rule about losses."""
+    return [*_significant(losses, rules), _no_station_pays(losses, rules)]
+
+
+def _significant(losses: Losses, rules: Evidence) -> list[Finding]:
+    differences = losses.by_origin(losses.challenger - losses.champion)
+    tested = diebold_mariano(differences, losses.horizon)
+    low, high = block_interval(differences, BLOCKS * losses.horizon, 0.9, SEED)
     figures = f"Diebold–Mariano p {tested.p_value:.2g}, at most {rules.p_value:g} is asked for"
     if np.isfinite(low):
         figures += f"; the mean difference is {tested.mean:.3g}, by bootstrap {low:.3g} to {high:.3g}"
@@ -85,18 +98,18 @@ def _significant(duel: Duel, differences: Array, rules: Evidence) -> list[Findin
     ]
 
 
-def _no_station_pays(duel: Duel, ours: Array, theirs: Array, rules: Evidence) -> Finding:
+def _no_station_pays(losses: Losses, rules: Evidence) -> Finding:
     """Test for each station whether its loss has grown by more than is tolerated; Holm-corrected for their number."""
     p_values, worse = [], []
-    for number in range(len(duel.stations)):
-        at = duel.station == number
-        champions = duel.by_origin(theirs, at)
+    for number in range(len(losses.stations)):
+        at = losses.station == number
+        champions = losses.by_origin(losses.champion, at)
         mean = float(np.nanmean(champions)) if np.isfinite(champions).any() else 0.0
-        grown = duel.by_origin(ours - theirs, at)
-        p_values.append(diebold_mariano(rules.station_tolerance * mean - grown, duel.horizon).p_value)
+        grown = losses.by_origin(losses.challenger - losses.champion, at)
+        p_values.append(diebold_mariano(rules.station_tolerance * mean - grown, losses.horizon).p_value)
         worse.append(float(np.nanmean(grown)) / mean if mean else 0.0)
     refused = np.flatnonzero(holm(p_values) <= rules.p_value)
-    names = [f"{duel.stations[row]} ({worse[row]:+.1%})" for row in refused[:SHOWN]]
+    names = [f"{losses.stations[row]} ({worse[row]:+.1%})" for row in refused[:SHOWN]]
     more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
     tolerated = f"more than {rules.station_tolerance:.0%} worse"
     figures = f"{', '.join(names)}{more} {tolerated}" if names else f"no station is {tolerated}"

@@ -22,6 +22,7 @@ from tidegate.forecasting.adaptive import with_adapted
 from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.issued import MonthFile
+from tidegate.forecasting.places import ISSUED, Place
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
 from tidegate.measurements.grid import step_of
 from tidegate.tracking import champion_log, registry
@@ -31,7 +32,6 @@ from tidegate.workspace import identity
 from tidegate.workspace.columns import BASELINE, METHOD, REASON, REVISION, STATION, TIME
 from tidegate.workspace.parallel import ParallelMap, serial_map
 from tidegate.workspace.params import typed_time
-from tidegate.workspace.paths import FORECASTS
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -78,8 +78,9 @@ def issue_forecasts(
     span: Span | None,
     parallel_map: ParallelMap = serial_map,
     groups: int = 1,
+    place: Place = ISSUED,
 ) -> IssuedForecasts:
-    """Forecast with the champion, and store the rows that are new.
+    """Forecast with the champion, or the version on trial, and store the rows that are new.
 
     Args:
         settings: of the workspace.
@@ -89,6 +90,7 @@ def issue_forecasts(
         span: instead, forecast from every step of a span, both ends included.
         parallel_map: forecasts groups of stations, in parallel or in turn.
         groups: number of groups.
+        place: where they are kept: as issued, by the champion, or as on trial, by the version that is.
 
     Raises:
         UserError: a time cannot be read; both `as_of` and `span` are given, or half a span; there is no champion.
@@ -98,7 +100,7 @@ def issue_forecasts(
         raise UserError("A moment (--as-of) and a span (--backfill) are both given: leave one out.")
     if span and not all(span):
         raise UserError("Of a span's two ends one is given: give both.")
-    champion = _champion(settings)
+    champion = _bearer(settings, registry.CHAMPION if place.issued else registry.SHADOW)
     forecaster, digest = _load(Path.cwd(), champion.name, str(champion.version))
     _require_variables(settings, champion, forecaster.spec)
     rows, unknown, origins = _rows_and_origins(settings, forecaster, as_of, span)
@@ -108,7 +110,7 @@ def issue_forecasts(
     if not stations:
         raise UserError("dataset.stations.leave_out names every station that the champion knows: leave one in.")
     identity_columns = _identity(champion)
-    folder = FORECASTS / f"{champion.name}-v{champion.version}"
+    folder = place.forecasts / f"{champion.name}-v{champion.version}"
 
     def forecast(origins: pd.DatetimeIndex, stations: Sequence[str]) -> pd.DataFrame:
         version = str(champion.version)
@@ -117,7 +119,8 @@ def issue_forecasts(
             for number, stations in enumerate(_split(stations, groups), start=1)
         }
         issued: pd.DataFrame = pd.concat(parallel_map(_forecast, parts), ignore_index=True)
-        adapted = with_adapted(issued, folder.name, settings.forecast.adapt_rate, step_of(forecaster.spec.frequency))
+        rate = settings.forecast.adapt_rate if place.issued else 0.0
+        adapted = with_adapted(issued, folder.name, rate, step_of(forecaster.spec.frequency))
         return adapted.assign(**identity_columns)
 
     new_rows, superseded, database = [], dict[str, str](), None
@@ -131,7 +134,7 @@ def issue_forecasts(
             superseded |= lacking
         file.write()
         stored = file.rows_of(month_origins, since)
-        database = table.store_forecasts(settings.forecast.table, stored)
+        database = table.store_forecasts(settings.forecast.table, stored) if place.issued else None
         new_rows += new
         progress(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
@@ -171,18 +174,18 @@ def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Ti
     return newest
 
 
-def _champion(settings: Settings) -> registry.ModelVersion:
-    """Give the champion.
+def _bearer(settings: Settings, alias: str) -> registry.ModelVersion:
+    """Give the version that bears an alias.
 
     Raises:
         UserError: there is none.
     """
     name = settings.register_.name
     champion_log.look(name)  # what was begun is finished, and what others have changed is entered
-    champion = registry.champion(name)
-    if champion is None:
-        raise UserError(no_champion(name))
-    return champion
+    version = registry.bearer(name, alias)
+    if version is None:
+        raise UserError(no_champion(name) if alias == registry.CHAMPION else f"No version of {name} is on trial.")
+    return version
 
 
 def _require_variables(settings: Settings, champion: registry.ModelVersion, spec: WindowSpec) -> None:

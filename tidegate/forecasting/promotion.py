@@ -45,6 +45,7 @@ class Decision:
     promoted: bool
     reason: str
     evidence: Mapping[str, str] = field(default_factory=dict)  # by rule: whether it is met, and its figures
+    trial: bool = False  # whether it forecasts in the shadow of the champion first
 
 
 def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -> Decision:
@@ -90,6 +91,9 @@ def _decision(settings: Settings, name: str, champion: str, duel: Duel, where: s
         reason = f"{name} scores better than the champion {figures}, and stays challenger for want of evidence "
         return Decision(name, True, False, f"{reason}({'; '.join(failed)})", evidence)
     reason = f"{name} beats the champion {figures}{_decided_by(duel.metric, name)}"
+    if settings.register_.shadow == "challenger":
+        reason += f"; its verified forecasts decide within {settings.register_.shadow_days} days"
+        return Decision(name, True, False, reason, evidence, trial=True)
     return Decision(name, True, True, reason, evidence)
 
 
@@ -190,7 +194,7 @@ class IncomparableError(TidegateError):
 def tags_of(decision: Decision) -> dict[str, str]:
     """Describe a decision as tags of its version."""
     parts = {"candidate": decision.candidate, "registered": str(decision.registered)}
-    parts |= {"promoted": str(decision.promoted), "reason": decision.reason}
+    parts |= {"promoted": str(decision.promoted), "reason": decision.reason, "trial": str(decision.trial)}
     tags = {DECISION + key: value for key, value in parts.items()}
     return tags | {EVIDENCE + rule: figures for rule, figures in decision.evidence.items()}
 
@@ -208,7 +212,8 @@ def stored_decision(version: Any) -> Decision:
     """
     stored = {k.removeprefix(DECISION): v for k, v in version.tags.items() if k.startswith(DECISION)}
     evidence = {k.removeprefix(EVIDENCE): v for k, v in sorted(version.tags.items()) if k.startswith(EVIDENCE)}
-    decision = Decision(stored["candidate"], True, stored["promoted"] == "True", stored["reason"], evidence)
+    promoted, trial = (stored.get(name) == "True" for name in ("promoted", "trial"))
+    decision = Decision(stored["candidate"], True, promoted, stored["reason"], evidence, trial)
     champion = registry.champion(version.name)
     if not decision.promoted or COMPLETE not in version.tags or (champion and champion.version == version.version):
         return decision

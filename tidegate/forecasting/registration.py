@@ -41,10 +41,23 @@ def register_version(
         return registry.register(name, run_id, files, shown, tags, described(decision))
 
 
-def set_aliases(version: registry.ModelVersion, decision: Decision) -> None:
-    """Set the aliases as decided, each with its reason in the champion log."""
-    for alias in [registry.CHALLENGER, *([registry.CHAMPION] if decision.promoted else [])]:
-        champion_log.move(version.name, alias, str(version.version), decision.reason, "the stage register")
+def set_aliases(version: registry.ModelVersion, decision: Decision, shadow: str) -> None:
+    """Set the aliases as decided, each with its reason in the champion log.
+
+    Args:
+        version: that is registered.
+        decision: about it.
+        shadow: `register.shadow`: with "former", the champion whose place it takes goes on in its shadow.
+    """
+    name, number, by = version.name, str(version.version), "the stage register"
+    champion_log.move(name, registry.CHALLENGER, number, decision.reason, by)
+    if decision.trial:
+        champion_log.move(name, registry.SHADOW, number, decision.reason, by)
+    if decision.promoted:
+        entry = champion_log.move(name, registry.CHAMPION, number, decision.reason, by)
+        if shadow == "former" and entry.before:
+            because = f"version {number} has taken its place; their verified forecasts are compared"
+            champion_log.move(name, registry.SHADOW, entry.before, because, by)
     registry.set_tag(version, COMPLETE, "true")
 
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from tidegate.errors import DataError, UserError, one_line
 from tidegate.forecasting import table
 from tidegate.forecasting.issued import read_issued
+from tidegate.forecasting.places import ISSUED, ON_TRIAL, Place
 from tidegate.forecasting.truth import months_of, newest_measured, read_truth
 from tidegate.forecasting.verification_files import DAYS, ROWS
 from tidegate.forecasting.verified import ALERT, DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
@@ -29,7 +30,7 @@ from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.workspace.columns import ORIGIN, TIME, VARIABLE
 from tidegate.workspace.params import digest, typed_time
-from tidegate.workspace.paths import DATA, FORECASTS, MEASUREMENTS, VERIFICATION, VERIFIED_STATE, read_json, write_json
+from tidegate.workspace.paths import DATA, FORECASTS, MEASUREMENTS, VERIFIED_STATE, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -67,16 +68,16 @@ def verify(settings: Settings, progress: Progress, since: str | None = None) -> 
         UserError: the time cannot be read, or no forecast has been issued.
         DataError: data/ holds no rows.
     """
-    files = list(_issued_files(typed_time(since) if since else None))
+    files = list(_forecast_files(typed_time(since) if since else None))
     state, verified, newest = _read_state(), Verified(), newest_measured(list(settings.dataset.targets))
-    for done, path in enumerate(files, start=1):
-        key = path.relative_to(FORECASTS).as_posix()
+    for done, (place, path) in enumerate(files, start=1):
+        key = path.relative_to(FORECASTS).as_posix() if place.issued else path.as_posix()
         progress(done, len(files), key)
         if not MONTH.fullmatch(path.stem):
             verified.left_out.append(f"{key} (no month is its name)")
             continue
         inputs = Inputs.of(settings, path, newest)
-        rows_path, days_path = (VERIFICATION / path.parent.name / kind / path.name for kind in (ROWS, DAYS))
+        rows_path, days_path = (place.verification / path.parent.name / kind / path.name for kind in (ROWS, DAYS))
         if not since and rows_path.exists() and days_path.exists() and inputs.are_those_of(state.get(key)):
             continue
         issued = read_issued(path)
@@ -85,7 +86,9 @@ def verify(settings: Settings, progress: Progress, since: str | None = None) -> 
         if reason := _cannot_be_verified(issued, settings):
             verified.left_out.append(f"{key} ({reason})")
             continue
-        _verify_month(settings, issued, rows_path, days_path, verified)
+        days = _verify_month(settings, issued, rows_path, days_path, verified)
+        if place.issued:
+            verified.database = table.store_scores(settings.verify.table, days)
         state[key] = inputs.described()
         write_json(VERIFIED_STATE, state)  # the last: what was killed before is done again, to the same bytes
     return verified
@@ -114,7 +117,8 @@ def _cannot_be_verified(issued: pd.DataFrame, settings: Settings) -> str:
 
 def _verify_month(
     settings: Settings, issued: pd.DataFrame, rows_path: Path, days_path: Path, verified: Verified
-) -> None:
+) -> pd.DataFrame:
+    """Write the rows and the days of a month; give the days."""
     before = _rows_before(rows_path)
     step, season = step_of(settings.dataset.frequency), settings.dataset.season_steps
     truth = read_truth(settings, targets_of(issued), issued[TIME].min(), issued[TIME].max())
@@ -123,11 +127,11 @@ def _verify_month(
     days = daily_scores(rows).assign(model=issued["model"].iloc[0], version=issued["version"].iloc[0])
     days = days[["model", "version", *DAY_KEYS, *days.columns.drop(["model", "version", *DAY_KEYS])]]
     long_frame.write_frame(days_path, days)
-    verified.database = table.store_scores(settings.verify.table, days)
     verified.rows += len(rows)
     verified.new += len(rows) - _known(rows, before)
     verified.corrected += int(rows["corrected"].sum()) - (0 if before is None else int(before["corrected"].sum()))
     verified.months.append(f"{rows_path.parent.parent.name} {rows_path.stem}")
+    return days
 
 
 def _rows_before(path: Path) -> pd.DataFrame | None:
@@ -144,16 +148,16 @@ def _known(rows: pd.DataFrame, before: pd.DataFrame | None) -> int:
     return int(pd.MultiIndex.from_frame(rows[ROW_KEYS]).isin(pd.MultiIndex.from_frame(before[ROW_KEYS])).sum())
 
 
-def _issued_files(since: pd.Timestamp | None) -> Iterator[Path]:
-    """List the files of forecasts, from the month of a time on.
+def _forecast_files(since: pd.Timestamp | None) -> Iterator[tuple[Place, Path]]:
+    """List the files of forecasts, from the month of a time on, and the place of each.
 
     Raises:
         UserError: there are none.
     """
-    files = sorted(FORECASTS.glob("*/*.parquet"))
-    if not files:
+    files = [(place, path) for place in (ISSUED, ON_TRIAL) for path in sorted(place.forecasts.glob("*/*.parquet"))]
+    if not any(place.issued for place, _ in files):
         raise UserError("No forecast has been issued yet: tidegate forecast issues them.")
-    return (path for path in files if since is None or path.stem >= f"{since:%Y-%m}")
+    return ((place, path) for place, path in files if since is None or path.stem >= f"{since:%Y-%m}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What verification has kept, read again: forecasts beside the truth, and their scores by day."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -25,8 +26,12 @@ def read_days(version: str | None = None, since: pd.Timestamp | None = None) -> 
     return days if since is None else days[days["day"] >= since.floor("D")]
 
 
-def read_rows(version: str, columns: Sequence[str], since: pd.Timestamp | None = None) -> pd.DataFrame:
+def read_rows(
+    version: str, columns: Sequence[str], since: pd.Timestamp | None = None, folder: Path = VERIFICATION
+) -> pd.DataFrame:
     """Read columns of the verified rows of a version ("tidegate-v3"), from the month of a time on."""
-    files = sorted((VERIFICATION / version / ROWS).glob("*.parquet"))
+    files = sorted((folder / version / ROWS).glob("*.parquet"))
     files = [path for path in files if since is None or path.stem >= f"{since:%Y-%m}"]
+    if not files:
+        return pd.DataFrame(columns=list(columns))
     return pd.concat([pq.read_table(path, columns=list(columns)).to_pandas() for path in files], ignore_index=True)

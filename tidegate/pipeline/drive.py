@@ -81,10 +81,13 @@ def forecast(
 ) -> Path:
     """Issue forecasts, in parallel by groups of stations, and print a line; give the folder that stores them."""
     from tidegate.forecasting.issue import issue_forecasts
+    from tidegate.forecasting.trial import forecast_beside
 
     with lock.workspace_lock("tidegate forecast"), console.stage_line("forecast") as line:
-        issued = issue_forecasts(checked_settings(), line, as_of, span, parallel_map, groups)
-        line.result = issued.sentence
+        settings = checked_settings()
+        issued = issue_forecasts(settings, line, as_of, span, parallel_map, groups)
+        beside = forecast_beside(settings, line, as_of, span)
+        line.result = "; ".join(filter(None, [issued.sentence, beside]))
     return issued.folder
 
 
@@ -97,10 +100,12 @@ def verify(since: str | None = None) -> None:
 
 
 def watch() -> "Watched":
-    """Look whether the champion has changed for the worse, print a line, and tell what is new."""
-    from tidegate.forecasting import notify, watching
+    """Settle a trial, look whether the champion has changed for the worse, print lines, and tell what is new."""
+    from tidegate.forecasting import notify, trial, watching
 
     with lock.workspace_lock("tidegate watch"):
+        if said := trial.settle(checked_settings()):
+            console.say(f"{said[0].upper()}{said[1:]}.")
         with console.stage_line("watch") as line:
             watched = watching.watch_champion(checked_settings())
             line.result = watched.sentence

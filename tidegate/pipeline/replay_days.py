@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from tidegate.errors import DataError, GateClosed, StageFailed, UserError
-from tidegate.forecasting import verification, watching
+from tidegate.forecasting import trial, verification, watching
 from tidegate.forecasting.issue import Span, issue_forecasts
 from tidegate.measurements import months
 from tidegate.measurements.grid import step_of
@@ -113,6 +113,8 @@ def _one_day(settings: Settings, plan: Plan, day: pd.Timestamp, done: Done, say:
             done.not_forecast[f"{day - DAY:%Y-%m-%d}"] = reason
         done.forecast = True
         done.write()
+    if (said := trial.settle(settings)) and "is on trial" not in said:
+        say(f"{name}  {said}")
     if not done.because:
         cause = _cause(settings, day)
         done.because = cause.because if cause else SCHEDULE if plan.trains_at(day) else ""
@@ -142,6 +144,7 @@ def _forecast(settings: Settings, day: pd.Timestamp) -> str:
     for as_of, span in spans:
         try:
             issue_forecasts(settings, no_progress, as_of, span)
+            trial.forecast_beside(settings, no_progress, as_of, span)
         except DataError as error:
             reason = str(error)
     if any(FORECASTS.glob("*/*.parquet")):

@@ -37,7 +37,7 @@ def run(settings: Settings, progress: Progress) -> str:
     if EXPERIMENT:
         return write_remark(EXPERIMENT, decision, version)
     if version is not None and COMPLETE not in version.tags:
-        set_aliases(version, decision)
+        set_aliases(version, decision, settings.register_.shadow)
     number = int(version.version) if version is not None else None
     write_json(REGISTRATION, {**asdict(decision), "model": settings.register_.name, "version": number})
     label = f"{settings.register_.name} version {number}: " if number else ""

@@ -21,7 +21,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tidegate.tracking.registry import CHALLENGER, CHAMPION, NOT_FOUND
+from tidegate.tracking.registry import CHALLENGER, CHAMPION, NOT_FOUND, SHADOW
 from tidegate.tracking.store import tracking_client
 from tidegate.workspace import clock
 from tidegate.workspace.paths import CHAMPION_LOG, atomic_output
@@ -64,7 +64,7 @@ def look(name: str) -> list[Entry]:
         if found is None:
             return []
         log = _Log(client, name, dict(found.tags))
-        for alias in (CHAMPION, CHALLENGER):
+        for alias in (CHAMPION, CHALLENGER, SHADOW):
             log.agree(alias, str(dict(found.aliases).get(alias, "")))
         entries = log.entries
     _write_copy(entries)
@@ -72,15 +72,22 @@ def look(name: str) -> list[Entry]:
 
 
 def move(name: str, alias: str, version: str, because: str, by: str) -> Entry:
-    """Give an alias to a version, and enter it; a move that was entered before and not undone is not entered again."""
-    log_before = look(name)
-    last = _last(log_before, alias)
+    """Give an alias to a version, and enter it; a move that was entered before and not undone is not entered again.
+
+    Args:
+        name: of the registered model.
+        alias: "champion", "challenger" or "shadow".
+        version: its number; empty: the alias is taken away.
+        because: the reason.
+        by: who or what asks.
+    """
+    last = last_of(look(name), alias)
     if last is not None and last.version == version:
         return last
     with tracking_client() as client:
         log = _Log(client, name, dict(client.get_registered_model(name).tags))
         entry = log.add(alias, version, last.version if last else "", because, by, done=False)
-        client.set_registered_model_alias(name, alias, version)
+        log.set_alias(alias, version)
         entry = log.confirm(entry)
     _write_copy(log.entries)
     return entry
@@ -90,6 +97,11 @@ def asked_by(command: str) -> str:
     """Say who asks, through which command."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or f"user {os.getuid()}"
     return f"{command}, by {user}"
+
+
+def last_of(entries: list[Entry], alias: str) -> Entry | None:
+    """Give the newest entry of an alias."""
+    return next((entry for entry in reversed(entries) if entry.alias == alias), None)
 
 
 def champion_at(entries: list[Entry], moment: pd.Timestamp) -> Entry | None:
@@ -125,16 +137,16 @@ class _Log:
 
     def agree(self, alias: str, version: str) -> None:
         """Finish what was begun, or enter what the log does not know, if an alias is at another version."""
-        last = _last(self.entries, alias)
+        last = last_of(self.entries, alias)
         if last is not None and not last.done:
-            if version == last.before and self._exists(last.version):
-                self.client.set_registered_model_alias(self.name, alias, last.version)
+            if version == last.before and (not last.version or self._exists(last.version)):
+                self.set_alias(alias, last.version)
                 version = last.version
             if version == last.version:
                 self.confirm(last)
                 return
             self.forget(last)  # the alias never was there
-            last = _last(self.entries, alias)
+            last = last_of(self.entries, alias)
         if version == (last.version if last else ""):
             return
         if last is not None:
@@ -144,6 +156,13 @@ class _Log:
         reason = f"; it was registered because: {borne.tags[REASON]}" if REASON in borne.tags else ""
         registered = pd.Timestamp(borne.creation_timestamp, unit="ms", tz="UTC")
         self.add(alias, version, "", f"{BEGUN}; since its registration at the earliest{reason}", "unknown", registered)
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Give the alias to a version, or take it away."""
+        if version:
+            self.client.set_registered_model_alias(self.name, alias, version)
+        else:
+            self.client.delete_registered_model_alias(self.name, alias)
 
     def add(
         self,
@@ -211,10 +230,6 @@ def _read_entry(text: str) -> Entry | None:
     except (ValueError, TypeError, AttributeError):
         return None
     return entry
-
-
-def _last(entries: list[Entry], alias: str) -> Entry | None:
-    return next((entry for entry in reversed(entries) if entry.alias == alias), None)
 
 
 def _registered(client: MlflowClient, name: str) -> Any | None:

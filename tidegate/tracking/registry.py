@@ -18,7 +18,7 @@ from tidegate.errors import DataError
 from tidegate.tracking import packing
 from tidegate.tracking.store import start_run, tracking_client
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -46,9 +46,14 @@ def version_numbers(name: str) -> list[str]:
 
 def champion(name: str) -> ModelVersion | None:
     """Get the present champion of a registered model, if there is one."""
+    return bearer(name, CHAMPION)
+
+
+def bearer(name: str, alias: str) -> ModelVersion | None:
+    """Get the version that bears an alias, if one does."""
     with tracking_client() as client:
         try:
-            return client.get_model_version_by_alias(name, CHAMPION)
+            return client.get_model_version_by_alias(name, alias)
         except MlflowException as error:
             if error.error_code in NOT_FOUND:
                 return None

@@ -49,6 +49,7 @@ CHANGES = "changes.patch"  # within a version's files: what differed from the co
 
 FORECASTS = Path("forecasts")
 VERIFICATION = Path("verification")
+SHADOW = Path("shadow")  # forecasts of a version on trial, and how they did
 REPLAYS = Path("replays")  # workspaces of replays
 CHAMPION_LOG = Path("champion_log.jsonl")  # a copy of what the registry holds
 WATCH_STATE = Path(".tidegate") / "watch.json"

@@ -175,6 +175,8 @@ class Register(Section):
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     margin: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     evidence: Evidence = Evidence()
+    shadow: Literal["none", "former", "challenger"] = "none"  # who forecasts beside the champion for a while, on trial
+    shadow_days: Steps = 28  # at most
 
 
 class Forecast(Section):
