@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tidegate.errors import UserError
+from tidegate.evaluation.sequential import LEAST_REFERENCE
 from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.reference import read_reference
 from tidegate.forecasting.verification_files import read_days
@@ -29,12 +30,14 @@ class Watched:
     version: str
     until: str  # the newest verified day
     changes: tuple[Change, ...]
+    remark: str = ""  # on what cannot be seen
 
     @property
     def sentence(self) -> str:
         """Sum it up in one line."""
         if not self.changes:
-            return f"version {self.version} does as it did before, up to {self.until}"
+            remark = f"; {self.remark}" if self.remark else ""
+            return f"version {self.version} does as it did before, up to {self.until}{remark}"
         named = [f"{change.station}: {change.figures} since {change.since}" for change in self.changes[:SHOWN]]
         more = f" and {len(self.changes) - SHOWN} more" if len(self.changes) > SHOWN else ""
         return f"version {self.version} has changed for the worse; {'; '.join(named)}{more}"
@@ -78,8 +81,9 @@ def watch_champion(settings: Settings) -> Watched:
     if days.empty:
         raise UserError(f"No forecast of version {version} has met its measurement yet: there is nothing to watch.")
     levels = settings.window.quantiles
-    changes = watch_days(days, read_reference(champion), levels[-1] - levels[0], settings.watch)
-    watched = Watched(version, f"{days['day'].max():%Y-%m-%d}", tuple(changes))
+    reference = read_reference(champion)
+    changes = watch_days(days, reference, levels[-1] - levels[0], settings.watch)
+    watched = Watched(version, f"{days['day'].max():%Y-%m-%d}", tuple(changes), _remark(reference))
     write_json(
         VERIFICATION / "watch.json",
         {"version": version, "until": watched.until, "changes": [change.as_json() for change in changes]},
@@ -87,6 +91,17 @@ def watch_champion(settings: Settings) -> Watched:
     with atomic_output(VERIFICATION / "watch.md") as temporary:
         temporary.write_text(watched.markdown, encoding="utf-8")
     return watched
+
+
+def _remark(reference: pd.DataFrame | None) -> str:
+    """Say that a version's test span is too short to tell what is usual for it; empty if it is not."""
+    days = LEAST_REFERENCE if reference is None else int(reference["day"].nunique())
+    if days >= LEAST_REFERENCE:
+        return ""
+    return (
+        f"its test span of {days} days is too short to say what is usual ({LEAST_REFERENCE} are needed), so that only "
+        "days that are worse than seasonal naive are seen: train on more data"
+    )
 
 
 def cause_for_retraining(settings: Settings, watched: Watched, now: pd.Timestamp) -> Cause | None:
