@@ -47,8 +47,14 @@ def test_rows_come_in_many_forms(given: Any) -> None:
         ([], "no column 'station'; they have none"),
         ([{"station": "A", "time": 1735689600000}], "Row 1: time '1735689600000' is not a time"),
         ([{"station": "A", "time": "01/02/2025"}], "Row 1: time '01/02/2025' is not a time"),
+        (pd.DataFrame([["A", "A", "2025-01-01"]], columns=["station", "station", "time"]), "two columns 'station'"),
     ],
 )
 def test_what_is_no_rows_is_refused_in_one_sentence(given: Any, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         read_request(given, ["A"])
+
+
+def test_rows_without_a_station_are_read_whatever_the_stations_are_called() -> None:
+    read = read_request([{"station": None, "time": "2025-01-01"}], ["A", "B", "7"])
+    assert read["station"].isna().all()  # the forecaster refuses them by their row

@@ -1,7 +1,7 @@
 """The command `tidegate`: the pipeline, the servers, one command per stage, data, forecasts and experiments.
 
     app            the command line itself: logs, errors as sentences, exit codes
-    run, data, stages, forecasts, champions, replays, experiments     the commands, by topic
+    run, data, stages, forecasts, champions, replays, serve, experiments     the commands, by topic
     tables         results as tables
     servers        Prefect's and MLflow's servers on this machine
 
@@ -19,6 +19,7 @@ for _name in (
     "forecasts",
     "champions",
     "replays",
+    "serve",
     "experiments",
 ):  # each registers its commands, in the order of --help
     import_module(f"tidegate.cli.{_name}")

@@ -26,13 +26,16 @@ def read_request(given: Any, stations: Sequence[str]) -> pd.DataFrame:
         stations: those that the model knows.
 
     Raises:
-        DataError: these are no rows, a column of the key is absent, or a time is a number or no ISO 8601 text.
+        DataError: these are no rows, a column of the key is absent, a column is there twice, or a time is a number or
+            no ISO 8601 text.
     """
     frame = _frame(given)
     absent = [name for name in KEYS if name not in frame.columns]
     if absent:
         have = ", ".join(map(str, frame.columns)) or "none"
         raise DataError(f"The rows have no column {absent[0]!r}; they have {have}: name it so.")
+    if frame.columns.has_duplicates:
+        raise DataError(f"The rows have two columns {frame.columns[frame.columns.duplicated()][0]!r}: leave one.")
     frame = frame[frame.notna().any(axis=1)].reset_index(drop=True)
     return frame.assign(**{STATION: _known_names(frame[STATION], stations), TIME: _times(frame[TIME])})
 
@@ -58,7 +61,7 @@ def _known_names(cells: "pd.Series[Any]", stations: Sequence[str]) -> "pd.Series
         return names
     numbers = dict(zip(stations, pd.to_numeric(pd.Series(stations, dtype="str"), errors="coerce"), strict=True))
     shared = Counter(numbers.values())
-    known = {number: name for name, number in numbers.items() if shared[number] == 1}
+    known = {number: name for name, number in numbers.items() if shared[number] == 1 and number == number}
     return cells.astype("float64").map(known).astype("str").where(~names.isin(stations), names).fillna(names)
 
 
