@@ -36,7 +36,7 @@ def two_versions(shared: Path, trained: Path) -> Path:
 @pytest.fixture
 def own_versions(two_versions: Path, tmp_path: Path) -> Path:
     """A copy of it, to change at will."""
-    return copy_workspace(two_versions, tmp_path / "workspace")
+    return copy_workspace(two_versions, tmp_path / "workspace", "logs")
 
 
 @pytest.fixture(scope="module")
