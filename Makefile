@@ -59,6 +59,8 @@ lock: $(INSTALLED) ## resolve the pins anew
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/bench.in -o requirements/bench.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/gpu.in -o requirements/gpu.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/serve.in -o requirements/serve.txt
 
 clean: ## remove what runs have made, but not data/ nor the registry
 	rm -rf artifacts logs dvc.lock
