@@ -35,8 +35,8 @@ class Metrics:
         )
         waiting = Gauge("tidegate_requests_waiting", "Requests that wait for a thread.", registry=self._registry)
         waiting.set_function(lambda: work.waiting)
-        stale = Gauge("tidegate_champion_problem", "1 if the champion cannot be served.", registry=self._registry)
-        stale.set_function(lambda: bool(champion.problem))
+        problem = Gauge("tidegate_champion_problem", "1 if the champion cannot be served.", registry=self._registry)
+        problem.set_function(lambda: bool(champion.problem))
         self._version = Gauge(
             "tidegate_version_info", "The version served.", ["model", "version", "candidate"], registry=self._registry
         )

@@ -9,7 +9,7 @@ from tidegate.serving.bodies import CSV, JSON
 SUMMARY = "The champion's forecasts: rows of recent measurements in, forecasts with intervals out."
 ROWS = [
     {"station": "S01", "time": "2025-12-31T17:00Z", "temperature": 4.1},
-    {"station": "S01", "time": "2025-12-31T18:00Z", "temperature": None},
+    {"station": "S01", "time": "2025-12-31T18:00Z", "temperature": 3.8},
 ]
 FORECAST_ROWS = [
     {
