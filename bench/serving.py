@@ -44,6 +44,7 @@ CALLS = 100  # of the forecaster in this process, before and after
 class Asked:
     """What the clients of one level got."""
 
+    elapsed: float = 0.0  # seconds until the last had its answer
     seconds: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     versions: set[str] = field(default_factory=set)
@@ -87,7 +88,7 @@ def measure(seconds: float) -> None:
         p50, p95, p99 = np.percentile(asked.seconds, [50, 95, 99])
         figures = [f"{1000 * value:.1f}" for value in (p50, p95, p99)]
         ratio = f"{p50 / plain:.2f}" if clients == 1 else ""
-        rate, versions = f"{len(asked.seconds) / seconds:.0f}", " ".join(sorted(asked.versions))
+        rate, versions = f"{len(asked.seconds) / asked.elapsed:.1f}", " ".join(sorted(asked.versions))
         table.add_row(str(clients), f"{len(asked.seconds):,}", str(len(asked.failed)), *figures, rate, versions, ratio)
     Console(width=120).print(table)
     for clients, asked in results.items():
@@ -146,12 +147,14 @@ def changing(versions: list[str]) -> Iterator[None]:
 
 def level(port: int, body: str, clients: int, seconds: float) -> Asked:
     """Let so many clients ask for so long."""
-    asked, until = Asked(), time.monotonic() + seconds
+    asked, began = Asked(), time.monotonic()
+    until = began + seconds
     threads = [threading.Thread(target=ask_for, args=(port, body, asked, until)) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    asked.elapsed = time.monotonic() - began
     return asked
 
 
