@@ -81,7 +81,7 @@ def test_without_a_champion_or_with_a_damaged_one_the_service_says_so_and_recove
     until(lambda: service.ask("/health").content["status"] == "outdated")
     health = service.ask("/health")
     assert (health.status, health.content["version"]) == (200, "1")
-    assert "the files of tidegate version 2 are gone from the store" in health.content["message"]
+    assert health.message == "Version 2 cannot be served: the files of tidegate version 2 are gone from the store."
     assert service.metric("tidegate_champion_problem") == 1
     assert service.ask(body=body, kind=CSV).headers["tidegate-version"] == "1"
     (log,) = (own_versions / "logs").glob("*-serve-*.log")

@@ -35,9 +35,9 @@ from tidegate.workspace.settings import load_settings
 champion = Champion(load_settings().register_.name, 10)
 champion.refresh()
 make_app(champion, Limits())
-assert champion.loaded, champion.problem
+assert champion.state.loaded, champion.state.problem
 rows = pd.read_parquet("artifacts/clean.parquet")
-print(len(champion.loaded.forecaster.forecast(rows)))
+print(len(champion.state.loaded.forecaster.forecast(rows)))
 """
 
 

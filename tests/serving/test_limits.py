@@ -18,7 +18,7 @@ from serving import CSV, Answer, Service, as_json, recent_rows, serving
 
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.serving.app import Limits, make_app
-from tidegate.serving.champion import Champion
+from tidegate.serving.champion import Champion, State
 from tidegate.serving.server import Server, listening_socket
 
 pytestmark = pytest.mark.slow
@@ -46,9 +46,9 @@ def held_service(workspace: Path) -> Iterator[tuple[Service, Held]]:
     champion = Champion("tidegate", 3600)
     with chdir(workspace):
         champion.refresh()
-    assert champion.loaded is not None
-    held = Held(champion.loaded.forecaster)
-    champion.loaded = replace(champion.loaded, forecaster=held)
+    assert champion.state.loaded is not None
+    held = Held(champion.state.loaded.forecaster)
+    champion.state = State(replace(champion.state.loaded, forecaster=held))
     listener = listening_socket("127.0.0.1", 0, None)
     ready = threading.Event()
     server = Server(make_app(champion, Limits(threads=1, waiting=WAITING)), ready.set)

@@ -41,8 +41,8 @@ def serve(
     with champion.followed():
 
         def say_ready() -> None:
-            loaded = champion.loaded
-            by = f"{loaded.name} version {loaded.version} ({loaded.candidate})" if loaded else champion.problem
+            loaded, problem = champion.state.loaded, champion.state.problem
+            by = f"{loaded.name} version {loaded.version} ({loaded.candidate})" if loaded else problem
             console.say(f"Ready at {server.address_of(listener)}: {by}")
 
         server.run_server(make_app(champion, Limits(threads, waiting, body_mib), token), listener, say_ready)

@@ -36,7 +36,7 @@ class Metrics:
         waiting = Gauge("tidegate_requests_waiting", "Requests that wait for a thread.", registry=self._registry)
         waiting.set_function(lambda: work.waiting)
         problem = Gauge("tidegate_champion_problem", "1 if the champion cannot be served.", registry=self._registry)
-        problem.set_function(lambda: bool(champion.problem))
+        problem.set_function(lambda: bool(champion.state.problem))
         self._version = Gauge(
             "tidegate_version_info", "The version served.", ["model", "version", "candidate"], registry=self._registry
         )
@@ -44,7 +44,7 @@ class Metrics:
     def text(self) -> bytes:
         """Write all metrics in Prometheus' format."""
         self._version.clear()
-        if loaded := self._champion.loaded:
+        if loaded := self._champion.state.loaded:
             self._version.labels(loaded.name, loaded.version, loaded.candidate).set(1)
         return generate_latest(self._registry)
 

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from tidegate.errors import UserError
 from tidegate.forecasting.request import read_request
 from tidegate.serving import access, bodies, description
-from tidegate.serving.champion import Champion, LoadedVersion
+from tidegate.serving.champion import Champion, LoadedVersion, State
 from tidegate.serving.refusals import Refused, retry_after
 from tidegate.serving.work_queue import WorkQueue
 
@@ -54,7 +54,7 @@ def make_app(champion: Champion, limits: Limits, token: str | None = None) -> Fa
     @app.get(access.HEALTH, responses={503: {"description": "There is no champion to serve."}})
     async def health() -> JSONResponse:
         """Say which version is served, since when, and what is wrong, if anything is."""
-        return JSONResponse(_health(champion), 200 if champion.loaded else 503)
+        return JSONResponse(_health(state := champion.state), 200 if state.loaded else 503)
 
     @app.get(access.METRICS, response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def prometheus_metrics() -> Response:
@@ -111,13 +111,14 @@ def _loaded(champion: Champion) -> LoadedVersion:
     Raises:
         Refused: with status 503, there is none.
     """
-    if (loaded := champion.loaded) is None:
-        raise Refused(503, champion.problem, retry_after(champion.poll_seconds))
-    return loaded
+    state = champion.state
+    if state.loaded is None:
+        raise Refused(503, state.problem, retry_after(champion.poll_seconds))
+    return state.loaded
 
 
-def _health(champion: Champion) -> dict[str, str | None]:
-    loaded, problem = champion.loaded, champion.problem or None
+def _health(state: State) -> dict[str, str | None]:
+    loaded, problem = state.loaded, state.problem or None
     if loaded is None:
         return {"status": "no champion", "message": problem}
     return {

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tidegate.errors import TidegateError
+from tidegate.errors import DataError, TidegateError
 from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.tracking import registry
@@ -28,35 +28,40 @@ class LoadedVersion:
     forecaster: Forecaster
 
 
+@dataclass(frozen=True)
+class State:
+    """What is served, and a sentence that says why nothing, or not the newest, is; empty if all is well."""
+
+    loaded: LoadedVersion | None = None
+    problem: str = ""
+
+
 class Champion:
     """The champion of a registered model, loaded, and followed when it changes.
 
-    `loaded` is replaced as a whole, so that a request that has taken it keeps one version from beginning to end.
+    `state` is replaced as a whole, so that a request that has taken it keeps one version from beginning to end.
     """
 
     def __init__(self, name: str, poll_seconds: float) -> None:
         """Follow the alias of the registered model `name`, looking every `poll_seconds`."""
         self.name, self.poll_seconds = name, poll_seconds
-        self.loaded: LoadedVersion | None = None
-        self.problem = ""  # a sentence: why nothing, or not the newest, is served
+        self.state = State()
 
     def refresh(self) -> None:
         """Load the champion if it is another than the loaded one; if that fails, the loaded one stays."""
         try:
             version = registry.champion(self.name)
             if version is None:
-                self.loaded = None
-                self._note(no_champion(self.name))
-                return
-            if not self._is_loaded(version):
-                self.loaded = _load(version)
-                logger.info("serving %s version %s (%s)", self.name, version.version, self.loaded.candidate)
-            self._note("")
+                self._exchange(None, no_champion(self.name))
+            else:
+                self._exchange(self.state.loaded if self._is_loaded(version) else _load(version))
         except TidegateError as error:
-            self._note(str(error))
+            self._exchange(self.state.loaded, str(error))
         except Exception as error:  # whatever a damaged version raises, requests are answered by the loaded one
-            logger.exception("the champion of %s cannot be loaded", self.name)
-            self._note(f"The champion of {self.name} cannot be loaded ({type(error).__name__}): the log has more.")
+            problem = f"The champion of {self.name} cannot be loaded ({type(error).__name__}): the log has more."
+            if problem != self.state.problem:  # once, not at each look
+                logger.exception("the champion of %s cannot be loaded", self.name)
+            self._exchange(self.state.loaded, problem)
 
     @contextmanager
     def followed(self) -> Iterator[None]:
@@ -75,13 +80,16 @@ class Champion:
             ended.set()
 
     def _is_loaded(self, version: ModelVersion) -> bool:
-        return self.loaded is not None and (self.loaded.version, self.loaded.run) == _identity(version)
+        loaded = self.state.loaded
+        return loaded is not None and (loaded.version, loaded.run) == _identity(version)
 
-    def _note(self, problem: str) -> None:
-        """Keep a problem, and log it once."""
-        if problem and problem != self.problem:
+    def _exchange(self, loaded: LoadedVersion | None, problem: str = "") -> None:
+        """Replace the state, and log what is new in it."""
+        if problem and problem != self.state.problem:
             logger.warning(problem)
-        self.problem = problem
+        if loaded is not None and loaded is not self.state.loaded:
+            logger.info("serving %s version %s (%s)", loaded.name, loaded.version, loaded.candidate)
+        self.state = State(loaded, problem)
 
 
 def _identity(version: ModelVersion) -> tuple[str, str]:
@@ -89,7 +97,17 @@ def _identity(version: ModelVersion) -> tuple[str, str]:
 
 
 def _load(version: ModelVersion) -> LoadedVersion:
-    forecaster = Forecaster.load(*registry.version_files(version))
+    """Load a version.
+
+    Raises:
+        DataError: its files are gone.
+        ServiceError: the store does not answer.
+    """
     number, run = _identity(version)
+    try:
+        files = registry.version_files(version)
+    except DataError as error:
+        reason = str(error).partition(" (")[0]
+        raise DataError(f"Version {number} cannot be served: {reason}.") from None
     candidate = version.tags.get("tidegate.candidate", "?")
-    return LoadedVersion(version.name, number, candidate, run, datetime.now(UTC), forecaster)
+    return LoadedVersion(version.name, number, candidate, run, datetime.now(UTC), Forecaster.load(*files))
