@@ -17,23 +17,19 @@ from models import naive
 from models.conformal import CalibratedModel
 from tidegate.errors import DataError
 from tidegate.forecasting.fallback import Fallback
+from tidegate.forecasting.rows import Rows, texts
 from tidegate.forecasting.situation import Situation, situation_of
-from tidegate.measurements.frame import conform
-from tidegate.measurements.grid import on_regular_grid, step_of
-from tidegate.measurements.plausible import plausible
-from tidegate.quality.rules import off_grid
-from tidegate.sources.cells import is_implausible
+from tidegate.quality.sorted_rows import Microseconds, epoch_microseconds, step_microseconds
 from tidegate.windows.arrival import ArrivalRules
 from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler, to_panel
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.splits import starts_in
 from tidegate.windows.store import SPEC, read_left_out, read_rules, read_spec
-from tidegate.windows.window_grid import Grid, to_grid
+from tidegate.windows.window_grid import Grid
 from tidegate.workspace.columns import (
     BASELINE,
     FORECAST,
-    KEYS,
     LATE_STEPS,
     METHOD,
     MODEL,
@@ -86,15 +82,16 @@ class Forecaster:
         Raises:
             DataError: a station is unknown, or has no target measured within the lookback.
         """
-        frame = self.check_rows(recent)
-        origins = pd.DatetimeIndex([self._newest(frame)])
-        rows, silent = self._forecast(frame, origins, sorted(frame[STATION].unique()))
+        rows = Rows.checked(recent, self.spec)
+        origin = rows.newest()
+        columns, _, silent = self._forecast(rows, np.array([origin]), rows.stations)
         if silent:
+            newest = pd.Timestamp(origin, unit="us")
             raise DataError(
                 f"Station {silent[0]} has no {self.spec.targets[0]} in the last {self.spec.lookback_steps} steps up to "
-                f"{origins[0]:%Y-%m-%d %H:%M} UTC: give newer measurements, or leave the station out."
+                f"{newest:%Y-%m-%d %H:%M} UTC: give newer measurements, or leave the station out."
             )
-        return rows.drop(columns=LATE_STEPS)
+        return pd.DataFrame(columns)
 
     def forecast_all(
         self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str] = ()
@@ -111,33 +108,33 @@ class Forecaster:
             older than the origin, the lookback's length if there was none. Such a station has the baseline.
         """
         stations = stations or self.spec.stations
-        return self._forecast(frame[frame[STATION].isin(stations)], origins, stations)[0]
+        rows = Rows.of(frame, self.spec).of_stations(stations)
+        columns, late, _ = self._forecast(rows, epoch_microseconds(origins), stations)
+        return pd.DataFrame({**columns, LATE_STEPS: late})
 
     def _forecast(
-        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str]
-    ) -> tuple[pd.DataFrame, list[str]]:
-        """Forecast stations from origins; also name those without any measurement in a lookback."""
-        grid = self._grid(frame, origins, stations, extra_steps=self.spec.lookback_steps)
+        self, rows: Rows, origins: Microseconds, stations: Sequence[str]
+    ) -> tuple[dict[str, Any], Any, list[str]]:
+        """Forecast stations from origins: columns of rows, how late each is, and stations silent for a lookback."""
+        grid = self._grid(rows, origins, stations, extra_steps=self.spec.lookback_steps)
         panel, scaler = self._panel(grid)
-        first = grid.times.get_indexer(origins) - self.spec.lookback_steps + 1
+        first = self.spec.lookback_steps + (origins - origins[0]) // step_microseconds(self.spec.frequency)
         station, start = np.meshgrid(np.arange(len(grid.stations)), first, indexing="ij")
         starts = np.stack([station.ravel(), start.ravel()], axis=1).astype(np.int32)
         situation = situation_of(panel, starts, self.fallback.usual)
         forecasts, by_model = self._model_forecasts(panel, situation)
         rest: Flags = np.asarray(~by_model.all(axis=1))
         if rest.any():
-            _fill(forecasts, self._baseline_forecasts(panel, starts[rest], frame, origins[0]), rest, by_model)
-        rows = self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), grid, starts)
-        targets = 1 if self.spec.alert else len(self.spec.targets)
-        reasons = [
-            [situation.reason[window] or situation.beyond_horizon(self.spec, window)] * by_model.shape[1]
-            for window in range(len(starts))
-        ]
-        model = by_model.ravel().repeat(targets)
-        reason = np.where(model, "", np.array(reasons, dtype=object).ravel().repeat(targets))
-        silent = [grid.stations[row] for row in starts[situation.silent, 0]]
-        late = np.where(situation.absent, self.spec.lookback_steps, situation.late).repeat(len(rows) // len(starts))
-        return rows.assign(**{METHOD: np.where(model, MODEL, BASELINE), REASON: reason, LATE_STEPS: late}), silent
+            _fill(forecasts, self._baseline_forecasts(panel, starts[rest], rows, origins[0]), rest, by_model)
+        columns = self._long(scaler.in_units(forecasts, self.spec, starts[:, 0]), grid, starts)
+        model = by_model.repeat(1 if self.spec.alert else len(self.spec.targets), axis=1)  # (windows, rows of each)
+        partly = np.flatnonzero(rest).tolist()
+        reasons = [situation.reason[row] or situation.beyond_horizon(self.spec, row) for row in partly]
+        reason = np.zeros(model.shape, np.int64)
+        reason[rest] = np.where(model[rest], 0, np.arange(1, len(reasons) + 1)[:, None])
+        columns |= {METHOD: texts([BASELINE, MODEL], model.astype(np.int64)), REASON: texts(["", *reasons], reason)}
+        late = np.where(situation.absent, self.spec.lookback_steps, situation.late).repeat(model.shape[1])
+        return columns, late, [grid.stations[row] for row in starts[situation.silent, 0]]
 
     def _model_forecasts(self, panel: Panel, situation: Situation) -> tuple[Forecasts, Flags]:
         """Forecast with the model where it may, NaN elsewhere; say where, by horizon step."""
@@ -160,9 +157,9 @@ class Forecaster:
             forecasts.quantiles[allowed] = np.take_along_axis(model.quantiles, index[..., None, None], axis=1)
         return forecasts, by_model
 
-    def _baseline_forecasts(self, panel: Panel, starts: Starts, frame: pd.DataFrame, before: pd.Timestamp) -> Forecasts:
+    def _baseline_forecasts(self, panel: Panel, starts: Starts, rows: Rows, before: int) -> Forecasts:
         if self.spec.alert:
-            return self._alert_baseline(frame, before).predict(panel, starts)
+            return self._alert_baseline(rows, before).predict(panel, starts)
         return self.fallback.predict(panel, starts)
 
     def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
@@ -179,36 +176,12 @@ class Forecaster:
         Raises:
             DataError: a column is absent, there is no row, or there are two rows of one station at one time.
         """
-        frame = conform(rows, self.spec.features)
-        if (wrong := is_implausible(frame[TIME])).any():
-            first = int(wrong.to_numpy().argmax())
-            when = frame[TIME].iloc[first]
-            raise DataError(f"Row {first + 1}: the year of {when} cannot be right: correct or remove it.")
-        spec = self.spec
-        limits = zip(spec.features, spec.lowest, spec.highest, spec.sentinels, strict=False)
-        for feature, low, high, sentinels in limits:
-            frame[feature] = plausible(frame[feature], low, high, sentinels)
-        if len(frame):
-            frame = frame[~off_grid(frame[STATION], frame[TIME], spec.frequency)].reset_index(drop=True)
-        if frame.empty:
-            steps = self.spec.lookback_steps
-            raise DataError(f"There are no measurements to forecast from: give the last {steps} steps.")
-        if frame.duplicated(KEYS).any():
-            row = frame[frame.duplicated(KEYS)].iloc[0]
-            raise DataError(f"Station {row[STATION]} has two rows at {row[TIME]}: leave one.")
-        return frame
+        return Rows.checked(rows, self.spec).frame
 
-    def _grid(
-        self, frame: pd.DataFrame, origins: pd.DatetimeIndex, stations: Sequence[str], extra_steps: int = 0
-    ) -> Grid:
+    def _grid(self, rows: Rows, origins: Microseconds, stations: Sequence[str], extra_steps: int = 0) -> Grid:
         """Put rows on the regular grid, from (more than) the first lookback's first step to the last horizon's last."""
-        step, lookback = step_of(self.spec.frequency), self.spec.lookback_steps + extra_steps
-        first, last = origins[0] - (lookback - 1) * step, origins[-1] + self.spec.horizon_steps * step
-        frame = frame[frame[TIME].between(first, last)]
-        # Rows at both ends make the grid of each station cover the whole span.
-        edges = pd.MultiIndex.from_product([stations, [first, last]], names=KEYS).to_frame(index=False)
-        frame = pd.concat([frame, edges]).drop_duplicates(KEYS).sort_values(KEYS)
-        return to_grid(on_regular_grid(frame, step), self.spec.features)
+        step, lookback = step_microseconds(self.spec.frequency), self.spec.lookback_steps + extra_steps
+        return rows.on_grid(stations, origins[0] - (lookback - 1) * step, origins[-1] + self.spec.horizon_steps * step)
 
     def _panel(self, grid: Grid) -> tuple[Panel, Scaler]:
         """Judge a grid of given values and scale it, as in training; also give the scaler of the grid's stations."""
@@ -217,28 +190,15 @@ class Forecaster:
         arrived = replace(grid, values=self.rules.passed(grid.values, self.spec, rows))
         return to_panel(arrived, scaler, self.spec, rows), scaler
 
-    def _alert_baseline(self, frame: pd.DataFrame, before: pd.Timestamp) -> naive.Family:
+    def _alert_baseline(self, rows: Rows, before: int) -> naive.Family:
         """Make the baseline of an alert, whose frequency is counted in the windows that end before a time."""
         baseline = naive.Family(naive.Options(method=models.BASELINES["alerts"]["method"]), self.spec)
-        step, past = step_of(self.spec.frequency), frame[frame[TIME] <= before]
-        ends = past[TIME].min() + (self.spec.lookback_steps - 1) * step, before - self.spec.horizon_steps * step
-        history = self._grid(past, pd.DatetimeIndex(ends), list(self.spec.stations))
+        step, past = step_microseconds(self.spec.frequency), rows.where(rows.time <= before)
+        ends = past.time.min() + (self.spec.lookback_steps - 1) * step, before - self.spec.horizon_steps * step
+        history = self._grid(past, np.array(ends), self.spec.stations)
         past_starts = starts_in(history, self.spec, (0, len(history.times)), 0.0)
         baseline.count_alerts(self._panel(history)[0], past_starts)
         return baseline
-
-    def _newest(self, frame: pd.DataFrame) -> pd.Timestamp:
-        """Find the origin: the newest step with a measurement, which a covariate known ahead is not.
-
-        Raises:
-            DataError: there is none.
-        """
-        measured = [feature for feature in self.spec.features if feature not in self.spec.known]
-        newest = frame.loc[frame[measured].notna().any(axis=1), TIME].max()
-        if pd.isna(newest):
-            steps, names = self.spec.lookback_steps, ", ".join(measured)
-            raise DataError(f"No row has a value of {names}: give the last {steps} steps.")
-        return newest
 
     def _rows_of(self, stations: Sequence[str]) -> Starts:
         """Give the stations' rows in the training panel.
@@ -260,25 +220,26 @@ class Forecaster:
             )
         return np.array([known[name] for name in stations], np.int32)
 
-    def _long(self, forecasts: Forecasts, grid: Grid, starts: Starts) -> pd.DataFrame:
-        """Turn forecasts of windows into rows, ordered by window, time and variable."""
+    def _long(self, forecasts: Forecasts, grid: Grid, starts: Starts) -> dict[str, Any]:
+        """Turn forecasts of windows into columns of rows, ordered by window, time and variable."""
         variables, ahead = list(self.spec.targets), np.arange(self.spec.horizon_steps)
         if self.spec.alert:
             side, limit = self.spec.alert
             variables, ahead = [f"{variables[0]} {side} {limit:g}"], ahead[-1:]
         row, origin = starts[:, 0], starts[:, 1] + self.spec.lookback_steps - 1
         rows_per_window, times = len(ahead) * len(variables), origin[:, None] + 1 + ahead
+        moments: Any = grid.times.array
         columns: dict[str, Any] = {
-            STATION: np.asarray(grid.stations)[row].repeat(rows_per_window),
-            ORIGIN: grid.times[origin].repeat(rows_per_window),
-            TIME: grid.times[times.ravel()].repeat(len(variables)),
-            VARIABLE: np.tile(variables, times.size),
+            STATION: texts(grid.stations, row.repeat(rows_per_window)),
+            ORIGIN: moments[origin.repeat(rows_per_window)],
+            TIME: moments[times.ravel().repeat(len(variables))],
+            VARIABLE: texts(variables, np.tile(np.arange(len(variables)), times.size)),
             FORECAST: forecasts.point.reshape(-1),
         }
         if forecasts.quantiles is not None:
             for index, level in enumerate(self.spec.quantiles):
                 columns[f"q{level:g}"] = forecasts.quantiles[..., index].reshape(-1)
-        return pd.DataFrame(columns)
+        return columns
 
 
 def _fill(forecasts: Forecasts, baseline: Forecasts, windows: Flags, by_model: Flags) -> None:

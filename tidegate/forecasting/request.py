@@ -13,7 +13,7 @@ import pandas as pd
 
 from tidegate.errors import DataError
 from tidegate.measurements.frame import station_names
-from tidegate.sources.cells import read_database_times
+from tidegate.sources.cells import is_implausible, read_database_times
 from tidegate.workspace.columns import KEYS, STATION, TIME
 
 
@@ -67,7 +67,11 @@ def _known_names(cells: "pd.Series[Any]", stations: Sequence[str]) -> "pd.Series
 
 def _times(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     """Read times as UTC; a missing one is refused later, with the row's other cells."""
-    times, unreadable, _ = read_database_times(cells, "UTC")
+    if cells.dtype.kind == "M":
+        times = (cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells.dt.tz_convert("UTC")).dt.as_unit("us")
+        unreadable = is_implausible(times)
+    else:
+        times, unreadable, _ = read_database_times(cells, "UTC")
     wrong = unreadable & cells.notna()
     if wrong.any():
         row = int(wrong.to_numpy().argmax())

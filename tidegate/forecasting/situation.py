@@ -41,7 +41,7 @@ class Situation:
 def situation_of(panel: Panel, starts: Starts, usual: Usual | None = None) -> Situation:
     """Decide for windows whose lookback ends at the network's origin; the panel reaches one lookback further back."""
     spec = panel.spec
-    observed = panel.past(starts)[1]
+    values, observed = panel.past(starts)
     needed = _needed(spec, panel.station[starts[:, 0]], usual)
     absent = needed & ~observed.any(axis=1)  # (windows, features)
     steps = np.where(needed & ~absent, observed[:, ::-1].argmax(axis=1), 0)
@@ -50,7 +50,8 @@ def situation_of(panel: Panel, starts: Starts, usual: Usual | None = None) -> Si
     silent: Flags = np.asarray(absent[:, : len(spec.targets)].all(axis=1))
     reason = np.full(len(starts), "", dtype=object)
     decision = Situation(steps.max(axis=1), steps.argmax(axis=1), moved, silent, np.asarray(absent.any(axis=1)), reason)
-    values, observed = panel.past(moved)
+    if steps.any():
+        values, observed = panel.past(moved)
     causes = (
         _old_for_alert(spec, decision),
         _sparse(spec, observed, needed),

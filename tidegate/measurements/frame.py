@@ -8,11 +8,14 @@ arrived   UTC, when the row was first received; the column is optional, NaT wher
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.arrays import DatetimeArray
 
 from tidegate.errors import DataError, one_line
 from tidegate.workspace.columns import ARRIVED, KEYS, STATION, TIME
@@ -27,6 +30,15 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     Raises:
         DataError: a column is absent, a station is unnamed, or a time is missing or without a zone.
     """
+    return pd.DataFrame(long_columns(frame, variables))
+
+
+def long_columns(frame: pd.DataFrame, variables: Sequence[str]) -> dict[str, Any]:
+    """Give the columns of the long frame that `conform` makes, each as an array.
+
+    Raises:
+        DataError: as `conform`.
+    """
     if frame.columns.has_duplicates:
         raise DataError(f"The rows have two columns {frame.columns[frame.columns.duplicated()][0]!r}: leave one.")
     absent = [name for name in (*KEYS, *variables) if name not in frame.columns]
@@ -35,48 +47,48 @@ def conform(frame: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
             f"The rows have no column {absent[0]!r}; they have {', '.join(map(str, frame.columns))}: "
             "name it in params.yaml as the source names it."
         )
-    times = _utc_times(frame[TIME])
-    unnamed = frame[STATION].isna() | times.isna()
+    stations, times = frame[STATION], _utc_times(frame[TIME])
+    unnamed = pd.isna(stations.array) | times.isna()
     if unnamed.any():
-        row = int(np.flatnonzero(unnamed.to_numpy())[0])
-        raise DataError(f"Row {row + 1} has no station or no time: complete or remove it.")
-    columns: dict[str, pd.Series] = {
-        STATION: station_names(frame[STATION]),
-        TIME: times,
-    }
+        raise DataError(f"Row {int(unnamed.argmax()) + 1} has no station or no time: complete or remove it.")
+    columns: dict[str, Any] = {STATION: station_names(stations).array, TIME: times}
     if ARRIVED in frame.columns:
         columns[ARRIVED] = _utc_times(frame[ARRIVED])
     for name in variables:
-        columns[name] = _numbers(frame[name], name).replace([np.inf, -np.inf], np.nan)
-    return pd.DataFrame(columns).reset_index(drop=True)
+        numbers = _numbers(frame[name], name)
+        columns[name] = np.where(np.isinf(numbers), np.nan, numbers)
+    return columns
 
 
 def station_names(cells: pd.Series) -> pd.Series:
     """Write the names of stations as text; a whole number without decimals, so that 7.0 and 7 are one station."""
+    if cells.dtype == "str":
+        return cells
     if cells.dtype.kind == "f" or cells.dtype == object:
         whole = [int(name) if isinstance(name, float) and name.is_integer() else name for name in cells]
         cells = pd.Series(whole, index=cells.index, dtype=object)
     return cells.astype("str")
 
 
-def _numbers(cells: pd.Series, name: str) -> pd.Series:
+def _numbers(cells: pd.Series, name: str) -> npt.NDArray[np.float64]:
     if cells.dtype.kind in "fiub":
-        return cells.astype("float64")
+        return cells.to_numpy(np.float64)
     numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
     if (wrong := numbers.isna() & cells.notna()).any():
         row = int(np.flatnonzero(wrong.to_numpy())[0])
         raise DataError(
             f"Row {row + 1}: {name} is {cells.iloc[row]!r}, which is not a number: correct it or leave it empty."
         )
-    return numbers
+    return np.asarray(numbers, np.float64)
 
 
-def _utc_times(times: pd.Series) -> pd.Series:
+def _utc_times(times: pd.Series) -> DatetimeArray:
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         times = pd.to_datetime(times) if len(times) else times.astype("datetime64[us, UTC]")
-    if times.dt.tz is None:
+    moments: Any = times.array
+    if moments.tz is None:
         raise DataError("The times have no zone: give UTC times, or name the source's time zone.")
-    return times.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    return moments.tz_convert("UTC").as_unit("us")
 
 
 def write_frame(path: Path, frame: pd.DataFrame, row_group: int | None = None) -> None:

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 
-def plausible(values: pd.Series, lowest: float | None, highest: float | None, sentinels: Sequence[float]) -> pd.Series:
+def plausible(
+    values: npt.NDArray[np.float64], lowest: float | None, highest: float | None, sentinels: Sequence[float]
+) -> npt.NDArray[np.float64]:
     """Make sentinels, and values beyond the physical limits, missing."""
     low, high = (-np.inf if lowest is None else lowest), (np.inf if highest is None else highest)
-    return values.where(values.between(low, high) & ~values.isin(sentinels))
+    kept = (values >= low) & (values <= high)
+    for sentinel in sentinels:
+        kept &= values != sentinel
+    return np.where(kept, values, np.nan)

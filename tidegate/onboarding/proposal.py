@@ -108,8 +108,8 @@ def propose(source: str, table: str | None, told: Told, settings: Settings) -> P
     profiles, mostly_missing = _profiles(source, names, rows, draft["frequency"])
     target = _target(profiles, rows, told)
     profile = profiles[target.name]
-    measured = plausible(rows[target.name], profile.low, profile.high, profile.sentinels)
-    season, why = seasons.season(measured, rows, step)
+    measured = plausible(np.asarray(rows[target.name], np.float64), profile.low, profile.high, profile.sentinels)
+    season, why = seasons.season(pd.Series(measured, rows.index), rows, step)
     proposal = Proposal(
         dataset={**draft, **_described(profiles, target.name, rows, told), "season_steps": season},
         columns=columns,

@@ -67,7 +67,7 @@ def profile_variable(
     profile.low, profile.high = limits(name, unit, clean, rows[TIME])
     if profile.is_category:
         return profile
-    within = plausible(valued, profile.low, profile.high, ())
+    within = pd.Series(plausible(np.asarray(valued, np.float64), profile.low, profile.high, ()), valued.index)
     if float((within == within.min()).mean()) > RESTING_SHARE and within.min() <= 0:
         profile.floor = float(within.min())
     profile.stuck_steps = stuck_steps(rows, within, step, profile.floor)

@@ -1,5 +1,6 @@
 """Rows in the order of station and time, as arrays: what the rules of the data gate work on."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,10 +53,10 @@ def sort_rows(station: "pd.Series[Any]", time: "pd.Series[Any]", *values: "pd.Se
     return SortedRows(order, first, moments, tuple(numbers))
 
 
-def epoch_microseconds(time: "pd.Series[Any]") -> Microseconds:
+def epoch_microseconds(time: "pd.Series[Any] | pd.DatetimeIndex") -> Microseconds:
     """Turn times into microseconds since 1970; those without a zone are taken as if they were UTC."""
-    dtype: Any = "datetime64[us, UTC]" if time.dt.tz is not None else "datetime64[us]"
-    return np.asarray(time.astype(dtype).astype("int64"), np.int64)
+    moments: Any = time.array
+    return np.asarray(moments.as_unit("us").asi8)
 
 
 def epoch_microsecond(moment: Any) -> int:
@@ -64,6 +65,7 @@ def epoch_microsecond(moment: Any) -> int:
     return int((time.tz_localize("UTC") if time.tzinfo is None else time).value) // 1000
 
 
+@functools.lru_cache(maxsize=256)
 def step_microseconds(frequency: str) -> int:
     """Turn a frequency such as "1h" into microseconds."""
     return int(pd.Timedelta(frequency) // pd.Timedelta("1us"))

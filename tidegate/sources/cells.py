@@ -61,7 +61,9 @@ def is_plausible_year(year: int) -> bool:
 
 def is_implausible(times: pd.Series) -> pd.Series:
     """Mark times that are absent, or of an implausible year."""
-    return times.isna() | ~times.dt.year.between(*PLAUSIBLE_YEARS)
+    moments: Any = times.array
+    first, end = (pd.Timestamp(year, 1, 1, tz=moments.tz) for year in (PLAUSIBLE_YEARS[0], PLAUSIBLE_YEARS[1] + 1))
+    return pd.Series(~((moments >= first) & (moments < end)), times.index)
 
 
 def read_epoch(cells: pd.Series, unit: str) -> pd.Series:

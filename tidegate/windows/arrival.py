@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tidegate.measurements.plausible import plausible
 from tidegate.windows.panel import Doubles, Flags
@@ -59,7 +58,8 @@ class ArrivalRules:
             if steps is not None:
                 flags[..., column] |= _stuck(kept[..., column], steps, self.floor[column])
         if self.spike is not None:
-            flags |= stands_out(kept) > self.spike[stations][:, None]
+            limited = np.isfinite(self.spike).any(axis=0)  # no other feature has spikes
+            flags[..., limited] |= stands_out(kept[..., limited]) > self.spike[stations][:, None, limited]
         return np.where(flags, np.nan, kept)
 
     def as_json(self) -> dict[str, Any]:
@@ -125,8 +125,7 @@ def _within_limits(values: Doubles, spec: WindowSpec) -> Doubles:
     """Make sentinels, and values beyond the limits, missing."""
     kept = values.copy()
     for column, (low, high, sentinels) in enumerate(zip(spec.lowest, spec.highest, spec.sentinels, strict=False)):
-        cells = pd.Series(kept[..., column].ravel())
-        kept[..., column] = plausible(cells, low, high, sentinels).to_numpy().reshape(kept.shape[:2])
+        kept[..., column] = plausible(kept[..., column], low, high, sentinels)
     return kept
 
 

@@ -1,6 +1,7 @@
 """Calendar columns: phases of the day, the week and the year, and public holidays. Pure functions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +31,18 @@ def calendar_values(times: pd.DatetimeIndex, parts: Sequence[str], zone: str) ->
     Raises:
         SettingsError: a part or the country of holidays is unknown.
     """
-    local = times.tz_convert(zone)
+    local: Any = times.tz_convert(zone).array
     columns: list[npt.NDArray[np.float64]] = []
     for part in parts:
         if part in CYCLES:
-            angle = 2 * np.pi * np.asarray(CYCLES[part](local), np.float64)
+            angle = 2 * np.pi * CYCLES[part](local)
             columns += [np.sin(angle), np.cos(angle)]
         else:
             columns.append(holidays_on(local, part))
     return np.stack(columns, axis=-1).astype(np.float32) if columns else np.zeros((len(times), 0), np.float32)
 
 
-def holidays_on(local: pd.DatetimeIndex, part: str) -> npt.NDArray[np.float64]:
+def holidays_on(local: Any, part: str) -> npt.NDArray[np.float64]:
     """Flag the times on a public holiday; `part` names the country, such as holidays:DE or holidays:DE-BY.
 
     Raises:
