@@ -7,7 +7,7 @@ import pytest
 from commands import invoke
 from workspaces import built_once, copy_workspace, set_params
 
-from tidegate.forecasting import trial
+from tidegate.forecasting import shadow, trial
 from tidegate.forecasting.issue import issue_forecasts
 from tidegate.forecasting.summary import summary
 from tidegate.forecasting.verification import verify
@@ -72,7 +72,7 @@ def forecast_until(end: pd.Timestamp) -> str:
     """Forecast each hour from the begin on, with both; verify; give what is said of the one on trial."""
     span = (str(BEGIN), str(end))
     issue_forecasts(drive.checked_settings(), no_progress, None, span)
-    said = trial.forecast_beside(drive.checked_settings(), no_progress, None, span)
+    said = shadow.forecast_beside(drive.checked_settings(), no_progress, None, span)
     verify(drive.checked_settings(), no_progress)
     return said
 

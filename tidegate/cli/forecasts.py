@@ -36,12 +36,13 @@ def forecast(
       tidegate forecast --backfill 2025-12-01 2025-12-31
       tidegate forecast --backfill 2020-01-01 2025-12-31 --workers 8
     """
-    from tidegate.cli.servers import flow_module
     from tidegate.pipeline import drive
 
     if workers == 1:
         folder = drive.forecast(as_of, backfill)
     else:
+        from tidegate.cli.servers import flow_module
+
         with flow_module("forecasting") as flow:
             folder = flow.hindcasting(as_of, backfill, workers)
     console.say(f"They are kept in {folder}/.")

@@ -19,7 +19,6 @@ def run() -> None:
       tidegate run                                    starts its own Prefect server
       PREFECT_API_URL=http://host:4200/api tidegate run    uses yours
     """
-    from tidegate.cli.servers import flow_module
     from tidegate.pipeline import drive
     from tidegate.pipeline.lock import workspace_lock
 
@@ -28,6 +27,8 @@ def run() -> None:
         if drive.is_current():
             console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
             return
+        from tidegate.cli.servers import flow_module
+
         with flow_module("retraining") as flow:
             flow.retraining()
 

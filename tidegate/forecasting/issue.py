@@ -10,6 +10,7 @@ its training) and of the data that it was forecast from.
 """
 
 import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +18,15 @@ from pathlib import Path
 import pandas as pd
 
 from tidegate.errors import DataError, UserError
-from tidegate.forecasting import table
 from tidegate.forecasting.adaptive import with_adapted
-from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.forecaster import Forecaster
-from tidegate.forecasting.issued import MonthFile
+from tidegate.forecasting.issued import ADDRESS, MonthFile
 from tidegate.forecasting.places import ISSUED, Place
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
 from tidegate.measurements.grid import step_of
-from tidegate.tracking import champion_log, registry
+from tidegate.tracking.aliases import bearer, files_of
+from tidegate.tracking.log_entries import CHAMPION, SHADOW
+from tidegate.tracking.read_only import Version
 from tidegate.windows.left_out import named as describe_left_out
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import identity
@@ -100,7 +101,7 @@ def issue_forecasts(
         raise UserError("A moment (--as-of) and a span (--backfill) are both given: leave one out.")
     if span and not all(span):
         raise UserError("Of a span's two ends one is given: give both.")
-    champion = _bearer(settings, registry.CHAMPION if place.issued else registry.SHADOW)
+    champion = _bearer(settings, CHAMPION if place.issued else SHADOW)
     forecaster, digest = _load(Path.cwd(), champion.name, str(champion.version))
     _require_variables(settings, champion, forecaster.spec)
     rows, unknown, origins = _rows_and_origins(settings, forecaster, as_of, span)
@@ -134,7 +135,7 @@ def issue_forecasts(
             superseded |= lacking
         file.write()
         stored = file.rows_of(month_origins, since)
-        database = table.store_forecasts(settings.forecast.table, stored) if place.issued else None
+        database = _store_in_table(settings.forecast.table, stored) if place.issued else None
         new_rows += new
         progress(done, len(by_month), month)
     candidate = champion.tags.get("tidegate.candidate", "?")
@@ -174,21 +175,30 @@ def latest_complete(rows: pd.DataFrame, spec: WindowSpec, share: float) -> pd.Ti
     return newest
 
 
-def _bearer(settings: Settings, alias: str) -> registry.ModelVersion:
+def _bearer(settings: Settings, alias: str) -> Version:
     """Give the version that bears an alias.
 
     Raises:
         UserError: there is none.
     """
     name = settings.register_.name
-    champion_log.look(name)  # what was begun is finished, and what others have changed is entered
-    version = registry.bearer(name, alias)
+    version = bearer(name, alias)
     if version is None:
-        raise UserError(no_champion(name) if alias == registry.CHAMPION else f"No version of {name} is on trial.")
+        from tidegate.forecasting.champions import no_champion
+
+        raise UserError(no_champion(name) if alias == CHAMPION else f"No version of {name} is on trial.")
     return version
 
 
-def _require_variables(settings: Settings, champion: registry.ModelVersion, spec: WindowSpec) -> None:
+def _store_in_table(name: str, rows: pd.DataFrame) -> str | None:
+    if not os.environ.get(ADDRESS):
+        return None
+    from tidegate.forecasting import table  # with SQLAlchemy, which takes a while to be imported
+
+    return table.store_forecasts(name, rows)
+
+
+def _require_variables(settings: Settings, champion: Version, spec: WindowSpec) -> None:
     """Raise UserError if params.yaml no longer has a variable that the champion reads."""
     absent = [name for name in spec.features if name not in settings.dataset.variables]
     if absent:
@@ -201,7 +211,7 @@ def _require_variables(settings: Settings, champion: registry.ModelVersion, spec
 @functools.lru_cache(maxsize=1)
 def _load(_workspace: Path, name: str, version: str) -> tuple[Forecaster, str]:
     """Load a version from the store of a workspace, and give its digest too; cached per process."""
-    model, spec = registry.version_files(registry.get_version(name, version))
+    model, spec = files_of(name, version)
     return Forecaster.load(model, spec), identity.folder_digest(model)
 
 
@@ -237,7 +247,7 @@ def _split(stations: Sequence[str], groups: int) -> list[tuple[str, ...]]:
     return [tuple(stations[first : first + size]) for first in range(0, len(stations), size)]
 
 
-def _identity(champion: registry.ModelVersion) -> dict[str, str]:
+def _identity(champion: Version) -> dict[str, str]:
     return {
         "model": champion.name,
         "version": str(champion.version),

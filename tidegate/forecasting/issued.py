@@ -24,6 +24,7 @@ from tidegate.workspace.columns import (
 )
 
 KEYS = [STATION, ORIGIN, TIME, VARIABLE]
+ADDRESS = "TIDEGATE_FORECASTS_URL"  # in the environment: of a database that holds them too
 IDENTITY = ["model", "version"]
 ONE_FORECAST = [STATION, ORIGIN]
 

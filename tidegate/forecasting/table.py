@@ -27,11 +27,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from tidegate.errors import DataError, ServiceError, UserError, one_line
 from tidegate.forecasting import table_migration
-from tidegate.forecasting.issued import IDENTITY, KEYS
+from tidegate.forecasting.issued import ADDRESS, IDENTITY, KEYS
 from tidegate.forecasting.verified import ADAPTED, DAY_KEYS, quantile_columns
 from tidegate.workspace.columns import LATE_STEPS, REASON, REVISION
 
-ADDRESS = "TIDEGATE_FORECASTS_URL"
 # By dialect: the inserts that can skip rows whose keys are already stored.
 INSERTS: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 ROWS_PER_INSERT = 5000

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tidegate.errors import UserError
 from tidegate.evaluation.evidence import Losses, judge_losses
-from tidegate.forecasting.issue import Span, issue_forecasts
 from tidegate.forecasting.places import ISSUED, ON_TRIAL, Place
 from tidegate.forecasting.verification_files import read_rows
 from tidegate.forecasting.verified import STANDING
@@ -23,24 +21,11 @@ from tidegate.tracking import champion_log, registry
 from tidegate.tracking.champion_log import Entry
 from tidegate.workspace import clock
 from tidegate.workspace.columns import ORIGIN, STATION, TIME, VARIABLE
-from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
 POLICY = "the policy of register.shadow"
 ROW = [STATION, ORIGIN, TIME, VARIABLE]
 DAY = pd.Timedelta(days=1)
-
-
-def forecast_beside(settings: Settings, progress: Progress, as_of: str | None, span: Span | None) -> str:
-    """Forecast with the version on trial too, from where the champion has; say so, or why it cannot, or nothing."""
-    version = registry.bearer(settings.register_.name, registry.SHADOW)
-    if version is None:
-        return ""
-    try:
-        issued = issue_forecasts(settings, progress, as_of, span, place=ON_TRIAL)
-    except UserError as error:  # the champion's forecasts stand
-        return f"version {version.version}, which is on trial, has not forecast: {str(error).rstrip('.')}"
-    return f"{len(issued.rows):,} by version {version.version} on trial, in {issued.folder}"
 
 
 def settle(settings: Settings) -> str:

@@ -81,7 +81,7 @@ def forecast(
 ) -> Path:
     """Issue forecasts, in parallel by groups of stations, and print a line; give the folder that stores them."""
     from tidegate.forecasting.issue import issue_forecasts
-    from tidegate.forecasting.trial import forecast_beside
+    from tidegate.forecasting.shadow import forecast_beside
 
     with lock.workspace_lock("tidegate forecast"), console.stage_line("forecast") as line:
         settings = checked_settings()

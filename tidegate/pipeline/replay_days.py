@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from tidegate.errors import DataError, GateClosed, StageFailed, UserError
-from tidegate.forecasting import trial, verification, watching
+from tidegate.forecasting import shadow, trial, verification, watching
 from tidegate.forecasting.issue import Span, issue_forecasts
 from tidegate.measurements import months
 from tidegate.measurements.grid import step_of
@@ -144,7 +144,7 @@ def _forecast(settings: Settings, day: pd.Timestamp) -> str:
     for as_of, span in spans:
         try:
             issue_forecasts(settings, no_progress, as_of, span)
-            trial.forecast_beside(settings, no_progress, as_of, span)
+            shadow.forecast_beside(settings, no_progress, as_of, span)
         except DataError as error:
             reason = str(error)
     if any(FORECASTS.glob("*/*.parquet")):

@@ -9,48 +9,27 @@ An entry is written before its alias is set, and marked as done after: what was 
 look at the log. An alias that is not what the log says was set by someone else, in MLflow's page say; that is entered.
 """
 
-import json
 import logging
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tidegate.tracking.registry import CHALLENGER, CHAMPION, NOT_FOUND, SHADOW
+from tidegate.tracking.log_entries import ALIASES, CHAMPION, PREFIX, Entry, last_of, read_entries, write_copy
+from tidegate.tracking.registry import NOT_FOUND
 from tidegate.tracking.store import tracking_client
 from tidegate.workspace import clock
-from tidegate.workspace.paths import CHAMPION_LOG, atomic_output
 
 logger = logging.getLogger("tidegate")
 
-PREFIX = "tidegate.log."
 REASON = "tidegate.decision.reason"  # tag of a version
 SEEN = "found: it was set by other means than tidegate"
 BEGUN = "found when the log was begun"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One move of an alias."""
-
-    number: int
-    alias: str
-    version: str  # empty: the alias was taken away
-    before: str  # the version that bore it; empty: none
-    moment: str  # ISO 8601, UTC
-    because: str
-    by: str  # who or what asked
-    done: bool = True
-
-    @property
-    def time(self) -> pd.Timestamp:
-        """Its moment."""
-        return pd.Timestamp(self.moment)
 
 
 def look(name: str) -> list[Entry]:
@@ -64,10 +43,10 @@ def look(name: str) -> list[Entry]:
         if found is None:
             return []
         log = _Log(client, name, dict(found.tags))
-        for alias in (CHAMPION, CHALLENGER, SHADOW):
+        for alias in ALIASES:
             log.agree(alias, str(dict(found.aliases).get(alias, "")))
         entries = log.entries
-    _write_copy(entries)
+    write_copy(entries)
     return entries
 
 
@@ -89,7 +68,7 @@ def move(name: str, alias: str, version: str, because: str, by: str) -> Entry:
         entry = log.add(alias, version, last.version if last else "", because, by, done=False)
         log.set_alias(alias, version)
         entry = log.confirm(entry)
-    _write_copy(log.entries)
+    write_copy(log.entries)
     return entry
 
 
@@ -97,11 +76,6 @@ def asked_by(command: str) -> str:
     """Say who asks, through which command."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or f"user {os.getuid()}"
     return f"{command}, by {user}"
-
-
-def last_of(entries: list[Entry], alias: str) -> Entry | None:
-    """Give the newest entry of an alias."""
-    return next((entry for entry in reversed(entries) if entry.alias == alias), None)
 
 
 def champion_at(entries: list[Entry], moment: pd.Timestamp) -> Entry | None:
@@ -126,7 +100,7 @@ class _Log:
 
     def __init__(self, client: MlflowClient, name: str, tags: Mapping[str, str]) -> None:
         self.client, self.name = client, name
-        read = {key: _read_entry(tags[key]) for key in sorted(tags) if key.startswith(PREFIX)}
+        read = read_entries(tags)
         self.stored = {key: entry for key, entry in read.items() if entry is not None}
         if damaged := [key for key, entry in read.items() if entry is None]:
             logger.warning("The champion log has entries that cannot be read: %s", ", ".join(damaged))
@@ -205,31 +179,8 @@ class _Log:
         return True
 
     def _store(self, key: str, entry: Entry) -> None:
-        self.client.set_registered_model_tag(self.name, key, json.dumps(asdict(entry), ensure_ascii=False))
+        self.client.set_registered_model_tag(self.name, key, entry.as_text())
         self.stored[key] = entry
-
-
-def _write_copy(entries: list[Entry]) -> None:
-    """Write the workspace's copy; what is not written now is written by the next look."""
-    text = "".join(f"{json.dumps(asdict(entry), ensure_ascii=False)}\n" for entry in entries)
-    try:
-        if not CHAMPION_LOG.exists() or CHAMPION_LOG.read_text(encoding="utf-8", errors="replace") != text:
-            with atomic_output(CHAMPION_LOG) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        logger.warning("%s, the copy of the champion log, cannot be written: %s", CHAMPION_LOG, error)
-
-
-def _read_entry(text: str) -> Entry | None:
-    """Read an entry, of a newer release too; None if it is none."""
-    try:
-        raw = json.loads(text)
-        entry = Entry(**{field.name: raw[field.name] for field in fields(Entry) if field.name in raw})
-        if entry.time.tzinfo is None or not isinstance(entry.number, int):
-            return None
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return entry
 
 
 def _registered(client: MlflowClient, name: str) -> Any | None:

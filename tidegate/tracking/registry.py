@@ -16,9 +16,12 @@ from mlflow.types.schema import AnyType
 
 from tidegate.errors import DataError
 from tidegate.tracking import packing
+from tidegate.tracking.log_entries import CHALLENGER as CHALLENGER
+from tidegate.tracking.log_entries import CHAMPION as CHAMPION
+from tidegate.tracking.log_entries import SHADOW as SHADOW
+from tidegate.tracking.read_only import files_in
 from tidegate.tracking.store import start_run, tracking_client
 
-CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -69,15 +72,16 @@ def version_files(version: ModelVersion) -> tuple[Path, Path]:
     """
     with tracking_client():
         try:
-            folder = Path(download_artifacts(f"models:/{version.name}/{version.version}")) / "artifacts"
-            model = next(path.parent for path in folder.rglob("model.json"))
-        except (MlflowException, FileNotFoundError, StopIteration) as error:
+            files = files_in(Path(download_artifacts(f"models:/{version.name}/{version.version}")))
+            if files is None:
+                raise FileNotFoundError("model.json is not among them")
+        except (MlflowException, FileNotFoundError) as error:
             if isinstance(error, MlflowException) and error.error_code not in NOT_FOUND:
                 raise
             raise DataError(
                 f"the files of {version.name} version {version.version} are gone from the store ({error})"
             ) from None
-    return model, folder / "spec.json"
+    return files
 
 
 def register(

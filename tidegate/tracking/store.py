@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # MLflow retries by itself, and doubles the wait each time: for half a minute here, by default for four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "4")
@@ -18,13 +18,15 @@ os.environ.pop("MLFLOW_RUN_ID", None)
 os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 
-import mlflow
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-
 from tidegate.errors import RecordRefused, ServiceError, UserError, without_secrets
 from tidegate.workspace import processes
 from tidegate.workspace.paths import MLFLOW
+
+if TYPE_CHECKING:
+    import mlflow
+    from mlflow import MlflowClient
+
+# MLflow is imported where it is used: a forecast may need no more than what `read_only.py` reads.
 
 EXPERIMENT = "tidegate"
 PROCESS, CRASHED = "process.mark", "process.crashed"  # tags that are no part of the identity
@@ -34,19 +36,21 @@ DATABASE, ARTIFACTS = MLFLOW / "mlflow.db", MLFLOW / "artifacts"
 
 
 @contextmanager
-def tracking_client() -> Iterator[MlflowClient]:
+def tracking_client() -> "Iterator[MlflowClient]":
     """Open the store, and create the experiment at first use.
 
     Raises:
         ServiceError: the store does not answer, also within the block.
         RecordRefused: it answers, and refuses for good what it was asked.
     """
+    from mlflow.exceptions import MlflowException
+
     opened = False
     try:
         client = open_client()
         opened = True
         yield client
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, sqlite3.Error) as error:
         where = f"at {REMOTE}" if REMOTE else str(DATABASE)
         reason = " ".join(str(error).split())[:300]
         if opened and isinstance(error, MlflowException) and error.error_code in REFUSALS:
@@ -59,7 +63,7 @@ def tracking_client() -> Iterator[MlflowClient]:
         ) from error
 
 
-def open_client() -> MlflowClient:
+def open_client() -> "MlflowClient":
     """Open the store as `tracking_client` does, but raise the errors of MLflow as they are.
 
     Raises:
@@ -70,9 +74,14 @@ def open_client() -> MlflowClient:
             "MLFLOW_TRACKING_URI holds a password: give the address alone, the rest in MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD."
         )
+    import mlflow
+
     MLFLOW.mkdir(exist_ok=True)
+    if not REMOTE and DATABASE.exists():
+        with closing(sqlite3.connect(DATABASE)) as database:
+            database.execute("PRAGMA schema_version")  # fails here if it is no database: MLflow would log it at length
     mlflow.set_tracking_uri(REMOTE or f"sqlite:///{DATABASE.absolute()}")
-    client = MlflowClient()
+    client = mlflow.MlflowClient()
     artifacts = None if REMOTE else ARTIFACTS.absolute().as_uri()
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
@@ -98,17 +107,19 @@ def _change_artifact_paths(old: str, new: str) -> None:
                     database.execute(change, (new, len(old) + 1, len(old), old))
 
 
-def start_run(tags: Mapping[str, str], **run: Any) -> mlflow.ActiveRun:
+def start_run(tags: Mapping[str, str], **run: Any) -> "mlflow.ActiveRun":
     """Start a run or resume one, and tag it with this process: if the process dies, the run can be closed."""
+    import mlflow
+
     return mlflow.start_run(**run, tags={**tags, PROCESS: processes.mark()})
 
 
-def find_runs(client: MlflowClient, **tags: str) -> list[Any]:
+def find_runs(client: "MlflowClient", **tags: str) -> list[Any]:
     """Find the runs that have these tags, newest first."""
     condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
     return list(client.search_runs([experiment_id(client)], condition))
 
 
-def experiment_id(client: MlflowClient) -> str:
+def experiment_id(client: "MlflowClient") -> str:
     """Get the id of the experiment."""
     return str(client.get_experiment_by_name(EXPERIMENT).experiment_id)
