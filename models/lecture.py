@@ -8,12 +8,15 @@ several steps, each forecast is fed back as the next input. The recipe is kept a
 its accuracy and its training time with those of the other candidates, to see what each newer technique contributes.
 """
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.interface import History, ModelOptions, Training
+from models.nets import files
+from models.nets.inference import LectureNet
 from tidegate.windows.panel import Flags, Floats, Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.field_types import Steps
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     import keras
 
 BATCH = 4
-CHUNK = 2048  # windows that are forecast together
 
 
 class Options(ModelOptions):
@@ -53,7 +55,14 @@ class Family:
         name = options.station or spec.stations[0]
         require_known(name, spec.stations, "models: station")
         self.row = spec.stations.index(name)
-        self.net: Any = None
+        self.inference: LectureNet
+
+    @cached_property
+    def net(self) -> Any:
+        """The Keras net, built when it is first needed: for all but forecasts."""
+        net = build_net(self.options, len(self.spec.targets), seed=0)
+        net.set_weights(self.inference.weights)
+        return net
 
     def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Train as the lecture does; only the seed, the device and the learning rate of the shared recipe are used."""
@@ -75,30 +84,29 @@ class Family:
                 validation_data=self._sequences(panel, training.validation), validation_batch_size=BATCH,
                 callbacks=[ProgressCallback(progress, epochs, -(-len(x) // BATCH)), state],
             )  # fmt: skip
+        self.inference = LectureNet(self.options.units, len(self.spec.targets), self.net.get_weights())
         return state.curve
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window recursively: (windows, horizon, targets)."""
+        return Forecasts(self.inference.predict(panel, starts))
+
+    def predict_with_keras(self, panel: Panel, starts: Starts) -> Forecasts:
+        """Forecast each window with the Keras net: slower, and the same but for rounding."""
         from models.nets.recursion import forecast_recursively
 
-        targets = len(self.spec.targets)
-        forecasts = np.empty((len(starts), self.spec.horizon_steps, targets), np.float32)
-        for first in range(0, len(starts), CHUNK):
-            past = panel.past(starts[first : first + CHUNK])[0][..., :targets]
-            forecasts[first : first + CHUNK] = forecast_recursively(self.net, past, self.spec.horizon_steps)
-        return Forecasts(forecasts)
+        past = panel.past(starts)[0][..., : len(self.spec.targets)]
+        return Forecasts(forecast_recursively(self.net, past, self.spec.horizon_steps))
 
     def save(self, folder: Path) -> None:
         """Write the net's weights."""
-        from models.nets import files
-
-        files.save_weights(self.net, folder / files.NET)
+        files.save_weights(self.inference.weights, folder / files.NET)
 
     def restore(self, folder: Path) -> None:
-        """Build the net, and read its weights; or read the .keras file of an older release."""
-        from models.nets import files
-
-        self.net = files.load_net(folder / files.NET, lambda: build_net(self.options, len(self.spec.targets), seed=0))
+        """Read the net's weights, or those in the .keras file of an older release."""
+        weights = files.read_weights(folder / files.NET)
+        self.inference = LectureNet(self.options.units, len(self.spec.targets), weights)
+        self.__dict__.pop("net", None)  # that of other weights
 
     def _sequences(self, panel: Panel, starts: Starts) -> tuple[Floats, Floats, Flags]:
         """Cut the span of the station's windows: values, next values (sequences, steps, targets), and weights.

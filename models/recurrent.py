@@ -9,12 +9,16 @@ horizon with one linear layer. The options that improve the accuracy on long hor
 
 import itertools
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.interface import History, Training
+from models.nets import files
+from models.nets.inference import RecurrentNet
 from models.nets.options import Options as Options
-from tidegate.windows.panel import Forecasts, Panel, Starts
+from models.nets.structure import HeadShape, head_shape, kind_of, median_index, to_forecasts
+from tidegate.windows.panel import Floats, Forecasts, Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Train
@@ -22,10 +26,9 @@ from tidegate.workspace.settings import Train
 if TYPE_CHECKING:
     import keras
 
-    from models.nets import heads
     from models.nets.gradients import GradientFlow
 
-# Importing Keras takes seconds, so it is imported where a net is built, read or run, and not to check the options.
+# Importing Keras takes seconds, so it is imported where a net is built or trained, and not to forecast with it.
 
 SPACE = {  # what tuning searches by default
     "units": [32, 64, 128],
@@ -42,7 +45,14 @@ class Family:
     def __init__(self, options: Options, spec: WindowSpec) -> None:
         """Store the options; `fit` or `restore` makes the net."""
         self.options, self.spec = options, spec
-        self.net: Any = None
+        self.inference: RecurrentNet
+
+    @cached_property
+    def net(self) -> Any:
+        """The Keras net, built when it is first needed: for all but forecasts."""
+        net = build_net(self.options, self.spec)
+        net.set_weights(list(self.inference.weights.values()))
+        return net
 
     def fit(self, training: Training, progress: Progress, checkpoint: Path | None = None) -> History:
         """Train by backpropagation through time; the net keeps the weights of the best validation epoch."""
@@ -50,37 +60,41 @@ class Family:
         from models.nets.training import fit_net, start_training
 
         recipe = training.recipe
-        cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
+        cost = outputs.cost_of(kind_of(self.options, self.spec), self.spec.quantiles, recipe.loss)
         with start_training(recipe.seed, recipe.device, recipe.replicas):
             self.net = build_net(self.options, self.spec, recipe.seed)
-            return fit_net(self.net, training, cost, progress, checkpoint)
+            history = fit_net(self.net, training, cost, progress, checkpoint)
+        self.inference = RecurrentNet(self.options, self.spec, self.net.get_weights())
+        return history
 
     def predict(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window: (windows, horizon, targets)."""
-        from models.nets import outputs
+        return self._forecasts(self.inference.predict(panel, starts))
+
+    def predict_with_keras(self, panel: Panel, starts: Starts) -> Forecasts:
+        """Forecast each window with the Keras net: slower, and the same but for rounding."""
         from models.nets.training import predict_net
 
-        output = predict_net(self.net, panel, starts)
-        return outputs.to_forecasts(_kind(self.options, self.spec), self.spec.quantiles, output)
+        return self._forecasts(predict_net(self.net, panel, starts))
+
+    def _forecasts(self, output: Floats) -> Forecasts:
+        return to_forecasts(kind_of(self.options, self.spec), self.spec.quantiles, output)
 
     def gradient_flow(self, panel: Panel, starts: Starts, recipe: Train) -> "GradientFlow":
         """Measure how much of the loss's gradient reaches each token of the lookback."""
         from models.nets import gradients, outputs
 
-        cost = outputs.cost_of(_kind(self.options, self.spec), self.spec.quantiles, recipe.loss)
+        cost = outputs.cost_of(kind_of(self.options, self.spec), self.spec.quantiles, recipe.loss)
         return gradients.gradient_flow(self.net, panel, starts, cost)
 
     def save(self, folder: Path) -> None:
         """Write the net's weights."""
-        from models.nets import files
-
-        files.save_weights(self.net, folder / files.NET)
+        files.save_weights(list(self.inference.weights.values()), folder / files.NET)
 
     def restore(self, folder: Path) -> None:
-        """Build the net, and read its weights; or read the .keras file of an older release."""
-        from models.nets import files
-
-        self.net = files.load_net(folder / files.NET, lambda: build_net(self.options, self.spec))
+        """Read the net's weights, or those in the .keras file of an older release."""
+        self.inference = RecurrentNet(self.options, self.spec, files.read_weights(folder / files.NET))
+        self.__dict__.pop("net", None)  # that of other weights
 
 
 def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model":
@@ -95,30 +109,24 @@ def build_net(options: Options, spec: WindowSpec, seed: int = 0) -> "keras.Model
     from models.nets.normalisation import Normalise
     from models.nets.tokens import NewestSegment
 
-    seeds, kind = itertools.count(1000 * seed), _kind(options, spec)
+    seeds, kind = itertools.count(1000 * seed), kind_of(options, spec)
     inputs = windowed.inputs_of(spec, truth=options.teacher_forcing > 0)
     normal, shift, scale = Normalise(options.normalise, name="normalise")(*windowed.target_inputs(inputs, spec))
     tokens = _tokens(options, spec, inputs, normal, seeds)
     state = cells.recurrent_stack(tokens, options, seeds)
-    numbers, independent = outputs.numbers_per_value(kind, spec.quantiles), options.channels == "independent"
-    shape = heads.HeadShape(spec.target_steps, len(spec.targets), numbers, options.segment, independent)
-    ahead = inputs.get("ahead")
+    shape, ahead = head_shape(options, spec), inputs.get("ahead")
     if options.head == "direct":
         raw = heads.direct_head(state, ahead, shape, options.dropout, seeds)
     elif options.head == "queries":
         raw = heads.query_head(state, ahead, shape, options.cell, options.dropout, seeds)
     else:
-        middle = spec.quantiles.index(0.5) if kind == "quantiles" else 0
         newest = NewestSegment(shape.segment, shape.independent, name="newest")(normal)
         truth = _truth(options, inputs, shape, shift, scale, next(seeds))
-        raw = recursive.recursive_head(state, newest, ahead, truth, shape, options.cell, middle, seeds)
+        raw = recursive.recursive_head(
+            state, newest, ahead, truth, shape, options.cell, median_index(options, spec), seeds
+        )
     forecast = outputs.OutputDistribution(kind, spec.quantiles, name="forecast")(raw, shift, scale)
     return keras.Model(inputs, forecast, name=options.cell)
-
-
-def _kind(options: Options, spec: WindowSpec) -> str:
-    """Return the kind of output; see nets/outputs.py."""
-    return "probability" if spec.alert else options.output
 
 
 def _tokens(options: Options, spec: WindowSpec, inputs: dict[str, Any], normal: Any, seeds: Iterator[int]) -> Any:
@@ -152,9 +160,7 @@ def _tokens(options: Options, spec: WindowSpec, inputs: dict[str, Any], normal: 
     return tokens
 
 
-def _truth(
-    options: Options, inputs: dict[str, Any], shape: "heads.HeadShape", shift: Any, scale: Any, seed: int
-) -> Any:
+def _truth(options: Options, inputs: dict[str, Any], shape: HeadShape, shift: Any, scale: Any, seed: int) -> Any:
     """Return the truth and its flags for a recursive head with teacher forcing, or None without it."""
     from models.nets.recursive import Teacher
 

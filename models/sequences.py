@@ -134,7 +134,7 @@ class Classifier:
         }
         write_json(folder / DESCRIPTION, description)
         for member, net in enumerate(self.nets):
-            files.save_weights(net, folder / f"net_{member + 1}.npz")
+            files.save_weights(net.get_weights(), folder / f"net_{member + 1}.npz")
 
     @classmethod
     def load(cls, folder: Path) -> "Classifier":
@@ -152,8 +152,9 @@ class Classifier:
             np.array(description[key], np.float32) for key in ("mean", "deviation")
         )
         for member in range(1, classifier.options.members + 1):
-            path = folder / f"net_{member}.npz"
-            classifier.nets.append(files.load_net(path, classifier._built))
+            net = classifier._built()
+            net.set_weights(files.read_weights(folder / f"net_{member}.npz"))
+            classifier.nets.append(net)
         return classifier
 
     def _built(self) -> Any:

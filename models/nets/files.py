@@ -1,16 +1,21 @@
 """The weights of nets in .npz files: the same net always gives the same bytes, and nothing in a file can run code.
 
 What is stored of a net is its options and these weights. The net is built from the options; Keras' registry of classes,
-which all code of a process shares, has no part in it. Nets of older releases are .keras files, and are still read.
+which all code of a process shares, has no part in it. Nets of older releases are .keras files, and are still read: only
+for them is Keras imported.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
+
+from tidegate.windows.panel import Floats
+
+if TYPE_CHECKING:
+    import keras
 
 NET = "net.npz"
 OLD = ".keras"  # the suffix of older releases
@@ -31,27 +36,24 @@ OLD_LAYERS = {  # by the name in .keras files
 }
 
 
-def save_weights(net: keras.Model, path: Path) -> None:
-    """Write the weights of a net in their order."""
-    np.savez(path, allow_pickle=False, **{f"{number:03d}": weights for number, weights in enumerate(net.get_weights())})
+def save_weights(weights: Sequence[Floats], path: Path) -> None:
+    """Write the weights of a net, in the order in which Keras gives them."""
+    np.savez(path, allow_pickle=False, **{f"{number:03d}": array for number, array in enumerate(weights)})
 
 
-def load_net(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
-    """Build a net from its options, and read the weights that `save_weights` wrote; or read an older release's file.
-
-    Raises:
-        ValueError: the weights are those of another net.
-    """
+def read_weights(path: Path) -> list[Floats]:
+    """Read the weights that `save_weights` wrote; or those in an older release's file, beside where they would be."""
     if (old := path.with_suffix(OLD)).exists():
-        return load_old_net(old)
-    net = build()
+        weights: list[Floats] = load_old_net(old).get_weights()
+        return weights
     with np.load(path, allow_pickle=False) as arrays:
-        net.set_weights([arrays[name] for name in sorted(arrays)])
-    return net
+        return [arrays[name] for name in sorted(arrays)]
 
 
-def load_old_net(path: Path) -> keras.Model:
+def load_old_net(path: Path) -> "keras.Model":
     """Read a .keras file of an older release in safe mode: nothing in it can run code."""
+    import keras
+
     layers: dict[str, Any] = {}
     for name, place in OLD_LAYERS.items():
         module, _, layer = place.partition(".")

@@ -9,32 +9,14 @@
 All three start from the state after the newest token, so every step of a forecast depends on the newest observation.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import ops
 from keras.initializers import GlorotUniform, Orthogonal, RandomNormal
 
-GATES = {"rnn": 1, "lstm": 4, "gru": 3}
-
-
-@dataclass(frozen=True)
-class HeadShape:
-    """The shape of a head's output: `numbers` for each horizon step and target, in segments of `segment` steps."""
-
-    horizon: int
-    targets: int
-    numbers: int
-    segment: int
-    independent: bool  # whether rows are windows times targets
-
-    @property
-    def segments(self) -> int:
-        """Return the number of segments that cover the horizon; steps beyond the horizon are cut off later."""
-        return math.ceil(self.horizon / self.segment)
+from models.nets.structure import GATES, HeadShape
 
 
 class HorizonLayout(keras.layers.Layer):

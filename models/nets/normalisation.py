@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import ops
 
-MIN_SCALE = 1e-2  # in training deviations; keeps the noise of an almost constant window from being magnified
+from models.nets.structure import MIN_SCALE
 
 
 class Normalise(keras.layers.Layer):

@@ -15,18 +15,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from scipy.stats import norm
 
-from tidegate.windows.panel import Floats, Forecasts
-
-MIN_DEVIATION = 1e-3  # lower bound of σ, in units of the window's scale
+from models.nets.structure import MIN_DEVIATION
 
 Cost = Callable[[Any, Any], Any]
-
-
-def numbers_per_value(kind: str, levels: Sequence[float]) -> int:
-    """Return how many numbers a net outputs for each value that it forecasts."""
-    return {"point": 1, "quantiles": len(levels), "gaussian": 2, "probability": 1}[kind]
 
 
 class OutputDistribution(keras.layers.Layer):
@@ -89,15 +81,3 @@ def cost_of(kind: str, levels: Sequence[float], loss: str) -> Cost:
 
     costs = {"point": point, "quantiles": pinball, "gaussian": negative_log_likelihood, "probability": cross_entropy}
     return costs[kind]
-
-
-def to_forecasts(kind: str, levels: Sequence[float], output: Floats) -> Forecasts:
-    """Turn a net's output (windows, horizon, targets, n) into forecasts."""
-    if kind == "quantiles":
-        return Forecasts(output[..., list(levels).index(0.5)], output)
-    if kind == "gaussian":
-        standard_quantiles = norm.ppf(np.asarray(levels)).astype(np.float32)
-        return Forecasts(output[..., 0], output[..., :1] + output[..., 1:] * standard_quantiles)
-    if kind == "probability":
-        return Forecasts(1 / (1 + np.exp(-output[..., 0])))
-    return Forecasts(output[..., 0])

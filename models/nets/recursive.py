@@ -13,7 +13,8 @@ from keras import ops
 from keras.initializers import GlorotUniform, Orthogonal
 
 from models.nets.cells import LAYERS
-from models.nets.heads import HeadShape, HorizonLayout, RepeatRows, split_into_segments
+from models.nets.heads import HorizonLayout, RepeatRows, split_into_segments
+from models.nets.structure import HeadShape
 
 
 def recursive_head(
