@@ -20,7 +20,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 from models.conformal import CalibratedModel
 from models.interface import History, Model, ModelOptions, Training
 from tidegate.errors import SettingsError
-from tidegate.windows.panel import Starts
+from tidegate.windows.panel import Panel, Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace.params import parse, require_known
 from tidegate.workspace.paths import PARAMS, read_json, write_json
@@ -91,6 +91,22 @@ def training_device(model: CalibratedModel, replicas: int = 1) -> dict[str, str]
     from models.nets import device
 
     return device.describe(net, replicas)
+
+
+def difference_from_keras(model: CalibratedModel, panel: Panel, starts: Starts) -> float:
+    """Compare a net's forecasts in NumPy with those that Keras makes of the same windows; 0 for any other model.
+
+    Returns the largest difference, in training deviations; of a forecast beyond 1, as a share of it, since that is how
+    exact its numbers are.
+    """
+    net = model.model
+    if not hasattr(net, "predict_with_keras"):
+        return 0.0
+    found, expected = net.predict(panel, starts), net.predict_with_keras(panel, starts)
+    pairs = [(found.point, expected.point)]
+    if found.quantiles is not None:
+        pairs.append((found.quantiles, expected.quantiles))
+    return float(np.max([(np.abs(one - other) / np.maximum(np.abs(other), 1)).max() for one, other in pairs]))
 
 
 def space_of(name: str, section: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,10 +93,12 @@ class Family:
 
     def predict_with_keras(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window with the Keras net: slower, and the same but for rounding."""
+        from models.nets import engine
         from models.nets.recursion import forecast_recursively
 
         past = panel.past(starts)[0][..., : len(self.spec.targets)]
-        return Forecasts(forecast_recursively(self.net, past, self.spec.horizon_steps))
+        with engine.full_precision():
+            return Forecasts(forecast_recursively(self.net, past, self.spec.horizon_steps))
 
     def save(self, folder: Path) -> None:
         """Write the net's weights."""

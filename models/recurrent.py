@@ -73,9 +73,11 @@ class Family:
 
     def predict_with_keras(self, panel: Panel, starts: Starts) -> Forecasts:
         """Forecast each window with the Keras net: slower, and the same but for rounding."""
+        from models.nets import engine
         from models.nets.training import predict_net
 
-        return self._forecasts(predict_net(self.net, panel, starts))
+        with engine.full_precision():
+            return self._forecasts(predict_net(self.net, panel, starts))
 
     def _forecasts(self, output: Floats) -> Forecasts:
         return to_forecasts(kind_of(self.options, self.spec), self.spec.quantiles, output)

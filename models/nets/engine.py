@@ -9,8 +9,8 @@ observed in the whole batch, so the sum over the replicas is the loss that a sin
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -129,6 +129,24 @@ def gpu_memory_gib() -> float | None:
     if BACKEND != "tensorflow":
         return None
     return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / GIB
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Let a GPU compute products in float32, where it would otherwise use the shorter TF32."""
+    if BACKEND == "jax":
+        with jax.default_matmul_precision("highest"):
+            yield
+    elif BACKEND == "torch":
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    else:
+        before = tf.config.experimental.tensor_float_32_execution_enabled()
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        try:
+            yield
+        finally:
+            tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def gradients(loss: Callable[[], Any], variables: Sequence[keras.Variable]) -> list[np.ndarray]:

@@ -81,8 +81,9 @@ class RecurrentNet:
         contexts += [self.static] if self.spec.static else []
         if contexts:
             context = np.concatenate([table[station] for table in contexts], axis=-1).T
-            context = context.repeat(rows // len(station), axis=-1)
-            tokens = np.concatenate([tokens, np.broadcast_to(context, (len(tokens), *context.shape))], axis=1)
+            without, tokens = tokens, np.empty((len(tokens), tokens.shape[1] + len(context), rows), np.float32)
+            tokens[:, : without.shape[1]] = without
+            tokens[:, without.shape[1] :] = context.repeat(rows // len(station), axis=-1)
         if self.options.segment > 1:
             tokens = self.weights["embedded.kernel"].T @ tokens
             tokens += self.weights["embedded.bias"][:, None]

@@ -1,5 +1,6 @@
 """Forecasts in NumPy are those of Keras, whatever the options, and need neither Keras nor TensorFlow."""
 
+import gc
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -210,9 +211,11 @@ def test_repeated_forecasts_take_no_more_memory(saved: Path) -> None:
     try:
         for _ in range(20):
             model.predict(panel, starts)
+        gc.collect()
         before = tracemalloc.get_traced_memory()[0]
         for _ in range(300):
             model.predict(panel, starts)
+        gc.collect()
         assert tracemalloc.get_traced_memory()[0] - before < 20_000
     finally:
         tracemalloc.stop()

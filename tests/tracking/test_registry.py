@@ -5,10 +5,13 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import invoke
 from workspaces import copy_workspace, run_in, set_params
 
+from models.nets import numpy_cells
+from tidegate.errors import GateClosed
 from tidegate.forecasting.promotion import COMPLETE
 from tidegate.pipeline import drive
 from tidegate.stages import evaluate, register
@@ -68,6 +71,15 @@ def test_the_first_model_that_beats_seasonal_naive_is_champion(here: Path) -> No
     assert decision["promoted"] and decision["version"] == 1
     assert "there was no champion" in str(decision["reason"])
     assert list(versions().values()) == [["challenger", "champion"]]
+
+
+def test_a_net_that_forecasts_otherwise_than_keras_is_not_registered(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numpy_cells, "ONE", np.float32(1.0001))
+    with pytest.raises(GateClosed, match="The registration gate is closed: what gru forecasts in NumPy and in Keras"):
+        decide()
+    assert versions() == {}
 
 
 def test_the_same_identity_is_never_registered_twice(here: Path) -> None:

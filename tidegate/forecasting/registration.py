@@ -7,6 +7,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+import models
+from models.conformal import CalibratedModel
+from tidegate.errors import GateClosed
 from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, Decision, described, tags_of
@@ -15,19 +18,28 @@ from tidegate.forecasting.reference import write_reference
 from tidegate.measurements.frame import read_frame
 from tidegate.tracking import champion_log, registry
 from tidegate.windows.left_out import named
+from tidegate.windows.panel import Panel, Starts, evenly_spaced
 from tidegate.windows.store import SPEC, read_left_out, read_windows
 from tidegate.workspace.columns import STATION
 from tidegate.workspace.identity import uncommitted_changes
 from tidegate.workspace.paths import CHANGES, CLEAN, MODELS, WINDOWS
 from tidegate.workspace.processes import BECAUSE
 
+CHECKED_WINDOWS = 512
+MOST_DIFFERENCE = 1e-5  # between forecasts in NumPy and in Keras, in training deviations
+
 
 def register_version(
     name: str, run_id: str, identity_tags: Mapping[str, str], decision: Decision
 ) -> registry.ModelVersion:
-    """Register the candidate of a decision, as a version of the registered model `name`."""
+    """Register the candidate of a decision, as a version of the registered model `name`.
+
+    Raises:
+        GateClosed: its forecasts are not those of the net that was trained.
+    """
     model, (panel, starts) = MODELS / decision.candidate, read_windows()
     forecaster = Forecaster.load(model)
+    require_forecasts_of_keras(decision.candidate, forecaster.model, panel, starts["test"])
     forecaster.fallback = Fallback.measured(panel, np.concatenate([starts["train"], starts["validation"]]))
     clean = read_frame(CLEAN)
     shown = example(clean[clean[STATION].isin(panel.spec.stations)], forecaster)
@@ -39,6 +51,22 @@ def register_version(
             files["changes"].write_text(uncommitted_changes(), encoding="utf-8")
         tags = {**identity_tags, **tags_of(decision), **_circumstances()}
         return registry.register(name, run_id, files, shown, tags, described(decision))
+
+
+def require_forecasts_of_keras(name: str, model: CalibratedModel, panel: Panel, starts: Starts) -> None:
+    """Require that a net, which is served without Keras, forecasts what Keras does, from windows spread over `starts`.
+
+    Raises:
+        GateClosed: it does not.
+    """
+    chosen = evenly_spaced(starts, CHECKED_WINDOWS)
+    difference = models.difference_from_keras(model, panel, chosen)
+    if not difference <= MOST_DIFFERENCE:
+        raise GateClosed(
+            f"The registration gate is closed: what {name} forecasts in NumPy and in Keras differs by up to "
+            f"{difference:.2g} training deviations, and {MOST_DIFFERENCE:g} are allowed: as large weights magnify "
+            "rounding errors, lower train.learning_rate or train.clip_norm, and train it again."
+        )
 
 
 def set_aliases(version: registry.ModelVersion, decision: Decision, shadow: str) -> None:
