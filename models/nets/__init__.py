@@ -1,7 +1,17 @@
-"""The parts of the nets that are trained by gradient descent, one idea per file. Keras is imported here, and
-by a family only when it builds a net.
+"""The parts of the nets that are trained by gradient descent, one idea per file.
+
+Nets are trained with Keras, and forecast in NumPy; these files import no Keras:
 
 options         a recurrent candidate's section of params.yaml
+structure       what follows from the options: the shapes of head and weights, and what a head's numbers mean
+inference       the forward pass of a whole net, from its stored weights
+numpy_cells     the recurrent cells
+numpy_heads     the heads
+batches         forecasts in batches on all cores
+files           the weights of nets: the same bytes for the same net; .keras files of older releases, in safe mode
+
+These do, and a family imports them when it trains a net:
+
 windowed        the net's inputs, windows gathered on the device, and the loss over the observed targets
 normalisation   scales each window by its own level, and restores the scale of its forecast
 tokens          the lookback as steps or segments, with channels together or separate
@@ -16,5 +26,4 @@ device          on which device a net was trained
 engine          what Keras does not cover: devices, several machines, gradients
 gradients       how much of the gradient reaches each step of the lookback
 recursion       recursive forecasts of the lecture's net
-files           the weights of nets: the same bytes for the same net; .keras files of older releases, in safe mode
 """

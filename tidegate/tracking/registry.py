@@ -22,7 +22,7 @@ from tidegate.tracking.log_entries import SHADOW as SHADOW
 from tidegate.tracking.read_only import files_in
 from tidegate.tracking.store import start_run, tracking_client
 
-PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow")
+PACKAGES = ("keras", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "tensorflow", "threadpoolctl")
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
