@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Combination = dict[str, Any]
-SAMPLED, COMPARED = 5000, 40
+SAMPLED, COMPARED = 2000, 40
 
 
 def covering(
@@ -22,11 +22,9 @@ def covering(
     missing = set().union(*(_groups(combination, strength) for combination in sample))
     chosen = []
     while missing:
-        useful = [
-            combination for combination in draw.sample(sample, COMPARED) if _groups(combination, strength) & missing
-        ]
-        useful = useful or [next(c for c in sample if _groups(c, strength) & missing)]
-        best = max(useful, key=lambda combination: len(_groups(combination, strength) & missing))
+        best = max(draw.sample(sample, COMPARED), key=lambda c: len(_groups(c, strength) & missing))
+        if not _groups(best, strength) & missing:
+            best = next(c for c in sample if _groups(c, strength) & missing)
         missing -= _groups(best, strength)
         chosen.append(best)
     return chosen
