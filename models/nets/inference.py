@@ -51,32 +51,35 @@ class RecurrentNet:
         """Compute the output of one batch of windows."""
         targets = len(self.spec.targets)
         values, observed = panel.past(starts)
-        flags = observed.astype(np.float32)
         normal, shift, scale = normalised(values[..., :targets], observed[..., :targets], self.options.normalise)
-        shared = [values[..., targets:], flags[..., targets:]]
+        shared = [values[..., targets:], observed[..., targets:]]
         if self.spec.calendar:
             shared.append(panel.calendar[starts[:, 1:] + np.arange(self.spec.lookback_steps)])
-        columns = self._columns(normal, flags[..., :targets], np.concatenate(shared, axis=-1))
+        columns = self._columns(normal, observed[..., :targets], shared)
         state, hidden = self._layers(self._tokens(columns, panel.station[starts[:, 0]]))
         ahead = panel.known_ahead(starts) if structure.columns_ahead(self.spec) else None
         raw = self.head(hidden, state, ahead, normal)
         return in_panel_units(raw, shift[..., None], scale[..., None], self.kind, self.spec)
 
-    def _columns(self, normal: Floats, flags: Floats, shared: Floats) -> Floats:
-        """Put the columns of each step together: (lookback, columns, rows)."""
+    def _columns(self, normal: Floats, observed: Flags, shared: Sequence[np.ndarray]) -> Floats:
+        """Put the columns of each step together: (lookback, columns, rows); `shared` is for all targets of a window."""
         windows, steps, targets = normal.shape
-        if not self.shape.independent:
-            per_target = np.stack([normal, flags], axis=-1).reshape(windows, steps, 2 * targets)
-            return np.concatenate([per_target, shared], axis=-1).transpose(1, 2, 0)
-        columns = np.empty((steps, 2 + shared.shape[-1], windows, targets), np.float32)
-        columns[:, 0], columns[:, 1] = normal.transpose(1, 0, 2), flags.transpose(1, 0, 2)
-        columns[:, 2:] = shared.transpose(1, 2, 0)[..., None]
-        return columns.reshape(steps, -1, windows * targets)
+        by_row = (targets, 1) if self.shape.independent else (1, targets)  # rows of a window, targets of a row
+        own = 2 * by_row[1]
+        width = own + sum(part.shape[-1] for part in shared)
+        columns = np.empty((steps, width, windows, by_row[0]), np.float32)
+        for first, part in enumerate((normal, observed)):
+            columns[:, first:own:2] = part.reshape(windows, steps, *by_row).transpose(1, 3, 0, 2)
+        first = own
+        for part in shared:
+            columns[:, first : first + part.shape[-1]] = part.transpose(1, 2, 0)[..., None]
+            first += part.shape[-1]
+        return columns.reshape(steps, width, -1)
 
     def _tokens(self, columns: Floats, station: Starts) -> Floats:
         """Cut the steps into tokens, and append the context of each window's station: (tokens, columns, rows)."""
         rows = columns.shape[-1]
-        tokens = np.ascontiguousarray(columns).reshape(-1, self.options.segment * columns.shape[1], rows)
+        tokens = columns.reshape(-1, self.options.segment * columns.shape[1], rows)
         contexts = [self.weights["station_embedding"]] if self.options.station_embedding else []
         contexts += [self.static] if self.spec.static else []
         if contexts:
