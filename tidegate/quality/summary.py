@@ -18,6 +18,7 @@ from tidegate.quality.groups import SUPERSEDED, GroupResult
 from tidegate.quality.network import Network
 from tidegate.quality.suite import rules_of
 from tidegate.workspace.columns import ARRIVED, RULE, STATION, TIME
+from tidegate.workspace.identity import made_from
 from tidegate.workspace.paths import (
     ACCEPTED,
     CLEAN,
@@ -44,7 +45,7 @@ def write_findings(settings: Settings, network: Network, results: Sequence[Group
     phases = ("rows", "series", "revisions")
     by_group = [[*(one for phase in phases for one in result.outcomes[phase]), *outcomes] for result in results]
     data_docs.write_page("data gate", by_group, findings, DATA_DOCS / "index.html")
-    write_json(VALIDATION, _counts(results, findings, len(network.rows)))
+    write_json(VALIDATION, {**_counts(results, findings, len(network.rows)), "made_from": made_from(DATA)})
     return findings
 
 

@@ -12,7 +12,8 @@ from tidegate.evaluation import plots
 from tidegate.tracking import runs
 from tidegate.windows.panel import evenly_spaced
 from tidegate.windows.store import read_windows
-from tidegate.workspace.paths import DIAGNOSIS, MODELS, atomic_output
+from tidegate.workspace.identity import made_from
+from tidegate.workspace.paths import DIAGNOSIS, MADE_FROM, MODELS, WINDOWS, atomic_output, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -40,6 +41,7 @@ def run(settings: Settings, progress: Progress) -> str:
     with atomic_output(DIAGNOSIS) as folder:
         folder.mkdir()
         table = pd.concat(flows.values(), ignore_index=True) if flows else pd.DataFrame(columns=COLUMNS)
+        write_json(folder / MADE_FROM, made_from(WINDOWS, *(MODELS / name for name in flows)))
         table.to_csv(folder / "gradient_flow.csv", index=False, float_format="%.6g")
     if not flows:
         return "no recurrent candidate"

@@ -17,7 +17,17 @@ from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_ori
 from tidegate.measurements.frame import write_frame
 from tidegate.tracking import runs
 from tidegate.windows.panel import Forecasts
-from tidegate.workspace.paths import DATA_DOCS, EVALUATION, FINDINGS, MODELS, atomic_output, write_json
+from tidegate.workspace.identity import made_from
+from tidegate.workspace.paths import (
+    DATA_DOCS,
+    EVALUATION,
+    FINDINGS,
+    MADE_FROM,
+    MODELS,
+    WINDOWS,
+    atomic_output,
+    write_json,
+)
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -40,6 +50,7 @@ def run(settings: Settings, progress: Progress) -> str:
         at_stations.to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
         write_frame(folder / BY_DAY, by_day(comparisons, baseline, test, origin_times(test)))
         by_step(comparisons, test).to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
+        write_json(folder / MADE_FROM, made_from(WINDOWS, *(MODELS / name for name in settings.models)))
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
     horizon = None if test.panel.spec.alert else horizon_figure(settings, test, comparisons)
     for name in settings.models:

@@ -13,7 +13,8 @@ from tidegate.forecasting.experiment import write_remark
 from tidegate.forecasting.promotion import COMPLETE, decide, stored_decision
 from tidegate.forecasting.registration import register_version, set_aliases
 from tidegate.tracking import registry, runs
-from tidegate.workspace.paths import EVALUATION, EXPERIMENT, REGISTRATION, read_json, write_json
+from tidegate.workspace.identity import made_from
+from tidegate.workspace.paths import EVALUATION, EXPERIMENT, MODELS, REGISTRATION, read_json, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -39,6 +40,7 @@ def run(settings: Settings, progress: Progress) -> str:
     if version is not None and COMPLETE not in version.tags:
         set_aliases(version, decision, settings.register_.shadow)
     number = int(version.version) if version is not None else None
-    write_json(REGISTRATION, {**asdict(decision), "model": settings.register_.name, "version": number})
+    content = {**asdict(decision), "model": settings.register_.name, "version": number}
+    write_json(REGISTRATION, {**content, "made_from": made_from(EVALUATION, MODELS / decision.candidate)})
     label = f"{settings.register_.name} version {number}: " if number else ""
     return f"{label}{decision.reason}"

@@ -17,7 +17,7 @@ from tidegate.tracking import runs, utilisation
 from tidegate.windows.store import read_windows
 from tidegate.workspace import identity
 from tidegate.workspace.params import digest, require_known
-from tidegate.workspace.paths import CHECKPOINTS, HISTORY, MODELS, WINDOWS, atomic_output
+from tidegate.workspace.paths import CHECKPOINTS, HISTORY, MADE_FROM, MODELS, WINDOWS, atomic_output, write_json
 from tidegate.workspace.processes import machines
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
@@ -42,6 +42,7 @@ def run(settings: Settings, progress: Progress, name: str) -> str:
     with atomic_output(MODELS / name) as folder:
         folder.mkdir()
         models.save(model, section, panel.spec, folder)
+        write_json(folder / MADE_FROM, identity.made_from(WINDOWS))
         pd.DataFrame(history, columns=COLUMNS).to_csv(folder / HISTORY, index=False)
     unsent = runs.record_training(
         identity.identity_of(settings, name),

@@ -19,7 +19,8 @@ from tidegate.windows.scaler import constant_covariates, fit_scaler, to_panel
 from tidegate.windows.spec import spec_of
 from tidegate.windows.splits import SPLITS, check_length, split_spans, starts_in
 from tidegate.windows.store import WindowsWriter
-from tidegate.workspace.paths import CLEAN, WINDOWS, atomic_output
+from tidegate.workspace.identity import made_from
+from tidegate.workspace.paths import CLEAN, MADE_FROM, QUARANTINE, WINDOWS, atomic_output, write_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 
@@ -59,6 +60,7 @@ def run(settings: Settings, progress: Progress) -> str:
         if spec.alert:
             check_classes(alerts / len(starts["train"]), len(starts["train"]), spec)
         store.close(spec, times, proof, left_out)
+        write_json(folder / MADE_FROM, made_from(CLEAN, QUARANTINE))
     counts = ", ".join(f"{len(starts[split]):,} {split}" for split in SPLITS)
     line = f"{counts} windows of {spec.lookback_steps} → {spec.horizon_steps} steps"
     unused = ", ".join(f"{name} at {count} stations" for name, count in sorted(constant.items()))

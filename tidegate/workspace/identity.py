@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from tidegate.errors import DataError
 from tidegate.workspace.params import digest
-from tidegate.workspace.paths import DATA_DVC, LOCK
+from tidegate.workspace.paths import DATA, DATA_DVC, LOCK
 from tidegate.workspace.settings import Settings
 
 
@@ -112,6 +112,17 @@ def folder_digest(folder: Path, pattern: str = "*") -> str:
         folder_hash.update(path.relative_to(folder).as_posix().encode() + b"\0")
         folder_hash.update(hashlib.sha256(path.read_bytes()).digest())
     return folder_hash.hexdigest()
+
+
+def made_from(*inputs: Path) -> dict[str, str]:
+    """Give the digest of each input of a stage, by its path: that of DVC for data/, SHA-256 of the bytes for others."""
+    return {path.as_posix(): _digest_of(path) for path in inputs}
+
+
+def _digest_of(path: Path) -> str:
+    if path == DATA and DATA_DVC.exists():
+        return data_hash()
+    return folder_digest(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _git(*arguments: str) -> str | None:

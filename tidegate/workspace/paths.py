@@ -38,6 +38,7 @@ PROFILE = ARTIFACTS / "profile.parquet"
 DATA_DOCS = ARTIFACTS / "data_docs"
 WINDOWS = ARTIFACTS / "windows"
 MODELS = ARTIFACTS / "models"
+MADE_FROM = "made_from.json"  # within the folder of a stage's output: the digests of its inputs
 HISTORY = "history.csv"  # within the folder of a model: its learning curve
 DIAGNOSIS = ARTIFACTS / "diagnosis"
 EVALUATION = ARTIFACTS / "evaluation"
