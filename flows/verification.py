@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.deployments import run_deployment
+from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 
 from flows import upkeep
@@ -26,6 +27,7 @@ from tidegate.pipeline.dag import StageRun
 
 VERIFY, WATCH = StageRun("verify", retries=3), StageRun("watch", retries=3)
 RETRAINING = "retraining/retraining"
+CHANGED = "tidegate.champion.changed"
 UNDER_WAY = (StateType.RUNNING, StateType.PENDING)
 
 
@@ -49,7 +51,21 @@ def watch() -> None:
         console.say(str(error))
         return
     create_markdown_artifact(watched.markdown, key="champion", description="How the champion does")
+    emit_changes(watched)
     ask_for_retraining(watched)
+
+
+def emit_changes(watched: Watched) -> None:
+    """Emit an event for each new change, so that an automation of Prefect's can act on it."""
+    changes = watching.untold(watched, watching.EMITTED)
+    for change in changes:
+        emit_event(
+            event=CHANGED,
+            resource={"prefect.resource.id": f"tidegate.version.{watched.version}"},
+            payload=change.as_json(),
+        )
+    if changes:
+        watching.remember_told(watched, changes, pd.Timestamp.now("UTC"), watching.EMITTED)
 
 
 def ask_for_retraining(watched: Watched) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from servers import free_ports, prefect_server
-from workspaces import copy_workspace, run_in
+from workspaces import ROOT, copy_workspace, run_in
 
 from tidegate.measurements import frame as long_frame
 
@@ -47,6 +47,12 @@ def retrainings(api: str) -> list[dict[str, Any]]:
     return [run for run in found if not run["auto_scheduled"]]
 
 
+def documented_automation() -> str:
+    """The example of docs/operations.md."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    return text.partition("automation create --from-json '")[2].partition("'")[0].replace("\n", " ")
+
+
 def test_a_lasting_change_asks_for_one_retraining_with_its_reason(worse: Path, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with prefect_server(tmp_path / "prefect", port, PREFECT_HOME=str(tmp_path / "prefect")) as api:
@@ -56,6 +62,8 @@ def test_a_lasting_change_asks_for_one_retraining_with_its_reason(worse: Path, t
         for pool in ("tidegate", "gpu"):
             run_in(worse, "python", "-m", "prefect", "work-pool", "create", pool, "--type", "process", **env)
         run_in(worse, "python", "-m", "prefect", "--no-prompt", "deploy", "--all", **env)
+        create = ["-m", "prefect", "--no-prompt", "automation", "create", "--from-json", documented_automation()]
+        run_in(worse, "python", *create, **env)
         first = run_in(worse, "python", "-c", FLOW, **env).stdout
         assert "A retraining is asked for: version 1, all stations, since 2024-03-" in first
         (run,) = retrainings(api)
@@ -67,6 +75,10 @@ def test_a_lasting_change_asks_for_one_retraining_with_its_reason(worse: Path, t
         assert len(retrainings(api)) == 1
         shown = asked(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["champion"]}}})
         assert "| all stations | skill |" in shown[0]["data"]
+        emitted = asked(api, "events/filter", {"filter": {"event": {"name": ["tidegate.champion.changed"]}}})["events"]
+        assert [event["payload"]["kind"] for event in emitted].count("skill") >= 1
+        keys = [(event["payload"]["kind"], event["payload"]["station"]) for event in emitted]
+        assert ("skill", "all stations") in keys
     page = (worse / "verification" / "watch.md").read_text()
     assert page.startswith("# Champion version 1") and "| all stations | skill |" in page
     assert "changed for the worse" in run_in(worse, "tidegate", "watch").stdout

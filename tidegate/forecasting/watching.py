@@ -20,7 +20,7 @@ from tidegate.workspace.paths import VERIFICATION, WATCH_STATE, atomic_output, r
 from tidegate.workspace.settings import Settings
 
 SHOWN = 3
-TOLD, ASKED = "told", "asked"
+TOLD, EMITTED, ASKED = "told", "emitted", "asked"  # a person, Prefect as an event, a retraining
 
 
 @dataclass(frozen=True)
@@ -125,19 +125,19 @@ def remember_asked(cause: Cause, now: pd.Timestamp) -> None:
     write_json(WATCH_STATE, state)
 
 
-def untold(watched: Watched) -> list[Change]:
-    """List the changes that nobody has been told of yet."""
-    told = _state()[TOLD]
+def untold(watched: Watched, way: str = TOLD) -> list[Change]:
+    """List the changes that have not been told of in this way yet."""
+    told = _state()[way]
     return [change for change in watched.changes if watched.key(change) not in told]
 
 
-def remember_told(watched: Watched, changes: list[Change], now: pd.Timestamp) -> None:
-    """Note of which changes somebody has been told."""
+def remember_told(watched: Watched, changes: list[Change], now: pd.Timestamp, way: str = TOLD) -> None:
+    """Note which changes have been told of in this way."""
     state = _state()
-    state[TOLD] |= dict.fromkeys((watched.key(change) for change in changes), now.isoformat())
+    state[way] |= dict.fromkeys((watched.key(change) for change in changes), now.isoformat())
     write_json(WATCH_STATE, state)
 
 
 def _state() -> dict[str, dict[str, Any]]:
     state: dict[str, dict[str, Any]] = read_json(WATCH_STATE) if WATCH_STATE.exists() else {}
-    return {TOLD: {}, ASKED: {}, **state}
+    return {TOLD: {}, EMITTED: {}, ASKED: {}, **state}
