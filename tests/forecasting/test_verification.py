@@ -83,6 +83,12 @@ def test_a_correction_changes_the_months_that_it_concerns_and_says_so(here: Path
     assert read_days()["corrected"].sum() == 12  # of both issues
 
 
+def test_what_is_measured_long_after_a_month_is_no_reason_to_compare_it_again(here: Path) -> None:
+    verified()
+    change("2024-03", "S01", "2024-03-06 01:00", by=0.25)
+    assert verified().months == ["tidegate-v1 2024-03"]
+
+
 def test_what_the_gate_holds_back_is_no_truth_and_is_counted(here: Path) -> None:
     change("2024-03", "S02", "2024-03-02 12:00", 54.0)  # within the limits, and a spike
     change("2024-03", "S02", "2024-03-02 18:00", -999.0)

@@ -79,14 +79,16 @@ def track(verified: pd.DataFrame, names: Sequence[str], rate: float, origins: pd
         θ of each quantile by origin, station, variable and step, from what was measured up to the origin.
     """
     verified = verified.sort_values(TIME, kind="stable")
-    codes, pairs = pd.MultiIndex.from_frame(verified[PAIR]).factorize()
+    by_pair = verified.groupby(PAIR, sort=True)
+    codes, pairs = by_pair.ngroup().to_numpy(), by_pair.size().index
     quantiles, truth = verified[list(names)].to_numpy(np.float64), verified["truth"].to_numpy(np.float64)
     levels = np.array([float(name.removeprefix("q")) for name in names])
     width = quantiles[:, -1:] - quantiles[:, :1]
     # Errors so many steps ahead resemble those of as many neighbours: fewer tell something new.
     rates = rate / np.sqrt(verified["step"].to_numpy(np.float64))[:, None]
-    moments, first = np.unique(verified[TIME].to_numpy(), return_index=True)
-    ends, after = np.append(first[1:], len(verified)), np.searchsorted(moments, origins.to_numpy(), side="right")
+    times = pd.DatetimeIndex(verified[TIME])
+    first = np.flatnonzero(np.append(True, times[1:] != times[:-1])) if len(times) else np.empty(0, np.intp)
+    ends, after = np.append(first[1:], len(verified)), times[first].searchsorted(origins, side="right")
     state, states, done = np.zeros((len(pairs), len(names))), [], 0
     for wanted in after:
         for begin, end in zip(first[done:wanted], ends[done:wanted], strict=True):

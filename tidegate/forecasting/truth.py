@@ -1,7 +1,7 @@
 """What was measured, as the data gate's rules for single values let it pass: what issued forecasts are compared with.
 
 The rules are applied to data/ itself, so that nothing waits for the next validation. A rule that learns what is usual
-(spikes) reads two months before the span too, or two seasons.
+(spikes) reads two months before the span too, or two seasons; what comes more than two days after it changes nothing.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from tidegate.workspace.paths import DATA, MEASUREMENTS
 from tidegate.workspace.settings import Settings
 
 CONTEXT = pd.Timedelta(days=62)
+AFTERWARDS = pd.Timedelta(days=2)  # what is read after a span: a value is stuck, or a spike, by its neighbours too
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def months_of(settings: Settings, first: pd.Timestamp, last: pd.Timestamp) -> li
     """Name the months of data/ that the truth of a span is read from, with what rules and naive forecasts need."""
     season = settings.dataset.season_steps * step_of(settings.dataset.frequency)
     begin = first - max(CONTEXT, 2 * season)
-    return [name for name in months.stored_months() if f"{begin:%Y-%m}" <= name <= f"{last:%Y-%m}"]
+    return [name for name in months.stored_months() if f"{begin:%Y-%m}" <= name <= f"{last + AFTERWARDS:%Y-%m}"]
 
 
 def newest_measured(targets: Sequence[str]) -> pd.Timestamp | None:
@@ -67,6 +68,7 @@ def read_truth(settings: Settings, targets: Sequence[str], first: pd.Timestamp, 
     names = months_of(settings, first, last)
     stored = [months.read_stored(name, None, variables, DATA).standing for name in names]
     rows = pd.concat(stored or [months.no_rows(variables).standing], ignore_index=True)
+    rows = rows[rows[TIME] <= last + AFTERWARDS]
     rows = conform(rows.drop(columns=ARRIVED), variables).sort_values(KEYS, ignore_index=True)
     offset = most_common(epoch_microseconds(rows[TIME]) % step_microseconds(settings.dataset.frequency))
     judged = judge_cells(rows, settings, offset)

@@ -23,7 +23,7 @@ from tidegate.errors import DataError, UserError, one_line
 from tidegate.forecasting import table
 from tidegate.forecasting.issued import read_issued
 from tidegate.forecasting.places import ISSUED, ON_TRIAL, Place
-from tidegate.forecasting.truth import months_of, newest_measured, read_truth
+from tidegate.forecasting.truth import AFTERWARDS, months_of, newest_measured, read_truth
 from tidegate.forecasting.verification_files import DAYS, ROWS
 from tidegate.forecasting.verified import ALERT, DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
 from tidegate.measurements import frame as long_frame
@@ -168,6 +168,7 @@ class Inputs:
     """
 
     files: tuple[Path, ...]
+    last: pd.Timestamp | None  # of the times that were forecast: later measurements do not matter
     others: Any
 
     @classmethod
@@ -183,7 +184,7 @@ class Inputs:
         # Forecasts of times that were never measured are missing once something later is.
         reached = newest is not None and last is not None and newest >= last
         sections = [settings.validate_.model_dump(mode="json"), settings.dataset.model_dump(mode="json")]
-        return cls((path, *(file for file in stored if file.exists())), [sections, reached, table.address()])
+        return cls((path, *(file for file in stored if file.exists())), last, [sections, reached, table.address()])
 
     def are_those_of(self, before: Any) -> bool:
         """Say whether nothing has changed since these were described."""
@@ -200,7 +201,16 @@ class Inputs:
         return digest([self.others, stats])
 
     def _content(self) -> str:
-        return digest([self.others, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in self.files)])
+        return digest([self.others, *(_content_of(file, self.last) for file in self.files)])
+
+
+def _content_of(file: Path, last: pd.Timestamp | None) -> str:
+    """Give a digest of a file; of a month of measurements that goes on after `last`, of those rows that matter."""
+    if last is None or file.parent.name != MEASUREMENTS or file.stem < f"{last:%Y-%m}":
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    rows = long_frame.read_frame(file)
+    rows = rows[rows[TIME] <= last + AFTERWARDS]
+    return f"{len(rows)}-{pd.util.hash_pandas_object(rows, index=False).sum():x}"
 
 
 def _span(path: Path) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
