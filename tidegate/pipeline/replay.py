@@ -115,15 +115,14 @@ def run_days(plan: Plan) -> int:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
     process = subprocess.Popen(
         [sys.executable, "-m", "tidegate", "replay-days"],
-        cwd=plan.folder, env=environment, stdin=subprocess.DEVNULL,
+        cwd=plan.folder, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
         stdout=terminal.out.file.fileno(), stderr=terminal.err.file.fileno(),
     )  # fmt: skip
     try:
         return process.wait()
-    except BaseException:
+    except KeyboardInterrupt:  # Ctrl-C reaches this process alone; the other says that it was stopped
         process.terminate()
-        process.wait()
-        raise
+        return process.wait()
 
 
 def _basis() -> str:
