@@ -150,7 +150,7 @@ def _is_earlier_state(policy: MergePolicy) -> bool:
     """Say whether data/ is as it was known at an earlier moment than the policy's, by the same rule for conflicts."""
     before = read_json(DATA / SERIES).get("as_of")
     same_rule = last_state().get("conflict") == policy.conflict
-    return before is not None and policy.as_of is not None and same_rule and pd.Timestamp(before) <= policy.as_of
+    return before is not None and policy.as_of is not None and same_rule and pd.Timestamp(before) < policy.as_of
 
 
 def _months_with_news(policy: MergePolicy) -> list[str]:
