@@ -48,3 +48,9 @@ def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
     assert repro.wait() == 0
     assert f"Waiting for dvc repro (process {repro.pid}) to end …" == printed[0]
     assert printed[-1].startswith("Everything is up to date")
+
+
+@pytest.mark.parametrize("torn", ["", '{"read": {"/a'])
+def test_a_list_that_dvc_was_killed_in_writing_stops_nobody(copied: Path, torn: str) -> None:
+    (copied / ".dvc" / "tmp" / "rwlock").write_text(torn)
+    assert invoke(copied, "run").stdout.startswith("Everything is up to date")

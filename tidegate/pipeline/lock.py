@@ -24,6 +24,7 @@ from tidegate.workspace.paths import DVC_LOCKS, read_json, write_json
 
 LOCK = Path(".tidegate") / "lock"  # an OS file lock: released even when its process is killed
 HOLDER = LOCK.with_name("holder.json")
+RWLOCK = DVC_LOCKS / "rwlock"  # DVC's: which processes read and write which paths while stages run
 
 
 @contextmanager
@@ -44,6 +45,7 @@ def workspace_lock(what: str) -> Iterator[None]:
         if lock.lock_counter == 1:
             write_json(HOLDER, {"what": what, "pid": os.getpid(), "since": f"{datetime.now():%H:%M:%S}"})
         _wait_for_dvc()
+        _remove_torn_rwlock()
         yield
     finally:
         lock.release()
@@ -68,12 +70,29 @@ def _wait_for_dvc() -> None:
         time.sleep(0.5)
 
 
+def _remove_torn_rwlock() -> None:
+    """Remove DVC's list of readers and writers if a process was killed while it wrote it: DVC refuses to read that.
+
+    A living process writes it in far less than a second, and those of a dead one have no meaning.
+    """
+    for _ in range(20):
+        try:
+            json.loads(RWLOCK.read_text())
+        except OSError:
+            return
+        except ValueError:
+            time.sleep(0.1)
+        else:
+            return
+    RWLOCK.unlink(missing_ok=True)
+
+
 def _dvc_process() -> int | None:
     """Find a living process that holds DVC's lock or runs a stage, other than this process and its parents."""
     ignored_pids = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     holders = []
-    with suppress(OSError, ValueError):  # rwlock: which processes read and write which paths while stages run
-        rwlock = json.loads((DVC_LOCKS / "rwlock").read_text())
+    with suppress(OSError, ValueError):
+        rwlock = json.loads(RWLOCK.read_text())
         holders += [reader["pid"] for readers in rwlock.get("read", {}).values() for reader in readers]
         holders += [writer["pid"] for writer in rwlock.get("write", {}).values()]
     with suppress(OSError, ValueError):
