@@ -65,9 +65,20 @@ def test_a_station_that_pays_refuses_and_is_named() -> None:
     assert failed(held, RULES.model_copy(update={"station_tolerance": 0.9})) == []
 
 
+def with_champions_intervals(held: Duel, width: float) -> Duel:
+    quantiles = held.champion.point[..., None] + np.array([-width, 0, width])
+    return replace(held, champion=replace(held.champion, quantiles=quantiles))
+
+
 @pytest.mark.parametrize("width", [0.3, 6.0])
 def test_intervals_that_do_not_hold_what_they_promise_refuse(width: float) -> None:
-    assert failed(duel(0.3, width=width)) == ["coverage"]
+    assert failed(with_champions_intervals(duel(0.3, width=width), 1.65)) == ["coverage"]
+
+
+def test_intervals_of_a_champion_that_are_further_off_do_not_keep_it() -> None:
+    held = with_champions_intervals(duel(0.3, width=0.9), 0.3)
+    assert failed(held) == []
+    assert "; the champion's held 2" in judge(held, RULES)[-1].figures
 
 
 def test_better_by_luck_alone_is_refused_in_at_least_95_of_100_seeds() -> None:

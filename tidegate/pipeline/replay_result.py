@@ -106,7 +106,8 @@ def _mark_reigns(skill: Any, coverage: Any, held: pd.DataFrame) -> None:
             skill.annotate(
                 f"v{held['version'].iloc[number]} {held['candidate'].iloc[number]}", (begin, 1.0),
                 xycoords=("data", "axes fraction"), xytext=(3, -4), textcoords="offset points",
-                rotation=90, va="top", ha="left", fontsize=8,
+                rotation=90, va="top", ha="left", fontsize=8, zorder=4,
+                bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1},
             )  # fmt: skip
 
 

@@ -166,7 +166,7 @@ class Evidence(Section):
     p_value: Annotated[Real, Field(gt=0, lt=1)] = 0.05  # at most, of the test that it is better, and by station
     effective_origins: Steps = 10  # at least: test origins, counted for what they are worth
     station_tolerance: Share = 0.05  # by which a station's loss may grow
-    coverage: Share = 0.05  # by which the outermost interval may miss what it promises
+    coverage: Share = 0.05  # by which the outermost interval may miss what it promises, unless the champion's is worse
 
 
 class Register(Section):
