@@ -121,6 +121,7 @@ def test_a_day_at_once_is_as_hour_by_hour(replayed: Path, tmp_path: Path, monkey
     pd.testing.assert_frame_equal(*frames)
 
 
+@pytest.mark.long
 def test_a_finished_replay_begins_nothing_again(replayed: Path, tmp_path: Path) -> None:
     copy = copy_workspace(replayed, tmp_path / "copy")
     before = results(copy)
@@ -150,6 +151,7 @@ def test_a_span_that_cannot_be_replayed_is_refused(cheap: Path, words: tuple[str
     assert not (cheap / "replays").exists()
 
 
+@pytest.mark.long
 def test_a_begin_before_which_too_little_is_known_is_refused(cheap: Path, tmp_path: Path) -> None:
     copy = copy_workspace(cheap, tmp_path / "copy")
     done = run_in(copy, "tidegate", "replay", "--from", "2024-01-03", "--to", "2024-01-05", check=False)

@@ -55,11 +55,11 @@ def test_no_client_holds_the_keys_of_mlflows_store() -> None:
 
 def test_the_image_is_built_from_the_pins_and_holds_no_secret_and_no_data() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert set(re.findall(r"^FROM .* AS (\w+)", dockerfile, flags=re.M)) == {"cpu", "gpu"}
-    assert len(re.findall(r"(?:pip install|pip sync) -q", dockerfile)) == dockerfile.count("--require-hashes") == 3
+    assert set(re.findall(r"^FROM .* AS (\w+)", dockerfile, flags=re.M)) == {"cpu", "gpu", "serve"}
+    assert len(re.findall(r"(?:pip install|pip sync) -q", dockerfile)) == dockerfile.count("--require-hashes") == 5
     kept_out = (ROOT / ".dockerignore").read_text().split("\n")
-    for path in (".env", ".venv", ".prefect", ".tidegate", "data", "artifacts", "forecasts", "mlflow/mlflow.db"):
-        assert path in kept_out
+    private = {".env", ".venv", ".prefect", ".tidegate", "mlflow/mlflow.db"}
+    assert private | {"data", "artifacts", "forecasts", "verification", "shadow", "replays"} <= set(kept_out)
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="docker is not here")
