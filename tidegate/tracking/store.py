@@ -6,7 +6,7 @@ MLFLOW_TRACKING_URI names a server. Without it, the store is a SQLite file in ml
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 # MLflow retries by itself, and doubles the wait each time: for half a minute here, by default for four minutes.
@@ -80,6 +80,8 @@ def open_client() -> "MlflowClient":
     if not REMOTE and DATABASE.exists():
         with closing(sqlite3.connect(DATABASE)) as database:
             database.execute("PRAGMA schema_version")  # fails here if it is no database: MLflow would log it at length
+    if not REMOTE and not DATABASE.exists():
+        _create_database()
     mlflow.set_tracking_uri(REMOTE or f"sqlite:///{DATABASE.absolute()}")
     client = mlflow.MlflowClient()
     artifacts = None if REMOTE else ARTIFACTS.absolute().as_uri()
@@ -90,6 +92,18 @@ def open_client() -> "MlflowClient":
         _change_artifact_paths(experiment.artifact_location, artifacts)
     mlflow.set_experiment(EXPERIMENT)
     return client
+
+
+def _create_database() -> None:
+    """Let MLflow create its database aside, and put it in place whole: half made, it could never be opened."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    aside = DATABASE.with_name(f".{DATABASE.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    SqlAlchemyStore(f"sqlite:///{aside.absolute()}", ARTIFACTS.absolute().as_uri()).engine.dispose()
+    with suppress(FileExistsError):  # another process was first
+        os.link(aside, DATABASE)
+    aside.unlink()
 
 
 def _change_artifact_paths(old: str, new: str) -> None:
