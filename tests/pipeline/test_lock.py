@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import invoke
+from commands import invoke, refused
 from workspaces import begun, ran, run_in, set_params
 
 pytestmark = pytest.mark.slow
@@ -54,3 +54,9 @@ def test_a_run_waits_for_dvc_repro(copied: Path) -> None:
 def test_a_list_that_dvc_was_killed_in_writing_stops_nobody(copied: Path, torn: str) -> None:
     (copied / ".dvc" / "tmp" / "rwlock").write_text(torn)
     assert invoke(copied, "run").stdout.startswith("Everything is up to date")
+
+
+def test_a_lock_that_dvc_was_killed_in_writing_is_refused_with_what_helps(copied: Path) -> None:
+    lock = copied / "dvc.lock"
+    lock.write_text("schema: '2.0'\nstages:\n  validate:\n    deps: 7\n")
+    assert "delete dvc.lock, and run this again" in refused(copied, "run")

@@ -12,6 +12,7 @@ from dvc.stage import Stage
 from dvc.stage.exceptions import StageCmdFailedError
 
 from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError, one_line, without_secrets
+from tidegate.workspace.paths import LOCK
 
 
 @contextmanager
@@ -45,7 +46,10 @@ def _cause_of(error: BaseException) -> BaseException:
 
 
 def _refusal(error: BaseException) -> UserError:
-    return UserError(f"DVC refuses: {one_line(error)}.")
+    helps = ""
+    if f"{LOCK}' validation failed" in str(error):  # killed while DVC wrote it
+        helps = f": delete {LOCK}, and run this again; what was made is in DVC's run cache, and is restored from there"
+    return UserError(f"DVC refuses: {one_line(error)}{helps}.")
 
 
 def transfer_files(repo: Repo, transfer: Callable[[], Any]) -> None:
