@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
 from prefect import flow, get_client
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.filters import (
@@ -24,6 +23,7 @@ from tidegate.forecasting import watching
 from tidegate.forecasting.watching import Watched
 from tidegate.pipeline import console, drive
 from tidegate.pipeline.dag import StageRun
+from tidegate.workspace import clock
 
 VERIFY, WATCH = StageRun("verify", retries=3), StageRun("watch", retries=3)
 RETRAINING = "retraining/retraining"
@@ -65,12 +65,12 @@ def emit_changes(watched: Watched) -> None:
             payload=change.as_json(),
         )
     if changes:
-        watching.remember_told(watched, changes, pd.Timestamp.now("UTC"), watching.EMITTED)
+        watching.remember_told(watched, changes, clock.now(), watching.EMITTED)
 
 
 def ask_for_retraining(watched: Watched) -> None:
     """Start the deployment `retraining` if a change asks for it, each cause once, and none while one is under way."""
-    now = pd.Timestamp.now("UTC")
+    now = clock.now()
     cause = watching.cause_for_retraining(drive.checked_settings(), watched, now)
     if cause is None:
         return

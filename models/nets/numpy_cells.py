@@ -9,6 +9,8 @@ tanh(a) = 2 σ(2a) − 1. The factors −1 and −2 are multiplied into the weig
 infinite, σ is 0, as it should be: callers switch NumPy's warning off (see batches.py).
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +33,7 @@ class State:
         self.spare = np.empty((units, rows), np.float32)
 
 
-class Cell:
+class Cell(ABC):
     """A cell with its weights; see its subclasses for the equations."""
 
     FACTORS: ClassVar[tuple[int, ...]]  # of each gate's weights: −1 for σ, −2 for tanh, 1 for neither
@@ -71,9 +73,9 @@ class Cell:
         np.matmul(self.state_weights, state.extended, out=state.from_state)
         self.update(state)
 
+    @abstractmethod
     def update(self, state: State) -> None:
         """Replace the state by the next one, from the products with the input and with the state in its buffers."""
-        raise NotImplementedError
 
 
 class RNN(Cell):
@@ -154,7 +156,7 @@ class GRU(Cell):
         np.add(state.hidden, candidate, out=state.hidden)
 
 
-CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, Callable[..., Cell]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 def sigmoid_of_negated(negated: Floats) -> Floats:

@@ -4,6 +4,7 @@ Each is called with the last layer's output (units, rows), its states (one, or o
 ahead (windows, horizon, columns) or None, and the normalised lookback (windows, lookback, targets).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from tidegate.windows.spec import WindowSpec
 Weights = Mapping[str, Floats]
 
 
-class Head:
+class Head(ABC):
     """A head with its weights."""
 
     def __init__(self, options: Options, spec: WindowSpec, weights: Weights) -> None:
@@ -27,9 +28,9 @@ class Head:
         self.kernel = np.ascontiguousarray(weights["head.kernel"].T)
         self.bias = weights["head.bias"][:, None]
 
+    @abstractmethod
     def __call__(self, hidden: Floats, states: Sequence[State], ahead: Floats | None, normal: Floats) -> Floats:
         """Predict every horizon step."""
-        raise NotImplementedError
 
     def by_step(self, flat: Floats) -> Floats:
         """Reshape (steps · [targets ·] numbers, rows) to (windows, steps, targets, numbers)."""

@@ -34,7 +34,7 @@ def replay(
     console.say(f"{'Going on' if goes_on else 'Replaying'} in {plan.folder}/, which may be deleted at any time.")
     if code := replay.run_days(plan):
         sys.exit(code)  # its sentence is printed
-    console.say(f"Its figure is {plan.folder}/replay.png; replay.csv and events.csv hold the numbers.")
+    console.say(f"Its figure is {plan.folder / replay.FIGURE}; {replay.PERIODS} and {replay.EVENTS} hold the numbers.")
 
 
 @app.command("replay-days", hidden=True)

@@ -4,7 +4,6 @@ Scores are those on the test file. Writes artifacts/classifier: the nets, and pr
 sequence. Records a run with MLflow.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from tidegate.errors import DataError
 from tidegate.evaluation.metrics import Classes, metrics_of
 from tidegate.tracking import runs
 from tidegate.windows.panel import Floats
+from tidegate.workspace.identity import file_digest
 from tidegate.workspace.params import parse
 from tidegate.workspace.paths import CLASSIFIER, atomic_output
 from tidegate.workspace.progress import Progress
@@ -47,7 +47,12 @@ def run(settings: Settings, train: Path, test: Path, progress: Progress) -> pd.D
         rows = pd.DataFrame(probabilities[NET], columns=[f"p({label})" for label in classifier.classes])
         rows.insert(0, "label", testing.labels)
         rows.to_csv(folder / "probabilities.csv", index_label="sequence", float_format="%.6g")
-    files = {"train": train.name, "train_sha256": _digest(train), "test": test.name, "test_sha256": _digest(test)}
+    files = {
+        "train": train.name,
+        "train_sha256": file_digest(train),
+        "test": test.name,
+        "test_sha256": file_digest(test),
+    }
     runs.record_classification({**options.model_dump(), **files}, table[NET])
     return pd.DataFrame(table).T
 
@@ -91,7 +96,3 @@ def scores(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, flo
     """Score probabilities (sequences, classes) of classes 0, 1, … against the truth (sequences,), by all metrics."""
     classes = Classes.of_sequences(truth, probabilities)
     return {name: metric.function(classes) for name, metric in metrics_of("classes").items()}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

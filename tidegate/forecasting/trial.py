@@ -73,7 +73,9 @@ def _losses(settings: Settings, trial: Entry, reign: Entry) -> Losses | None:
     last day may still gain rows: only whole days are compared, so that one day is one look at the evidence.
     """
     name, begin = settings.register_.name, trial.time
-    ours, theirs = (_standing(f"{name}-v{entry.version}", place, begin) for entry, place in _sides(trial, reign))
+    ours, theirs = (
+        _standing(f"{name}-v{entry.version}", place, begin) for entry, place in ((trial, ON_TRIAL), (reign, ISSUED))
+    )
     rows = ours.merge(theirs, on=ROW, suffixes=("", "_champion")).dropna(subset=["loss", "loss_champion"])
     step, horizon = step_of(settings.dataset.frequency), settings.window.horizon_steps
     if rows.empty:
@@ -91,10 +93,6 @@ def _losses(settings: Settings, trial: Entry, reign: Entry) -> Losses | None:
         means["ours"].to_numpy(np.float64), means["theirs"].to_numpy(np.float64), codes,
         steps.to_numpy(np.int64), list(stations), horizon,
     )  # fmt: skip
-
-
-def _sides(trial: Entry, reign: Entry) -> list[tuple[Entry, Place]]:
-    return [(trial, ON_TRIAL), (reign, ISSUED)]
 
 
 def _standing(version: str, place: Place, begin: pd.Timestamp) -> pd.DataFrame:

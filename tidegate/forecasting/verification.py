@@ -8,7 +8,6 @@ same bytes. What was away when a day was verified, or is corrected later, change
 TIDEGATE_FORECASTS_URL set, a table of that database holds the days too.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ from tidegate.forecasting.verified import ALERT, DAY_KEYS, ROW_KEYS, daily_score
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.workspace.columns import ORIGIN, TIME, VARIABLE
+from tidegate.workspace.identity import file_digest
 from tidegate.workspace.params import digest, typed_time
 from tidegate.workspace.paths import DATA, FORECASTS, MEASUREMENTS, VERIFIED_STATE, read_json, write_json
 from tidegate.workspace.progress import Progress
@@ -207,7 +207,7 @@ class Inputs:
 def _content_of(file: Path, last: pd.Timestamp | None) -> str:
     """Give a digest of a file; of a month of measurements that goes on after `last`, of those rows that matter."""
     if last is None or file.parent.name != MEASUREMENTS or file.stem < f"{last:%Y-%m}":
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return file_digest(file)
     rows = long_frame.read_frame(file)
     rows = rows[rows[TIME] <= last + AFTERWARDS]
     return f"{len(rows)}-{pd.util.hash_pandas_object(rows, index=False).sum():x}"

@@ -45,7 +45,7 @@ class StageRun:
     report: str = ""  # `meta.report` in dvc.yaml: a CSV file that the driver shows, even if the stage fails
 
 
-StageWrapper = Callable[[StageRun, Work], None]
+StageWrapper = Callable[[StageRun, Work], object]
 
 
 def stale_stages() -> list[str]:

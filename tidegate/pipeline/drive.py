@@ -16,6 +16,7 @@ from tidegate.pipeline import console, lock
 from tidegate.quality.suite import with_defaults
 from tidegate.sources import open_source
 from tidegate.windows.calendar import calendar_values
+from tidegate.workspace import clock
 from tidegate.workspace.parallel import ParallelMap, serial_map
 from tidegate.workspace.paths import LOCK
 from tidegate.workspace.progress import Progress
@@ -104,16 +105,17 @@ def watch() -> "Watched":
     from tidegate.forecasting import notify, trial, watching
 
     with lock.workspace_lock("tidegate watch"):
-        if said := trial.settle(checked_settings()):
+        settings = checked_settings()
+        if said := trial.settle(settings):
             console.say(f"{said[0].upper()}{said[1:]}.")
         with console.stage_line("watch") as line:
-            watched = watching.watch_champion(checked_settings())
+            watched = watching.watch_champion(settings)
             line.result = watched.sentence
         if changes := watching.untold(watched):
             name, plain = f"version {watched.version}", [change.as_json() for change in changes]
             try:
                 if notify.tell(f"Tidegate: {name} has changed for the worse", watched.markdown, plain):
-                    watching.remember_told(watched, changes, pd.Timestamp.now("UTC"))
+                    watching.remember_told(watched, changes, clock.now())
             except ServiceError as error:  # the forecasts are watched nonetheless
                 console.say(str(error))
     return watched

@@ -25,6 +25,7 @@ from tidegate.workspace.paths import DATA, REPLAYS, SERIES, read_json, remove, w
 DAY = pd.Timedelta(days=1)
 EVERY = re.compile(r"([1-9]\d{0,3})\s*([dw])")
 PLAN = Path("replay.json")  # within a replay's workspace
+PERIODS, EVENTS, FIGURE = Path("replay.csv"), Path("events.csv"), Path("replay.png")  # what comes of it
 CODE = ("params.yaml", "dvc.yaml", "tidegate", "models", "flows")
 # A replay tells nobody, writes into no database, and has its own store.
 NOT_INHERITED = ("MLFLOW_", "DVC_", "PREFECT_", "TIDEGATE_")
@@ -127,8 +128,8 @@ def run_days(plan: Plan) -> int:
 
 def _basis() -> str:
     """Give a digest of what a replay is made from: code, settings and data."""
-    files = {name: Path(name).read_bytes().hex() for name in _files() if name.split("/")[0] in CODE}
-    return digest([files, identity.data_hash()])
+    code = [Path(name) for name in _files() if name.split("/")[0] in CODE]
+    return digest(identity.made_from(DATA, *code))
 
 
 def _files() -> list[str]:

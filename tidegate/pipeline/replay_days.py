@@ -176,7 +176,7 @@ def _trained(day: pd.Timestamp, because: str) -> Event:
     event = Event(f"{day:%Y-%m-%d}", because)
     os.environ[BECAUSE] = because
     try:
-        dag.reproduce(lambda words: drive.result_of(words, no_progress), lambda _, work: _do(work))
+        dag.reproduce(lambda words: drive.result_of(words, no_progress), lambda _, work: work())
     except (DataError, GateClosed, StageFailed) as error:  # the champion stays, and so does the schedule
         event.failed, event.result = True, str(error)
         return event
@@ -184,10 +184,6 @@ def _trained(day: pd.Timestamp, because: str) -> Event:
     event.version = str(decision["version"] or "")
     event.candidate, event.promoted, event.result = decision["candidate"], decision["promoted"], decision["reason"]
     return event
-
-
-def _do(work: dag.Work) -> None:
-    work()
 
 
 def _told(event: Event) -> str:

@@ -1,6 +1,5 @@
 """What came of a replay: skill and coverage over time, and under whom; as tables and as a figure."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,11 @@ from tidegate.forecasting.champions import reigns
 from tidegate.forecasting.summary import totals
 from tidegate.forecasting.verification_files import read_days
 from tidegate.forecasting.verified import STANDING
-from tidegate.pipeline.replay import DAY, Plan
+from tidegate.pipeline.replay import DAY, EVENTS, FIGURE, PERIODS, Plan
 from tidegate.pipeline.replay_days import Done
 from tidegate.workspace.paths import atomic_output
 from tidegate.workspace.settings import Settings
 
-PERIODS, EVENTS, FIGURE = Path("replay.csv"), Path("events.csv"), Path("replay.png")
 SHOWN = ("verified", "skill", "coverage", "adapted_coverage")
 COLOURS = ("#0072b2", "#d55e00")  # told apart by the colour-blind (Okabe and Ito)
 
@@ -33,7 +31,8 @@ def write_result(settings: Settings, plan: Plan, done: Done) -> pd.DataFrame:
         why = next(iter(done.not_forecast.values()), "its last day ends before the first measurement")
         raise UserError(f"The replay has made no forecast that has met its measurement: {why}.")
     number = (days["day"] - plan.days[0]) // (plan.every * DAY)
-    periods = _scores(days, plan.days[0] + number * plan.every * DAY, "from")
+    begins = plan.days[0] + number * plan.every * DAY
+    periods = pd.DataFrame([{"from": begin, **totals(part)} for begin, part in days.groupby(begins)])
     events = pd.DataFrame(done.events)
     held = _reigns(settings, plan, days)
     for path, table in ((PERIODS, periods), (EVENTS, events)):
@@ -44,10 +43,6 @@ def write_result(settings: Settings, plan: Plan, done: Done) -> pd.DataFrame:
     with atomic_output(FIGURE) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
     return held
-
-
-def _scores(days: pd.DataFrame, keys: "pd.Series[Any]", name: str) -> pd.DataFrame:
-    return pd.DataFrame([{name: key, **totals(part)} for key, part in days.groupby(keys)])
 
 
 def _reigns(settings: Settings, plan: Plan, days: pd.DataFrame) -> pd.DataFrame:

@@ -110,8 +110,13 @@ def folder_digest(folder: Path, pattern: str = "*") -> str:
     folder_hash = hashlib.sha256()
     for path in sorted(path for path in folder.rglob(pattern) if path.is_file()):
         folder_hash.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        folder_hash.update(hashlib.sha256(path.read_bytes()).digest())
+        folder_hash.update(bytes.fromhex(file_digest(path)))
     return folder_hash.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Give the SHA-256 of the bytes of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def made_from(*inputs: Path) -> dict[str, str]:
@@ -122,7 +127,7 @@ def made_from(*inputs: Path) -> dict[str, str]:
 def _digest_of(path: Path) -> str:
     if path == DATA and DATA_DVC.exists():
         return data_hash()
-    return folder_digest(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return folder_digest(path) if path.is_dir() else file_digest(path)
 
 
 def _git(*arguments: str) -> str | None:
