@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from tidegate.forecasting.adaptive import track
+from tidegate.verification.adaptive import track
 from tidegate.workspace.settings import Forecast
 
 mpl.use("Agg")

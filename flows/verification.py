@@ -19,10 +19,10 @@ from prefect.exceptions import ObjectNotFound
 from flows import upkeep
 from flows.tasks import as_task
 from tidegate.errors import UserError
-from tidegate.forecasting import watching
-from tidegate.forecasting.watching import Watched
 from tidegate.pipeline import console, drive
 from tidegate.pipeline.dag import StageRun
+from tidegate.verification import watching
+from tidegate.verification.watching import Watched
 from tidegate.workspace import clock
 
 VERIFY, WATCH = StageRun("verify", retries=3), StageRun("watch", retries=3)

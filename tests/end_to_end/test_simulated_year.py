@@ -11,7 +11,7 @@ from commands import invoke
 from networks import write_network
 from workspaces import built_once, copy_workspace, keep_models, run_in, set_params
 
-from tidegate.forecasting.issued import read_issued
+from tidegate.verification.issued import read_issued
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -13,9 +13,9 @@ from sqlalchemy import create_engine
 from workspaces import ROOT, copy_workspace
 
 from tidegate.errors import DataError, ServiceError, UserError
-from tidegate.forecasting import table
 from tidegate.forecasting.issue import IssuedForecasts, issue_forecasts
 from tidegate.measurements import frame as long_frame
+from tidegate.verification import table
 from tidegate.workspace import settings
 from tidegate.workspace.paths import DATA, MEASUREMENTS
 from tidegate.workspace.progress import no_progress

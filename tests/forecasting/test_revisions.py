@@ -13,8 +13,8 @@ from servers import postgres
 from sqlalchemy import create_engine, inspect
 from workspaces import built_once, copy_workspace, set_params
 
-from tidegate.forecasting import table
-from tidegate.forecasting.issued import complete, read_issued, standing
+from tidegate.verification import table
+from tidegate.verification.issued import complete, read_issued, standing
 
 pytestmark = pytest.mark.slow
 NEWEST, HOUR = pd.Timestamp("2024-03-01T00:00"), pd.Timedelta("1h")

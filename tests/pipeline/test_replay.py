@@ -16,8 +16,8 @@ from networks import write_network
 from workspaces import begun, built_once, copy_workspace, keep_models, run_in, set_params
 
 from tidegate.forecasting.issue import issue_forecasts
-from tidegate.forecasting.issued import read_issued
 from tidegate.pipeline import drive
+from tidegate.verification.issued import read_issued
 from tidegate.workspace.progress import no_progress
 
 pytestmark = pytest.mark.slow

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tidegate.forecasting.issue import issue_forecasts
-from tidegate.forecasting.verification import Verified, verify
 from tidegate.pipeline import drive
+from tidegate.verification.verify import Verified, verify
 from tidegate.workspace.paths import VERIFICATION
 from tidegate.workspace.progress import no_progress
 

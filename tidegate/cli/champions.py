@@ -32,6 +32,7 @@ def champion(
     from tidegate.cli import tables
     from tidegate.forecasting import champions
     from tidegate.pipeline import drive
+    from tidegate.tracking import registry
     from tidegate.workspace.params import typed_time
 
     settings = drive.checked_settings()
@@ -40,7 +41,7 @@ def champion(
         return
     rows = champions.reigns(settings)
     if rows.empty:
-        console.say(champions.no_champion(settings.register_.name))
+        console.say(registry.no_champion(settings.register_.name))
     else:
         console.show(tables.champion_table(rows, settings.register_.name))
 

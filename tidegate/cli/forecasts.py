@@ -63,8 +63,8 @@ def verify(
       tidegate verify --since 2025-12-01 --by day
     """
     from tidegate.cli import tables
-    from tidegate.forecasting.summary import summary
     from tidegate.pipeline import drive
+    from tidegate.verification.summary import summary
     from tidegate.workspace.params import typed_time
 
     first = typed_time(since) if since else None

@@ -19,8 +19,8 @@ MEDIAN = "mase_median"  # over the stations, beside the mean
 MEDIAN_METRIC = replace(METRICS["mase"], label="median MASE")
 
 if TYPE_CHECKING:
-    from tidegate.forecasting.watch import Change
     from tidegate.onboarding.proposal import Proposal
+    from tidegate.verification.watch import Change
 
 
 def score_table(settings: Settings) -> Table:

@@ -1,1 +1,1 @@
-"""The forecaster, the forecasts that are issued with it, and how a candidate becomes champion."""
+"""The forecaster, how a candidate becomes champion, and how forecasts are issued."""

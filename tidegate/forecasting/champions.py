@@ -88,7 +88,7 @@ def rollback(settings: Settings, because: str | None) -> Entry:
     entries = champion_log.look(name)
     champion = registry.champion(name)
     if champion is None:
-        raise UserError(no_champion(name))
+        raise UserError(registry.no_champion(name))
     known = registry.version_numbers(name)
     earlier = [version for version in champions_before(entries) if version in known and _has_files(name, version)]
     if not earlier:
@@ -98,14 +98,6 @@ def rollback(settings: Settings, because: str | None) -> Entry:
         )
     reason = f"version {champion.version} was rolled back" if because is None else because
     return promote(settings, earlier[0], reason, "tidegate rollback")
-
-
-def no_champion(name: str) -> str:
-    """Say that there is no champion, and what helps."""
-    known = registry.version_numbers(name)
-    if known:
-        return f'{name} has no champion: tidegate promote VERSION --because "…" makes one of {", ".join(known)} it.'
-    return f"{name} has no champion yet: tidegate run trains and registers one."
 
 
 def _reason(because: str) -> str:

@@ -18,15 +18,15 @@ from pathlib import Path
 import pandas as pd
 
 from tidegate.errors import DataError, UserError
-from tidegate.forecasting.adaptive import with_adapted
 from tidegate.forecasting.forecaster import Forecaster
-from tidegate.forecasting.issued import ADDRESS, MonthFile
-from tidegate.forecasting.places import ISSUED, Place
 from tidegate.forecasting.recent import ALERT_HISTORY, read_recent, steps_from
 from tidegate.measurements.grid import step_of
 from tidegate.tracking.aliases import bearer, files_of
 from tidegate.tracking.log_entries import CHAMPION, SHADOW
 from tidegate.tracking.read_only import Version
+from tidegate.verification.adaptive import with_adapted
+from tidegate.verification.issued import ADDRESS, MonthFile
+from tidegate.verification.places import ISSUED, Place
 from tidegate.windows.left_out import named as describe_left_out
 from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import identity
@@ -184,7 +184,7 @@ def _bearer(settings: Settings, alias: str) -> Version:
     name = settings.register_.name
     version = bearer(name, alias)
     if version is None:
-        from tidegate.forecasting.champions import no_champion
+        from tidegate.tracking.registry import no_champion
 
         raise UserError(no_champion(name) if alias == CHAMPION else f"No version of {name} is on trial.")
     return version
@@ -193,7 +193,7 @@ def _bearer(settings: Settings, alias: str) -> Version:
 def _store_in_table(name: str, rows: pd.DataFrame) -> str | None:
     if not os.environ.get(ADDRESS):
         return None
-    from tidegate.forecasting import table  # with SQLAlchemy, which takes a while to be imported
+    from tidegate.verification import table  # with SQLAlchemy, which takes a while to be imported
 
     return table.store_forecasts(name, rows)
 

@@ -10,11 +10,11 @@ import numpy as np
 import models
 from models.conformal import CalibratedModel
 from tidegate.errors import GateClosed
+from tidegate.evaluation.reference import write_reference
 from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.forecasting.promotion import COMPLETE, Decision, described, tags_of
 from tidegate.forecasting.recent import example
-from tidegate.forecasting.reference import write_reference
 from tidegate.measurements.frame import read_frame
 from tidegate.tracking import champion_log, registry
 from tidegate.windows.left_out import named

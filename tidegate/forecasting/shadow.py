@@ -2,9 +2,9 @@
 
 from tidegate.errors import UserError
 from tidegate.forecasting.issue import Span, issue_forecasts
-from tidegate.forecasting.places import ON_TRIAL
 from tidegate.tracking.aliases import bearer
 from tidegate.tracking.log_entries import SHADOW
+from tidegate.verification.places import ON_TRIAL
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
 

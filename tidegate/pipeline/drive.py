@@ -24,10 +24,10 @@ from tidegate.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from tidegate.forecasting.issue import Span
-    from tidegate.forecasting.watching import Watched
     from tidegate.pipeline.dag import StageWrapper
     from tidegate.pipeline.remote import RemoteRunner, StageInputs
     from tidegate.tracking.champion_log import Entry
+    from tidegate.verification.watching import Watched
 
 # DVC is imported within the functions that need the graph: a stage in a process of its own does not need it.
 
@@ -94,7 +94,7 @@ def forecast(
 
 def verify(since: str | None = None) -> None:
     """Compare issued forecasts with what was measured since, and print a line."""
-    from tidegate.forecasting.verification import verify as verify_forecasts
+    from tidegate.verification.verify import verify as verify_forecasts
 
     with lock.workspace_lock("tidegate verify"), console.stage_line("verify") as line:
         line.result = verify_forecasts(checked_settings(), line, since).sentence
@@ -102,7 +102,7 @@ def verify(since: str | None = None) -> None:
 
 def watch() -> "Watched":
     """Settle a trial, look whether the champion has changed for the worse, print lines, and tell what is new."""
-    from tidegate.forecasting import notify, trial, watching
+    from tidegate.verification import notify, trial, watching
 
     with lock.workspace_lock("tidegate watch"):
         settings = checked_settings()

@@ -21,10 +21,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tidegate.errors import DataError, UserError
-from tidegate.forecasting.champions import no_champion
-from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verified import STANDING
 from tidegate.tracking import champion_log, registry, runs
+from tidegate.tracking.registry import no_champion
+from tidegate.verification.summary import summary
+from tidegate.verification.verified import STANDING
 from tidegate.workspace import identity
 from tidegate.workspace.columns import METHOD, ORIGIN, REVISION, STATION
 from tidegate.workspace.params import utc

@@ -20,13 +20,14 @@ from typing import Any
 import pandas as pd
 
 from tidegate.errors import DataError, GateClosed, StageFailed, UserError
-from tidegate.forecasting import shadow, trial, verification, watching
+from tidegate.forecasting import shadow
 from tidegate.forecasting.issue import Span, issue_forecasts
 from tidegate.measurements import months
 from tidegate.measurements.grid import step_of
 from tidegate.pipeline import dag, drive
 from tidegate.pipeline.replay import DAY, Plan
 from tidegate.tracking import registry
+from tidegate.verification import trial, verify, watching
 from tidegate.workspace import clock
 from tidegate.workspace.columns import ARRIVED, TIME
 from tidegate.workspace.paths import FORECASTS, REGISTRATION, read_json, write_json
@@ -148,7 +149,7 @@ def _forecast(settings: Settings, day: pd.Timestamp) -> str:
         except DataError as error:
             reason = str(error)
     if any(FORECASTS.glob("*/*.parquet")):
-        verification.verify(settings, no_progress)
+        verify.verify(settings, no_progress)
     return reason
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 
 from tidegate.errors import UserError
 from tidegate.forecasting.champions import reigns
-from tidegate.forecasting.summary import totals
-from tidegate.forecasting.verification_files import read_days
-from tidegate.forecasting.verified import STANDING
 from tidegate.pipeline.replay import DAY, EVENTS, FIGURE, PERIODS, Plan
 from tidegate.pipeline.replay_days import Done
+from tidegate.verification.files import read_days
+from tidegate.verification.summary import totals
+from tidegate.verification.verified import STANDING
 from tidegate.workspace.paths import atomic_output
 from tidegate.workspace.settings import Settings
 

@@ -16,7 +16,6 @@ from ruamel.yaml import YAML
 
 import models
 from tidegate.errors import DataError, StageFailed, UserError
-from tidegate.forecasting.champions import no_champion
 from tidegate.tracking import registry, runs
 from tidegate.workspace import identity
 from tidegate.workspace.paths import CHANGES, DATA_DVC, EVALUATION, MODELS, PARAMS, read_json
@@ -102,7 +101,7 @@ def _version(name: str, reference: str) -> registry.ModelVersion:
     if reference == registry.CHAMPION:
         champion = registry.champion(name)
         if champion is None:
-            raise UserError(no_champion(name))
+            raise UserError(registry.no_champion(name))
         return champion
     known = registry.version_numbers(name)
     for number in known:

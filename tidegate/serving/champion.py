@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tidegate.errors import DataError, TidegateError
-from tidegate.forecasting.champions import no_champion
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.tracking import registry
 from tidegate.tracking.registry import ModelVersion
@@ -52,7 +51,7 @@ class Champion:
         try:
             version = registry.champion(self.name)
             if version is None:
-                self._exchange(None, no_champion(self.name))
+                self._exchange(None, registry.no_champion(self.name))
             else:
                 self._exchange(self.state.loaded if self._is_loaded(version) else _load(version))
         except TidegateError as error:

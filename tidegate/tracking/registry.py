@@ -122,3 +122,11 @@ def _schema(frame: pd.DataFrame) -> Schema:
     """Describe a long frame. Times have any type, because MLflow's date type refuses times with a zone."""
     types = {"f": DataType.double, "M": AnyType()}
     return Schema([ColSpec(types.get(frame[name].dtype.kind, DataType.string), name) for name in frame.columns])
+
+
+def no_champion(name: str) -> str:
+    """Say that there is no champion, and what helps."""
+    known = version_numbers(name)
+    if known:
+        return f'{name} has no champion: tidegate promote VERSION --because "…" makes one of {", ".join(known)} it.'
+    return f"{name} has no champion yet: tidegate run trains and registers one."

@@ -11,9 +11,9 @@ from verifying import issue, kept, verified
 from workspaces import copy_workspace, set_params
 
 from tidegate.errors import DataError
-from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verification_files import read_days
 from tidegate.measurements import frame as long_frame
+from tidegate.verification.files import read_days
+from tidegate.verification.summary import summary
 from tidegate.workspace.paths import DATA, MEASUREMENTS, VERIFICATION, VERIFIED_STATE
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from tidegate.forecasting.adaptive import track, with_adapted
-from tidegate.forecasting.verification_files import ROWS
 from tidegate.measurements import frame as long_frame
+from tidegate.verification.adaptive import track, with_adapted
+from tidegate.verification.files import ROWS
 from tidegate.workspace.paths import VERIFICATION
 
 HOUR = pd.Timedelta("1h")

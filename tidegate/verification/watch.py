@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from tidegate.evaluation.sequential import Alarm, coverage_change, cusum, in_violation, threshold_for
-from tidegate.forecasting.verified import STANDING, VERIFIED
+from tidegate.verification.verified import STANDING, VERIFIED
 from tidegate.workspace.columns import STATION
 from tidegate.workspace.settings import Watch
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tidegate.forecasting.truth import Truth
-from tidegate.forecasting.verified import daily_scores, targets_of, verified_rows
+from tidegate.verification.truth import Truth
+from tidegate.verification.verified import daily_scores, targets_of, verified_rows
 
 HOUR = pd.Timedelta("1h")
 START = pd.Timestamp("2025-01-01", tz="UTC")

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from tidegate.evaluation.evidence import Losses, judge_losses
-from tidegate.forecasting.places import ISSUED, ON_TRIAL, Place
-from tidegate.forecasting.verification_files import read_rows
-from tidegate.forecasting.verified import STANDING
 from tidegate.measurements.grid import step_of
 from tidegate.tracking import champion_log, registry
 from tidegate.tracking.champion_log import Entry
+from tidegate.verification.files import read_rows
+from tidegate.verification.places import ISSUED, ON_TRIAL, Place
+from tidegate.verification.verified import STANDING
 from tidegate.workspace import clock
 from tidegate.workspace.columns import ORIGIN, STATION, TIME, VARIABLE
 from tidegate.workspace.settings import Settings

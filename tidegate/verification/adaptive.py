@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tidegate.forecasting.verification_files import read_rows
-from tidegate.forecasting.verified import ADAPTED, STANDING, quantile_columns
+from tidegate.verification.files import read_rows
+from tidegate.verification.verified import ADAPTED, STANDING, quantile_columns
 from tidegate.workspace.columns import METHOD, MODEL, ORIGIN, STATION, TIME, VARIABLE
 from tidegate.workspace.paths import VERIFICATION
 

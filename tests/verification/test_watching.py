@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from tidegate.errors import ServiceError, UserError
-from tidegate.forecasting import notify
-from tidegate.forecasting.watch import Change
-from tidegate.forecasting.watching import Watched, cause_for_retraining, remember_asked, remember_told, untold
+from tidegate.verification import notify
+from tidegate.verification.watch import Change
+from tidegate.verification.watching import Watched, cause_for_retraining, remember_asked, remember_told, untold
 from tidegate.workspace.settings import Settings, Watch, load_settings
 
 NOW = pd.Timestamp("2025-06-01T12:00Z")

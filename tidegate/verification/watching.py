@@ -10,12 +10,11 @@ from typing import Any
 import pandas as pd
 
 from tidegate.errors import UserError
+from tidegate.evaluation.reference import read_reference
 from tidegate.evaluation.sequential import LEAST_REFERENCE
-from tidegate.forecasting.champions import no_champion
-from tidegate.forecasting.reference import read_reference
-from tidegate.forecasting.verification_files import read_days
-from tidegate.forecasting.watch import Change, watch_days
 from tidegate.tracking import registry
+from tidegate.verification.files import read_days
+from tidegate.verification.watch import Change, watch_days
 from tidegate.workspace.paths import VERIFICATION, WATCH_STATE, atomic_output, read_json, write_json
 from tidegate.workspace.settings import Settings
 
@@ -75,7 +74,7 @@ def watch_champion(settings: Settings) -> Watched:
     """
     champion = registry.champion(settings.register_.name)
     if champion is None:
-        raise UserError(no_champion(settings.register_.name))
+        raise UserError(registry.no_champion(settings.register_.name))
     version = str(champion.version)
     days = read_days(f"{champion.name}-v{version}")
     if days.empty:

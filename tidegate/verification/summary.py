@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tidegate.evaluation.agreement import kge, nse
-from tidegate.forecasting.verification_files import read_days, read_rows
-from tidegate.forecasting.verified import ALERT, MISSING, QUARANTINED, STANDING, VERIFIED
+from tidegate.verification.files import read_days, read_rows
+from tidegate.verification.verified import ALERT, MISSING, QUARANTINED, STANDING, VERIFIED
 from tidegate.workspace.columns import FORECAST, ORIGIN, STATION, VARIABLE
 
 By = Literal["version", "station", "step", "day"]

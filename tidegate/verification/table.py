@@ -26,9 +26,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from tidegate.errors import DataError, ServiceError, UserError, one_line
-from tidegate.forecasting import table_migration
-from tidegate.forecasting.issued import ADDRESS, IDENTITY, KEYS
-from tidegate.forecasting.verified import ADAPTED, DAY_KEYS, quantile_columns
+from tidegate.verification import table_migration
+from tidegate.verification.issued import ADDRESS, IDENTITY, KEYS
+from tidegate.verification.verified import ADAPTED, DAY_KEYS, quantile_columns
 from tidegate.workspace.columns import LATE_STEPS, REASON, REVISION
 
 # By dialect: the inserts that can skip rows whose keys are already stored.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tidegate.forecasting.watch import COVERAGE, NETWORK, SKILL, VIOLATION, Change, watch_days
+from tidegate.verification.watch import COVERAGE, NETWORK, SKILL, VIOLATION, Change, watch_days
 from tidegate.workspace.settings import Watch
 
 STATIONS = [f"S{number}" for number in range(1, 7)]

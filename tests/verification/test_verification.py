@@ -13,12 +13,12 @@ from verifying import issue, kept, verified
 from workspaces import copy_workspace
 
 from tidegate.errors import UserError
-from tidegate.forecasting import verification
 from tidegate.forecasting.issue import issue_forecasts
-from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verification_files import read_days
 from tidegate.measurements import frame as long_frame
 from tidegate.pipeline import drive
+from tidegate.verification import verify as verify_module
+from tidegate.verification.files import read_days
+from tidegate.verification.summary import summary
 from tidegate.workspace.paths import DATA, MEASUREMENTS, VERIFICATION, VERIFIED_STATE
 from tidegate.workspace.progress import no_progress
 
@@ -133,8 +133,8 @@ def test_killed_between_any_two_writes_the_next_call_ends_in_the_same_bytes(
         return call
 
     with monkeypatch.context() as patch:
-        patch.setattr(verification.long_frame, "write_frame", dying(long_frame.write_frame))
-        patch.setattr(verification, "write_json", dying(verification.write_json))
+        patch.setattr(verify_module.long_frame, "write_frame", dying(long_frame.write_frame))
+        patch.setattr(verify_module, "write_json", dying(verify_module.write_json))
         with pytest.raises(KeyboardInterrupt):
             verified()
     verified()

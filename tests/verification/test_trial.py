@@ -7,13 +7,14 @@ import pytest
 from commands import invoke
 from workspaces import built_once, copy_workspace, set_params
 
-from tidegate.forecasting import shadow, trial
+from tidegate.forecasting import shadow
 from tidegate.forecasting.issue import issue_forecasts
-from tidegate.forecasting.summary import summary
-from tidegate.forecasting.verification import verify
 from tidegate.pipeline import drive
 from tidegate.tracking import champion_log, registry
 from tidegate.tracking.champion_log import Entry
+from tidegate.verification import trial
+from tidegate.verification.summary import summary
+from tidegate.verification.verify import verify
 from tidegate.workspace import clock
 from tidegate.workspace.progress import no_progress
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tidegate.forecasting.issued import KEYS
+from tidegate.verification.issued import KEYS
 from tidegate.workspace.columns import (
     FORECAST,
     METHOD,
@@ -22,7 +22,7 @@ from tidegate.workspace.columns import (
 )
 
 if TYPE_CHECKING:  # the data gate takes long to import, and issuing needs it not
-    from tidegate.forecasting.truth import Truth
+    from tidegate.verification.truth import Truth
 
 STATUS = "status"
 VERIFIED, MISSING, QUARANTINED = "verified", "missing", "quarantined"
