@@ -22,7 +22,7 @@ def profile(station: Any, time: Any, value: Any) -> pd.DataFrame:
     """
     rows = sort_rows(station, time, value)
     firsts = np.flatnonzero(rows.first) if rows.order is None else rows.order[rows.first]
-    names = pd.Series(np.asarray(station))[firsts]
+    names = pd.Series(station).iloc[firsts]
     (values,) = rows.values
     month = rows.time.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12
     measured = ~np.isnan(values)
