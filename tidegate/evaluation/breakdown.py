@@ -12,10 +12,9 @@ BY_DAY = "by_day.parquet"
 
 def by_station(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
     """Score each candidate at each station, for each target; `values` is how many measurements were compared."""
-    rows = []
+    rows, windows = [], test.windows_by_station()
     for name, comparison in comparisons.items():
-        for row, station in enumerate(test.panel.spec.stations):
-            at_station = test.starts[:, 0] == row
+        for station, at_station in zip(test.panel.spec.stations, windows, strict=True):
             for column, target in enumerate(test.panel.spec.targets):
                 part = comparison.part(windows=at_station, targets=slice(column, column + 1))
                 if part.any():

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tidegate.evaluation.losses import window_losses
 from tidegate.evaluation.metrics import Array, Comparison, coverage
+from tidegate.evaluation.origins import numbers_by_group
 from tidegate.evaluation.significance import block_interval, diebold_mariano, holm
 from tidegate.workspace.settings import Evidence
 
@@ -41,12 +42,13 @@ class Losses:
     stations: Sequence[str]
     horizon: int  # steps: so many successive origins overlap
 
-    def by_origin(self, values: Array, windows: npt.NDArray[np.bool_] | None = None) -> Array:
+    def by_origin(self, values: Array, windows: npt.NDArray[np.intp] | slice = slice(None)) -> Array:
         """Average what is known of windows at each step from the first origin to the last: NaN where nothing is."""
-        known = np.isfinite(values) if windows is None else np.isfinite(values) & windows
-        step = self.origin - self.origin.min()
-        count = np.bincount(step[known], minlength=int(step.max()) + 1)
-        total = np.bincount(step[known], values[known], minlength=int(step.max()) + 1)
+        first, last = self.origin.min(), self.origin.max()
+        values, step = values[windows], self.origin[windows] - first
+        known, steps = np.isfinite(values), int(last - first) + 1
+        count = np.bincount(step[known], minlength=steps)
+        total = np.bincount(step[known], values[known], minlength=steps)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
@@ -101,11 +103,11 @@ def _significant(losses: Losses, rules: Evidence) -> list[Finding]:
 def _no_station_pays(losses: Losses, rules: Evidence) -> Finding:
     """Test for each station whether its loss has grown by more than is tolerated; Holm-corrected for their number."""
     p_values, worse = [], []
-    for number in range(len(losses.stations)):
-        at = losses.station == number
+    differences = losses.challenger - losses.champion
+    for at in numbers_by_group(losses.station, len(losses.stations)):
         champions = losses.by_origin(losses.champion, at)
         mean = float(np.nanmean(champions)) if np.isfinite(champions).any() else 0.0
-        grown = losses.by_origin(losses.challenger - losses.champion, at)
+        grown = losses.by_origin(differences, at)
         p_values.append(diebold_mariano(rules.station_tolerance * mean - grown, losses.horizon).p_value)
         worse.append(float(np.nanmean(grown)) / mean if mean else 0.0)
     refused = np.flatnonzero(holm(p_values) <= rules.p_value)
