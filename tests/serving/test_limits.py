@@ -1,5 +1,6 @@
 """What a service takes on: a bounded queue, who knows the token, an address of its own, and an end without a loss."""
 
+import asyncio
 import http.client
 import json
 import signal
@@ -171,3 +172,20 @@ def listens(port: int) -> bool:
     except ConnectionRefusedError:
         return False
     return True
+
+
+def test_no_part_of_an_answer_waits_for_an_acknowledgement_of_the_part_before() -> None:
+    async def nodelay() -> int:
+        found = asyncio.Future[int]()
+
+        async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = listening_socket("127.0.0.1", 0, None)
+        async with await asyncio.start_server(accept, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.close()
+            return await found
+
+    assert asyncio.run(nodelay()) == 1
