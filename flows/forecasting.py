@@ -1,14 +1,12 @@
 """Forecasting: ingest new rows, then forecast every station with the champion."""
 
-from pathlib import Path
-
 from prefect import flow
 
 from flows import upkeep
 from flows.fanout import parallel_workers
 from flows.ingestion import INGEST
 from flows.tasks import as_task
-from tidegate.forecasting.issue import Span
+from tidegate.forecasting.issue import IssuedForecasts, Span
 from tidegate.pipeline import drive
 from tidegate.pipeline.dag import StageRun
 
@@ -16,7 +14,7 @@ FORECAST = StageRun("forecast", retries=3)
 
 
 @flow(name="hindcasting", validate_parameters=False)
-def hindcasting(as_of: str | None, span: Span | None, workers: int) -> Path:
+def hindcasting(as_of: str | None, span: Span | None, workers: int) -> IssuedForecasts:
     """Issue forecasts from past origins, groups of stations in parallel."""
     with parallel_workers(workers) as parallel_map:
         return drive.forecast(as_of, span, parallel_map, workers)

@@ -117,13 +117,6 @@ def test_help_shows_an_example_in_no_time(workspace: Path, command: str) -> None
     assert f"  tidegate {command}" in invoke(workspace, command, "--help").stdout
 
 
-def test_help_imports_no_heavy_library() -> None:
-    heavy = {"tensorflow", "mlflow", "prefect", "dvc", "pandas"}
-    script = f"import sys, tidegate.cli; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_a_port_that_is_taken_is_named_with_the_option_that_chooses_another(workspace: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

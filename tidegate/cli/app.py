@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import os
 import re
 import signal
@@ -9,25 +10,32 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from tidegate.cli.json_results import as_json
 from tidegate.errors import DISK_FULL, TidegateError, UserError
 from tidegate.pipeline import console
 from tidegate.workspace.paths import PARAMS
 
 INTERRUPTED = 130
-P = ParamSpec("P")
 R = TypeVar("R")
+Result = Any  # what a command returns that has --json: see json_results.py
+
+# Typer imports pydantic for an option that is absent and has no default: most of what a --help would take.
+ABSENT = {"help": False, "install_completion": False, "show_completion": False}
 
 app = typer.Typer(
     help="Forecasts for networks of stations, through gates that are closed by default.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "default_map": {**ABSENT, "quarantine": ABSENT},  # a group of commands
+    },
 )
 
 
@@ -39,18 +47,55 @@ def main() -> None:
         console.silence_until_exit()
 
 
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a command: library output goes to a log file; an error becomes one sentence and an exit code."""
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"tidegate {metadata.version('tidegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
+def _flag(name: str, *declarations: str, says: str) -> inspect.Parameter:
+    annotation = Annotated[bool, typer.Option(f"--{name}", *declarations, help=says)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+
+
+_QUIET = _flag("quiet", "-q", says="Print nothing but errors and questions.")
+_JSON = _flag("json", says="Print the result as JSON, and nothing else.")
+
+
+def guarded(command: Callable[..., R]) -> Callable[..., R]:
+    """Decorate a command: library output goes to a log file; an error becomes one sentence and an exit code.
+
+    Every command takes --quiet. One that returns a result takes --json too, which prints that and nothing else.
+    """
 
     @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+    def run(*args: Any, quiet: bool = False, json: bool = False, **kwargs: Any) -> R:
         if not PARAMS.exists():  # before a log folder is created outside a workspace
             console.print_error(f"{PARAMS} is not here: run tidegate in the root of a workspace.")
             sys.exit(UserError.exit_code)
         name = "-".join(filter(None, (command.__name__, str(kwargs.get("name") or ""))))
         with _interruptible(), console.quiet(re.sub(r"\W+", "-", name)), _errors_as_sentences(name):
-            return command(*args, **kwargs)
+            with console.errors_alone() if quiet or json else contextlib.nullcontext():
+                result = command(*args, **kwargs)
+            if json:
+                console.print_result(as_json(result))
+            return result
 
+    signature = inspect.signature(command)
+    options = [_QUIET] if signature.return_annotation is None else [_QUIET, _JSON]
+    parameters = [*signature.parameters.values(), *options]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return run
 
 

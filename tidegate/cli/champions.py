@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
 
 
@@ -21,8 +21,8 @@ class Format(StrEnum):
 @guarded
 def champion(
     at: Annotated[str | None, typer.Option(help="Say which version was champion at this time, UTC.")] = None,
-) -> None:
-    """List the champions: which version, since when, why, and who or what asked for it.
+) -> Result:
+    """List the champions: which, since when, why, and by whom.
 
     \b
     Examples:
@@ -37,13 +37,16 @@ def champion(
 
     settings = drive.checked_settings()
     if at:
-        console.say(champions.champion_of(settings, typed_time(at)))
-        return
+        moment = typed_time(at)
+        console.say(champions.champion_of(settings, moment))
+        rows = champions.reigns(settings)
+        return rows[(rows["from"] <= moment) & ~(rows["until"] <= moment)]
     rows = champions.reigns(settings)
     if rows.empty:
         console.say(registry.no_champion(settings.register_.name))
     else:
         console.show(tables.champion_table(rows, settings.register_.name))
+    return rows
 
 
 @app.command()
@@ -52,7 +55,7 @@ def promote(
     version: Annotated[str, typer.Argument(help="Number of a registered version.")],
     because: Annotated[str, typer.Option(help="The reason; it is recorded.")],
 ) -> None:
-    """Make a registered version champion, by your decision: the next forecast is its.
+    """Make a registered version champion, by your decision. The next forecast is its.
 
     \b
     Example:
@@ -68,7 +71,7 @@ def promote(
 def rollback(
     because: Annotated[str | None, typer.Option(help="The reason; it is recorded.")] = None,
 ) -> None:
-    """Make the version champion again that was it before the present one: the next forecast is its.
+    """Make the former champion champion again. The next forecast is its.
 
     \b
     Example:
@@ -83,8 +86,8 @@ def rollback(
 @guarded
 def reproduce(
     reference: Annotated[str, typer.Argument(help="Number of a version, its run's id, or champion.")],
-) -> None:
-    """Make a registered model again from its commit and data, in a temporary folder, and compare it.
+) -> Result:
+    """Make a registered model again, and compare it. Its commit and data are taken into a temporary folder.
 
     \b
     Examples:
@@ -93,7 +96,7 @@ def reproduce(
     """
     from tidegate.pipeline import drive
 
-    drive.reproduce_version(reference)
+    return drive.reproduce_version(reference)
 
 
 @app.command()
@@ -101,8 +104,10 @@ def reproduce(
 def lineage(
     reference: Annotated[str, typer.Argument(help="A version, champion, run, hash, or STATION@ORIGIN.")],
     as_: Annotated[Format, typer.Option("--as", help="How to write it.")] = Format.text,
-) -> None:
-    """Show where a number comes from and what came of it: source, data, run, version, aliases, forecasts, verification.
+) -> Result:
+    """Show where a number comes from, and what came of it.
+
+    The chain: source, data, run, version, aliases, forecasts, verification.
 
     \b
     Examples:
@@ -114,4 +119,6 @@ def lineage(
     from tidegate.pipeline import lineage as chains
 
     write = {Format.text: chains.as_text, Format.json: chains.as_json, Format.mermaid: chains.as_mermaid}[as_]
-    console.say(write(chains.lineage(drive.checked_settings(), reference)))
+    found = chains.lineage(drive.checked_settings(), reference)
+    console.say(write(found))
+    return found

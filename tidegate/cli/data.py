@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.errors import UserError
 from tidegate.pipeline import console
 from tidegate.workspace.paths import PARAMS, QUARANTINE
 
-quarantine = typer.Typer(help="Show the values that the data gate holds back, and release them.", no_args_is_help=True)
+quarantine = typer.Typer(help="Show and release the values that the data gate holds back.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
 
 
@@ -46,7 +46,7 @@ def init(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a data set that is already described.")] = False,
 ) -> None:
-    """Inspect your own measurements, and write the section dataset of params.yaml.
+    """Describe your own measurements. The section dataset of params.yaml is written from what they show.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def ingest(
     anew: Annotated[bool, typer.Option("--anew", help="Rebuild data/ from the source alone.")] = False,
     as_of: Annotated[str | None, typer.Option(help="Rebuild data/ as it was known at this time.")] = None,
 ) -> None:
-    """Bring new rows from the source into data/, and let DVC track them.
+    """Bring new rows from the source into data/. DVC tracks them.
 
     \b
     Examples:
@@ -120,8 +120,8 @@ def ingest(
 
 @quarantine.command("list")
 @guarded
-def quarantine_list() -> None:
-    """Count the values in quarantine by rule, station and variable, and list the releases.
+def quarantine_list() -> Result:
+    """Count the values in quarantine, by rule, station and variable. Releases are listed too.
 
     \b
     Example:
@@ -136,12 +136,14 @@ def quarantine_list() -> None:
     for release in settings.validate_.releases:
         fields = ", ".join(f"{key} {value}" for key, value in release.model_dump(exclude_none=True).items())
         console.say(f"Released: {fields}")
+    releases = [release.model_dump(exclude_none=True) for release in settings.validate_.releases]
+    return {"values": rows, "releases": releases}
 
 
 @quarantine.command("show")
 @guarded
-def quarantine_show(station: Annotated[str, typer.Argument(help="The station's name.")]) -> None:
-    """Show the values of one station that are in quarantine, each with its rule.
+def quarantine_show(station: Annotated[str, typer.Argument(help="The station's name.")]) -> Result:
+    """Show one station's values in quarantine, each with its rule.
 
     \b
     Example:
@@ -154,6 +156,7 @@ def quarantine_show(station: Annotated[str, typer.Argument(help="The station's n
     more = f", the first {SHOWN}" if len(rows) > SHOWN else ""
     console.show(tables.quarantine_table(rows, f"{len(rows):,} values{more}; times in UTC", SHOWN))
     console.say(f"All of them are in {QUARANTINE}.")
+    return rows
 
 
 @quarantine.command("release")
@@ -166,7 +169,7 @@ def quarantine_release(
     since: Annotated[str | None, typer.Option(help="From this time on, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this time, UTC.")] = None,
 ) -> None:
-    """Release values from quarantine: an explicit decision, recorded in params.yaml.
+    """Release values from quarantine. The decision is recorded in params.yaml.
 
     \b
     Examples:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
 from tidegate.workspace.paths import CLASSIFIER, PARAMS
 
@@ -18,8 +18,8 @@ def tune(
     vary: Annotated[list[str] | None, typer.Option(help="key=choice,choice or key=lowest..highest.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of trials in parallel, each in its own process.")] = 1,
     write: Annotated[bool, typer.Option("--write", help="Write the best values into params.yaml.")] = False,
-) -> None:
-    """Search for the settings of a candidate with the lowest validation error; a second call continues the search.
+) -> Result:
+    """Search for a candidate's best settings. A second call continues the search.
 
     \b
     Examples:
@@ -43,6 +43,7 @@ def tune(
         console.say(f"Written into {PARAMS}: tidegate run trains with these values.")
     else:
         console.say("To use these values, run the same command with --write.")
+    return {"trials": len(result.trials), "validation_error": result.trials[0].value, "best": result.best}
 
 
 @app.command()
@@ -51,8 +52,8 @@ def backtest(
     names: Annotated[list[str] | None, typer.Argument(help="Candidates; all of them by default.")] = None,
     refit_every: Annotated[int, typer.Option(min=1, help="Number of origins after which each is trained again.")] = 720,
     workers: Annotated[int, typer.Option(min=1, help="Number of parallel processes.")] = 1,
-) -> None:
-    """Score candidates on the test span from rolling origins, training each again every so many origins.
+) -> Result:
+    """Score candidates from rolling origins. Each is trained again every so many origins.
 
     \b
     Examples:
@@ -73,6 +74,7 @@ def backtest(
         rows = read_backtest()
         line.result = f"{len(rows)} trainings, one per fold and candidate"
     console.show(tables.backtest_table(rows, settings))
+    return rows
 
 
 @app.command()
@@ -80,8 +82,10 @@ def backtest(
 def classify(
     train: Annotated[Path, typer.Argument(help="Sequences to train on, in the .ts format, one label each.")],
     test: Annotated[Path, typer.Argument(help="Sequences to score on, in the .ts format.")],
-) -> None:
-    """Train a classifier of whole sequences, and compare it with the nearest neighbour and the class prior.
+) -> Result:
+    """Train and score a classifier of whole sequences.
+
+    Beside it stand the nearest neighbour and the class prior.
 
     \b
     Example:
@@ -97,3 +101,4 @@ def classify(
         line.result = f"{test.name}: accuracy {rows['accuracy'].iloc[0]:.3f}"
     console.show(tables.classifier_table(rows))
     console.say(f"The nets and the test sequences' probabilities are in {CLASSIFIER}/.")
+    return rows.reset_index(names="classifier")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
 
 
@@ -26,8 +26,8 @@ def forecast(
     workers: Annotated[
         int, typer.Option(min=1, help="Number of parallel processes, each with a part of the stations.")
     ] = 1,
-) -> None:
-    """Forecast every station with the champion from data/; rows that were issued before are not changed.
+) -> Result:
+    """Forecast every station with the champion. Rows that were issued before are not changed.
 
     \b
     Examples:
@@ -39,13 +39,16 @@ def forecast(
     from tidegate.pipeline import drive
 
     if workers == 1:
-        folder = drive.forecast(as_of, backfill)
+        issued = drive.forecast(as_of, backfill)
     else:
         from tidegate.cli.servers import flow_module
 
         with flow_module("forecasting") as flow:
-            folder = flow.hindcasting(as_of, backfill, workers)
-    console.say(f"They are kept in {folder}/.")
+            issued = flow.hindcasting(as_of, backfill, workers)
+    console.say(f"They are kept in {issued.folder}/.")
+    origins = {"first_origin": issued.origins[0], "last_origin": issued.origins[-1]}
+    written = {"new_rows": len(issued.rows), "folder": issued.folder, "database": issued.database}
+    return {"version": issued.version, "candidate": issued.candidate, **origins, **written}
 
 
 @app.command()
@@ -53,8 +56,8 @@ def forecast(
 def verify(
     since: Annotated[str | None, typer.Option(help="Verify all again from the month of this time on.")] = None,
     by: Annotated[By, typer.Option(help="Tabulate by version, station, step ahead, or day.")] = By.version,
-) -> None:
-    """Compare issued forecasts with what was measured since, and keep how they did in verification/.
+) -> Result:
+    """Compare issued forecasts with what was measured since. How they did is kept in verification/.
 
     \b
     Examples:
@@ -74,12 +77,13 @@ def verify(
         console.say("No forecast of that span has met its measurement yet.")
     else:
         console.show(tables.verification_table(rows, by.value))
+    return rows
 
 
 @app.command()
 @guarded
-def watch() -> None:
-    """Say where the champion's verified forecasts have changed for the worse, lastingly, and since when.
+def watch() -> Result:
+    """Say where the champion's forecasts have lastingly worsened. Their verification is what is watched.
 
     \b
     Example:
@@ -91,3 +95,4 @@ def watch() -> None:
     watched = drive.watch()
     if watched.changes:
         console.show(tables.change_table(watched.changes))
+    return watched

@@ -17,7 +17,9 @@ def replay(
     every: Annotated[str, typer.Option(help="How often the schedule trains: days or weeks, such as 1w.")] = "1w",
     anew: Annotated[bool, typer.Option("--anew", help="Begin again, if it has been begun before.")] = False,
 ) -> None:
-    """Go through a past span as if it were now: ingest, forecast, verify, watch, retrain, promote; in a folder apart.
+    """Go through a past span as if it were now.
+
+    Each day is ingested, forecast, verified and watched, and models are trained and promoted, in a folder apart.
 
     \b
     Examples:

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
 
 
 @app.command()
 @guarded
-def run() -> None:
-    """Ingest new rows, and bring every stage of dvc.yaml up to date, as a Prefect flow.
+def run() -> Result:
+    """Ingest new rows, and bring every stage up to date. The stages of dvc.yaml run as a Prefect flow.
 
     \b
     Examples:
@@ -26,7 +26,7 @@ def run() -> None:
     with workspace_lock("tidegate run"):
         if drive.is_current():
             console.say("Everything is up to date: the source has nothing new, and no stage is stale.")
-            return
+            return _outcome(ran=False)
         from tidegate.cli.servers import flow_module
 
         with flow_module("retraining") as flow:
@@ -39,6 +39,13 @@ def run() -> None:
         console.say(remark)
     console.say(tables.champion_sentence())
     console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect).")
+    return _outcome(ran=True)
+
+
+def _outcome(ran: bool) -> Result:
+    from tidegate.workspace.paths import EVALUATION, REGISTRATION, read_json
+
+    return {"ran": ran, "registration": read_json(REGISTRATION), "scores": read_json(EVALUATION / "metrics.json")}
 
 
 @app.command()
@@ -47,7 +54,7 @@ def up(
     prefect_port: Annotated[int, typer.Option(help="Port of Prefect's server.")] = 4200,
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's server.")] = 5000,
 ) -> None:
-    """Start Prefect's and MLflow's servers and serve the deployments, until Ctrl-C.
+    """Serve Prefect, MLflow and the schedules, until Ctrl-C.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ def serve(
     waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more are refused with 503.")] = 64,
     body_mib: Annotated[float, typer.Option(min=0.01, help="Largest body of a request, in MiB.")] = 16,
 ) -> None:
-    """Answer requests for the champion's forecasts over HTTP, until Ctrl-C; a new champion is followed.
+    """Answer requests for forecasts over HTTP, until Ctrl-C. A new champion is followed.
 
     With TIDEGATE_SERVE_TOKEN in the environment each request must bear that token.
 

@@ -10,7 +10,7 @@ from tidegate.cli.app import app, guarded
 @app.command()
 @guarded
 def validate() -> None:
-    """Validate data/: put bad values into quarantine, and stop when there are too many.
+    """Put bad values of data/ into quarantine. Where there are too many, stop.
 
     \b
     Example:
@@ -25,7 +25,7 @@ def validate() -> None:
 @app.command()
 @guarded
 def window() -> None:
-    """Cut the clean data into windows, split by time, and prove that nothing leaks between the splits.
+    """Cut the clean data into windows, split by time. It is proven that nothing leaks between the splits.
 
     \b
     Example:
@@ -55,7 +55,7 @@ def train(
 @app.command()
 @guarded
 def diagnose() -> None:
-    """Measure how much of the gradient reaches each step of the lookback, in every recurrent candidate.
+    """Measure how far back the gradient reaches, in each net.
 
     \b
     Example:
@@ -69,7 +69,7 @@ def diagnose() -> None:
 @app.command()
 @guarded
 def evaluate() -> None:
-    """Forecast every test origin with every candidate, and compare them.
+    """Compare the candidates on every test origin.
 
     \b
     Example:
@@ -83,7 +83,7 @@ def evaluate() -> None:
 @app.command()
 @guarded
 def register() -> None:
-    """Register the best candidate, and promote it to champion, if it passes the registry's gate.
+    """Register the best candidate, if it passes the gate. If it has earned it, it becomes champion.
 
     \b
     Example:

@@ -10,15 +10,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TextIO
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.prompt import Prompt
-from rich.table import Table
+from typing import TYPE_CHECKING, TextIO
 
 from tidegate.workspace.paths import LOGS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+# Rich is imported where it is used: --help prints without it.
 
 logger = logging.getLogger("tidegate")
 
@@ -31,13 +34,36 @@ class Terminal:
 
     def __init__(self) -> None:
         """Start with the process's own streams."""
-        self.out, self.err = _console(sys.stdout), _console(sys.stderr)
         self.log: Path | None = None
+        self.errors_alone = False
+        self.use(sys.stdout, sys.stderr)
+
+    def use(self, out: TextIO, err: TextIO) -> None:
+        """Print to these streams from now on."""
+        self.streams = out, err
+        for name in ("out", "err"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def out(self) -> "Console":
+        """Where lines and tables go."""
+        return _console(self.streams[0], quiet=self.errors_alone)
+
+    @cached_property
+    def err(self) -> "Console":
+        """Where errors go."""
+        return _console(self.streams[1])
 
 
-def _console(stream: TextIO) -> Console:
-    width = None if stream.isatty() else WIDTH
-    return Console(file=stream, highlight=False, markup=False, soft_wrap=True, width=width)
+def _console(stream: TextIO, quiet: bool = False) -> "Console":
+    """Print to a stream; into a pipe or a file without colours, whatever the environment says of them."""
+    from rich.console import Console
+
+    terminal = stream.isatty()
+    width = None if terminal else WIDTH
+    return Console(
+        file=stream, highlight=False, markup=False, soft_wrap=True, width=width, quiet=quiet, force_terminal=terminal
+    )
 
 
 terminal = Terminal()
@@ -53,7 +79,7 @@ def quiet(name: str) -> Iterator[None]:
     _drop_old_logs()
     terminal.log = LOGS / f"{datetime.now():%Y%m%d-%H%M%S}-{name}-{os.getpid()}.log"
     with os.fdopen(os.dup(1), "w") as out, os.fdopen(os.dup(2), "w") as err:
-        terminal.out, terminal.err = _console(out), _console(err)
+        terminal.use(out, err)
         _redirect_to(terminal.log)
         try:
             yield
@@ -62,7 +88,17 @@ def quiet(name: str) -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
-            terminal.out, terminal.err = _console(sys.stdout), _console(sys.stderr)
+            terminal.use(sys.stdout, sys.stderr)
+
+
+@contextmanager
+def errors_alone() -> Iterator[None]:
+    """Print no line, no table and no progress within the block: only errors, questions and `print_result`."""
+    terminal.errors_alone = terminal.out.quiet = True
+    try:
+        yield
+    finally:
+        terminal.errors_alone = terminal.out.quiet = False
 
 
 def silence_until_exit() -> None:
@@ -92,7 +128,14 @@ def print_error(text: str) -> None:
     terminal.err.print(text, style="red")
 
 
-def show(table: Table) -> None:
+def print_result(text: str) -> None:
+    """Print what other programs read, whatever else is silent."""
+    stream = terminal.streams[0]
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def show(table: "Table") -> None:
     """Print a table to the user."""
     terminal.out.print(table)
 
@@ -102,7 +145,7 @@ def confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         say(f"{question} There is nobody to ask: give --yes.")
         return False
-    terminal.out.print(f"{question} [y/N] ", end="")
+    _console(terminal.streams[0]).print(f"{question} [y/N] ", end="")  # asked even where lines are silent
     return input().strip().lower() in ("y", "yes")
 
 
@@ -110,13 +153,16 @@ def choose(question: str, choices: Sequence[str], default: str) -> str:
     """Ask the user for one of several names; without a terminal, or an answer, it is the default."""
     if not sys.stdin.isatty():
         return default
-    return Prompt.ask(question, console=terminal.out, choices=list(choices), default=default)
+    from rich.prompt import Prompt
+
+    console = _console(terminal.streams[0])  # as above
+    return Prompt.ask(question, console=console, choices=list(choices), default=default)
 
 
 class StageLine:
     """The line of one stage: a progress bar while it runs, its result when it is done. It is the stage's `progress`."""
 
-    def __init__(self, progress: Progress, name: str) -> None:
+    def __init__(self, progress: "Progress", name: str) -> None:
         """Start the line."""
         self.result = ""
         self._progress = progress
@@ -130,6 +176,8 @@ class StageLine:
 @contextmanager
 def stage_line(name: str) -> Iterator[StageLine]:
     """Show a progress bar while a stage runs, then print one line with its result."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     began = time.monotonic()
     progress = Progress(
         TextColumn("{task.description:<22}"),
@@ -141,7 +189,7 @@ def stage_line(name: str) -> Iterator[StageLine]:
         transient=True,
         redirect_stdout=False,
         redirect_stderr=False,
-        disable=not terminal.out.is_terminal,
+        disable=not terminal.out.is_terminal or terminal.out.quiet,
     )
     with progress:
         line = StageLine(progress, name)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,9 +22,10 @@ from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from tidegate.forecasting.issue import Span
+    from tidegate.forecasting.issue import IssuedForecasts, Span
     from tidegate.pipeline.dag import StageWrapper
     from tidegate.pipeline.remote import RemoteRunner, StageInputs
+    from tidegate.pipeline.reproduce import Reproduced
     from tidegate.tracking.champion_log import Entry
     from tidegate.verification.watching import Watched
 
@@ -79,8 +79,8 @@ def track_data(update: Callable[[], object]) -> None:
 
 def forecast(
     as_of: str | None = None, span: "Span | None" = None, parallel_map: ParallelMap = serial_map, groups: int = 1
-) -> Path:
-    """Issue forecasts, in parallel by groups of stations, and print a line; give the folder that stores them."""
+) -> "IssuedForecasts":
+    """Issue forecasts, in parallel by groups of stations, and print a line."""
     from tidegate.forecasting.issue import issue_forecasts
     from tidegate.forecasting.shadow import forecast_beside
 
@@ -89,7 +89,7 @@ def forecast(
         issued = issue_forecasts(settings, line, as_of, span, parallel_map, groups)
         beside = forecast_beside(settings, line, as_of, span)
         line.result = "; ".join(filter(None, [issued.sentence, beside]))
-    return issued.folder
+    return issued
 
 
 def verify(since: str | None = None) -> None:
@@ -121,12 +121,14 @@ def watch() -> "Watched":
     return watched
 
 
-def reproduce_version(reference: str) -> None:
+def reproduce_version(reference: str) -> "Reproduced":
     """Make a registered model again in a temporary folder, and print how it compares."""
     from tidegate.pipeline.reproduce import reproduce as make_again
 
     with console.stage_line("reproduce") as line:
-        line.result = make_again(checked_settings(), reference, line).sentence
+        reproduced = make_again(checked_settings(), reference, line)
+        line.result = reproduced.sentence
+    return reproduced
 
 
 def promote(version: str, because: str) -> str:

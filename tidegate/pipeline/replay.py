@@ -115,7 +115,7 @@ def run_days(plan: Plan) -> int:
     """Run the days of a replay in its workspace, by the code that lies there; give the exit code."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tidegate", "replay-days"],
+        [sys.executable, "-m", "tidegate", "replay-days", *(["--quiet"] if terminal.errors_alone else [])],
         cwd=plan.folder, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
         stdout=terminal.out.file.fileno(), stderr=terminal.err.file.fileno(),
     )  # fmt: skip
