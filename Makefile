@@ -32,6 +32,7 @@ test: $(INSTALLED) ## run the tests
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-all: $(INSTALLED) ## run the tests, and those that take minutes each
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/browser.txt
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
@@ -61,6 +62,8 @@ lock: $(INSTALLED) ## resolve the pins anew
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/bench.in -o requirements/bench.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/browser.in -o requirements/browser.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/gpu.in -o requirements/gpu.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/serve.in -o requirements/serve.txt
@@ -70,7 +73,8 @@ clean: ## remove what runs have made, but not data/ nor the registry
 
 # Byte-compiled at once: otherwise each process of a fresh machine may pay for it again. The site file lets
 # `.venv/bin/dvc repro` find this environment's python though it is not activated. Prefect's database is made here,
-# so that the first run need not wait for it.
+# so that the first run need not wait for it,
+# and the script that draws the charts of pages.
 SITE_FILE := import os, sys; os.environ["PATH"] = os.pathsep.join([os.path.join(sys.prefix, "bin"), os.environ.get("PATH", "")])
 $(INSTALLED): requirements/lock.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
@@ -80,6 +84,7 @@ $(INSTALLED): requirements/lock.txt requirements/uv.txt pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements/lock.txt requirements/uv.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -c 'from tidegate.reporting.page import vega; vega()'
 	@echo '$(SITE_FILE)' > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tidegate.pth
 	@PREFECT_HOME=$(CURDIR)/.prefect DO_NOT_TRACK=1 $(BIN)/prefect server database upgrade -y >/dev/null
 	@touch $@

@@ -1,6 +1,7 @@
 """Forecasting: ingest new rows, then forecast every station with the champion."""
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
 
 from flows import upkeep
 from flows.fanout import parallel_workers
@@ -9,6 +10,7 @@ from flows.tasks import as_task
 from tidegate.forecasting.issue import IssuedForecasts, Span
 from tidegate.pipeline import drive
 from tidegate.pipeline.dag import StageRun
+from tidegate.reporting import forecasts
 
 FORECAST = StageRun("forecast", retries=3)
 
@@ -35,7 +37,9 @@ def forecasting(as_of: str | None = None, first: str | None = None, last: str | 
         as_task(INGEST, drive.ingest)
 
     def issue() -> None:
-        drive.forecast(as_of, span)
+        folder = drive.forecast(as_of, span).folder
+        facts = forecasts.latest(drive.checked_settings(), folder)
+        create_markdown_artifact(forecasts.as_markdown(facts), key="forecasts", description="The newest forecasts")
 
     as_task(FORECAST, issue)
 

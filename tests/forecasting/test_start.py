@@ -16,7 +16,7 @@ try:
 finally:
     open("imported.txt", "w").write("\\n".join(sys.modules))
 """
-NEVER = {"dvc", "great_expectations", "keras", "matplotlib", "prefect", "tensorflow"}
+NEVER = {"altair", "dvc", "great_expectations", "keras", "matplotlib", "prefect", "tensorflow", "vl_convert"}
 NOT_FOR_READING = {"mlflow", "sqlalchemy"}
 
 

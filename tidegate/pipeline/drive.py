@@ -1,14 +1,16 @@
 """The operations on the whole pipeline that both the commands and the flows use."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 import models
 from models import baseline_of
-from tidegate.errors import ServiceError
+from tidegate.errors import ServiceError, UserError
 from tidegate.evaluation import metrics
 from tidegate.measurements.grid import step_of
 from tidegate.pipeline import console, lock
@@ -17,7 +19,8 @@ from tidegate.sources import open_source
 from tidegate.windows.calendar import calendar_values
 from tidegate.workspace import clock
 from tidegate.workspace.parallel import ParallelMap, serial_map
-from tidegate.workspace.paths import LOCK
+from tidegate.workspace.params import typed_time
+from tidegate.workspace.paths import FORECAST_PAGE, LOCK, REPORT
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings, load_settings
 
@@ -89,7 +92,22 @@ def forecast(
         issued = issue_forecasts(settings, line, as_of, span, parallel_map, groups)
         beside = forecast_beside(settings, line, as_of, span)
         line.result = "; ".join(filter(None, [issued.sentence, beside]))
+        if not (as_of or span) and (len(issued.rows) or not FORECAST_PAGE.exists()):
+            from tidegate.reporting.forecasts import write_latest
+
+            write_latest(settings, issued.folder, issued.candidate)
     return issued
+
+
+def plot(station: str, first: str | None, last: str | None, out: Path | None) -> Path:
+    """Write a page of a station's measurements and forecasts in a span; give its path."""
+    from tidegate.reporting.forecasts import write_plot
+
+    begin, end = (typed_time(time) if time else None for time in (first, last))
+    if begin and end and begin >= end:
+        raise UserError("The span ends before it begins: --from is to be earlier than --to.")
+    named = re.sub(r"[^\w.-]+", "-", station)
+    return write_plot(checked_settings(), station, begin, end, out or REPORT.with_name(f"{named}.html"))
 
 
 def verify(since: str | None = None) -> None:

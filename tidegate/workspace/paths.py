@@ -55,6 +55,8 @@ REPLAYS = Path("replays")  # workspaces of replays
 CHAMPION_LOG = Path("champion_log.jsonl")  # a copy of what the registry holds
 WATCH_STATE = Path(".tidegate") / "watch.json"
 VERIFIED_STATE = Path(".tidegate") / "verified.json"  # what each month of forecasts was verified from
+FORECAST_PAGE = FORECASTS / "latest.html"
+REPORT = Path("reports") / "report.html"
 LOGS = Path("logs")
 # `dvc exp run --temp` runs in a copy that is deleted: its records go to the workspace's own store.
 MLFLOW = Path(os.environ.get("DVC_ROOT", "") if EXPERIMENT else "") / "mlflow"
