@@ -21,7 +21,7 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="File to write; by default in reports/.")] = None,
     open_it: Open = False,
 ) -> None:
-    """Draw what was measured at a station, and what was forecast of it, as a page.
+    """Draw a station: what was measured, and what was forecast.
 
     \b
     Examples:
