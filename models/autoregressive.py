@@ -37,9 +37,9 @@ MIN_PROBABILITY = 1e-3  # probabilities are clipped to lie at least this far fro
 class Options(ModelOptions):
     """The section of a linear autoregression."""
 
-    ridge: Annotated[Real, Field(gt=0)] = 1e-3
+    ridge: Annotated[Real, Field(gt=0)] = 1e-3  # the penalty λ
     order: Steps | None = None  # how many of the newest steps of the lookback are used; all by default
-    normalise: Literal["none", "last"] = "none"
+    normalise: Literal["none", "last"] = "none"  # last: the newest value is subtracted, and added to the forecast
 
     def refusal(self, window: Window) -> tuple[str, str] | None:
         """Refuse an order longer than the lookback, and a normalisation of alerts."""

@@ -33,8 +33,8 @@ BATCH = 4
 class Options(ModelOptions):
     """The section of the lecture's recipe."""
 
-    units: Steps = 50
-    epochs: Steps = 1000
+    units: Steps = 50  # of the LSTM
+    epochs: Steps = 1000  # all of them are trained
     station: str | None = None  # the station to train on; the first by default
 
     def refusal(self, window: Window) -> tuple[str, str] | None:

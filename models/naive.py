@@ -31,6 +31,7 @@ STATE = "frequencies.json"
 class Options(ModelOptions):
     """The section of a naive candidate; the season is set by dataset.season_steps."""
 
+    # of values the first three, of alerts the others
     method: Literal["seasonal", "last", "drift", "prior", "persistence"]
 
     def refusal(self, window: Window) -> tuple[str, str] | None:

@@ -49,18 +49,18 @@ class Sequences:
 class Options(Section):
     """How a classifier is built and trained."""
 
-    cell: Literal["rnn", "lstm", "gru"] = "gru"
-    units: Steps = 32
-    layers: Steps = 1
-    bidirectional: bool = True
-    segment: Steps = 1
-    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.3
+    cell: Literal["rnn", "lstm", "gru"] = "gru"  # of the recurrent layers
+    units: Steps = 32  # of each
+    layers: Steps = 1  # one upon the other
+    bidirectional: bool = True  # whether the sequence is read from both ends
+    segment: Steps = 1  # steps that the cell reads at a time
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.3  # between layers, and before the head
     noise: Annotated[Real, Field(ge=0)] = 0.1  # standard deviation of the noise on standardised training sequences
-    epochs: Steps = 100
-    batch: Steps = 16
-    learning_rate: Annotated[Real, Field(gt=0)] = 0.003
-    members: Steps = 3
-    seed: Whole = 1
+    epochs: Steps = 100  # over the training sequences
+    batch: Steps = 16  # sequences of a gradient step
+    learning_rate: Annotated[Real, Field(gt=0)] = 0.003  # at first; it decays by a cosine
+    members: Steps = 3  # nets whose probabilities are averaged
+    seed: Whole = 1  # of the first
 
 
 class Classifier:

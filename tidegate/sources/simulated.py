@@ -30,11 +30,11 @@ DAY, YEAR = 24.0, 24.0 * 365.25
 class Options(Section):
     """The section `dataset.options` for `source: simulated`."""
 
-    seed: Annotated[int, Field(strict=True, ge=0)] = 7
-    stations: Annotated[int, Field(strict=True, ge=1, le=500)] = 6
-    start: AwareDatetime
-    end: AwareDatetime | Literal["now"]
-    faults: bool = True
+    seed: Annotated[int, Field(strict=True, ge=0)] = 7  # another one is another weather
+    stations: Annotated[int, Field(strict=True, ge=1, le=500)] = 6  # how many
+    start: AwareDatetime  # with its zone
+    end: AwareDatetime | Literal["now"]  # with its zone, or now
+    faults: bool = True  # whether the rows have faults, as real ones do
 
     @model_validator(mode="after")
     def _ordered(self) -> "Options":

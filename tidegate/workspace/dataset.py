@@ -14,9 +14,9 @@ from tidegate.workspace.params import Section
 class Variable(Section):
     """What one measured variable can be, in its own unit."""
 
-    unit: str
-    min: Real | None = None  # physical limits
-    max: Real | None = None
+    unit: str  # as it is printed and drawn
+    min: Real | None = None  # physical limits: the lower one
+    max: Real | None = None  # of these, the higher one
     sentinels: tuple[Real, ...] = ()  # values that mean "missing", in this variable alone
     stuck_steps: Annotated[int, Field(ge=2)] | None = None  # as many equal values in a row are suspect
     floor: Real | None = None  # what lies at it or below may rest: rain, solar power
@@ -42,19 +42,19 @@ RELATION = re.compile(r"^\s*(?P<less>.+?)\s*<=\s*(?P<more>.+?)\s*$")  # "DEWP <=
 class Dataset(Section):
     """What is measured, where it comes from, and what is forecast of it."""
 
-    source: str
-    options: dict[str, Any] = Field(default_factory=dict)  # see tidegate/sources
-    frequency: str
+    source: str  # which source the rows come from: simulated, files, sql or http_json
+    options: dict[str, Any] = Field(default_factory=dict)  # of that source: below
+    frequency: str  # the step between two times, such as 1h, 15min or 1D
     time_zone: Zone = "UTC"  # where the stations are: of times without a zone, of the calendar, of clock changes
-    stations: Stations = Stations()
-    variables: Annotated[dict[str, Variable], Field(min_length=1)]
+    stations: Stations = Stations()  # what is decided about stations
+    variables: Annotated[dict[str, Variable], Field(min_length=1)]  # what is measured, by name
     sentinels: tuple[Real, ...] = ()  # values that mean "missing", in every variable
-    relations: tuple[str, ...] = ()
-    targets: Annotated[tuple[str, ...], Field(min_length=1)]
-    covariates: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    static: dict[str, dict[str, Real]] = Field(default_factory=dict)
-    season_steps: Steps
+    relations: tuple[str, ...] = ()  # what must hold between two variables, such as DEWP <= TEMP
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]  # the variables to forecast
+    covariates: tuple[str, ...] = ()  # variables that are read in the lookback alone
+    known: tuple[str, ...] = ()  # variables that are given for the horizon too, such as a weather forecast
+    static: dict[str, dict[str, Real]] = Field(default_factory=dict)  # attributes of stations: name: {station: number}
+    season_steps: Steps  # steps of a season: what the seasonal naive forecast repeats, and what MASE is scaled by
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ Conflict = Literal["last", "first", "refuse"]
 class Ingest(Section):
     """How far back revisions are looked for, and which of two rows for one station and time stands."""
 
-    overlap_hours: Whole = 72
-    conflict: Conflict = "last"
+    overlap_hours: Whole = 72  # how far behind the newest row late revisions are looked for
+    conflict: Conflict = "last"  # which of two rows for one station and time stands
 
 
 Severity = Literal["fail", "quarantine", "warn"]
@@ -32,14 +32,14 @@ Severity = Literal["fail", "quarantine", "warn"]
 class Rule(Section):
     """What is done about what a rule finds, and how much of it is let pass at any one station."""
 
-    severity: Severity
+    severity: Severity  # quarantine holds values back, fail stops the run, warn tells
     tolerance: Share = 0.0  # of a station's steps
 
 
 class DurationRule(Rule):
     """A rule about a length of time."""
 
-    steps: Whole
+    steps: Whole  # what is longer is found
 
 
 class DriftRule(Rule):
@@ -53,13 +53,13 @@ class DriftRule(Rule):
 class Release(Section):
     """A recorded decision to take values back in that a rule holds back."""
 
-    rule: str
+    rule: str  # the rule that holds them back
     station: str | None = None  # all of them without
-    variable: str | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-    because: str
-    decided: str
+    variable: str | None = None  # all of them without
+    since: Moment | None = None  # from this time on
+    until: Moment | None = None  # up to this time
+    because: str  # the reason
+    decided: str  # when it was decided
 
     @property
     def span(self) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
@@ -73,14 +73,14 @@ class Validate(Section):
 
     group_rows: Steps = 2_000_000  # of the grid, that are held at a time
     rules: dict[str, Any] = Field(default_factory=dict)  # see tidegate/quality/suite.py
-    releases: tuple[Release, ...] = ()
+    releases: tuple[Release, ...] = ()  # written by tidegate quarantine release
 
 
 class Alert(Section):
     """What is to be warned of: that the target gets above, or below, a value within the horizon."""
 
-    above: Real | None = None
-    below: Real | None = None
+    above: Real | None = None  # warn where the target gets above this value
+    below: Real | None = None  # or below this one
 
     @model_validator(mode="after")
     def _one_side(self) -> "Alert":
@@ -97,16 +97,17 @@ class Alert(Section):
 class Window(Section):
     """How the clean data are cut into windows, and how they are split by time."""
 
-    alert: Alert | None = None
+    alert: Alert | None = None  # forecast the probability of an alert instead of values
+    # levels that forecasts are given at
     quantiles: tuple[Annotated[Real, Field(gt=0, lt=1)], ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
-    calendar: tuple[str, ...] = ()
-    lookback_steps: Steps
-    horizon_steps: Steps
-    validation_share: Annotated[Real, Field(gt=0, lt=1)]
-    test_share: Annotated[Real, Field(gt=0, lt=1)]
-    gap_steps: Whole | None = None
-    min_observed_share: Share = 0.5
-    left_out_tolerance: Share = 0.5
+    calendar: tuple[str, ...] = ()  # columns known ahead: hour, weekday, day_of_year, holidays:DE
+    lookback_steps: Steps  # what a model reads
+    horizon_steps: Steps  # what it forecasts
+    validation_share: Annotated[Real, Field(gt=0, lt=1)]  # of the time, before the test span
+    test_share: Annotated[Real, Field(gt=0, lt=1)]  # of the time, at the end
+    gap_steps: Whole | None = None  # left out between two splits; by default the lookback
+    min_observed_share: Share = 0.5  # of the targets' lookback, for a window to be used
+    left_out_tolerance: Share = 0.5  # share of the stations from which nothing can be learnt; above it the stage stops
 
     @model_validator(mode="after")
     def _consistent(self) -> "Window":
@@ -125,20 +126,22 @@ class Window(Section):
 class Train(Section):
     """How candidates are trained; all but the seed is for those that learn by gradient."""
 
-    seed: Whole
-    epochs: Steps
-    epoch_windows: Steps
-    batch_windows: Steps
-    loss: Literal["mae", "mse", "huber"] = "mae"
-    learning_rate: Annotated[Real, Field(gt=0)]
-    learning_rate_hold_epochs: Whole = 0
-    learning_rate_decay: Annotated[Real, Field(gt=0, le=1)] = 1.0
-    patience_epochs: Steps
+    seed: Whole  # of weights and of the order of windows
+    epochs: Steps  # at most
+    epoch_windows: Steps  # windows of an epoch, drawn anew each time
+    batch_windows: Steps  # windows of a gradient step
+    loss: Literal["mae", "mse", "huber"] = "mae"  # of scaled values
+    learning_rate: Annotated[Real, Field(gt=0)]  # of Adam
+    learning_rate_hold_epochs: Whole = 0  # epochs before it decays
+    learning_rate_decay: Annotated[Real, Field(gt=0, le=1)] = 1.0  # factor of the learning rate, an epoch
+    patience_epochs: Steps  # epochs without a better validation loss before training stops
+    # longest gradient, all weights together; a longer one is scaled down
     clip_norm: Annotated[Real, Field(gt=0)] | None = None
-    clip_value: Annotated[Real, Field(gt=0)] | None = None
-    weight_decay: Annotated[Real, Field(ge=0)] = 0.0
+    clip_value: Annotated[Real, Field(gt=0)] | None = None  # or the largest entry of the gradient
+    weight_decay: Annotated[Real, Field(ge=0)] = 0.0  # of AdamW; 0 is Adam
+    # factor of a moving average of the weights, which is what is kept; 0: none
     averaging: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-    device: Literal["any", "cpu", "gpu"] = "any"
+    device: Literal["any", "cpu", "gpu"] = "any"  # gpu refuses to train without one
     replicas: Steps = 1  # devices of a machine that share each batch
 
     @model_validator(mode="after")
@@ -151,7 +154,7 @@ class Train(Section):
 class Diagnose(Section):
     """How gradient flow is measured."""
 
-    windows: Steps = 256
+    windows: Steps = 256  # training windows that are measured
 
 
 class Evaluate(Section):
@@ -172,9 +175,10 @@ class Evidence(Section):
 class Register(Section):
     """What a model must show to be registered and promoted."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]  # of the registered model
+    # share by which a challenger's score must be better than the champion's
     margin: Annotated[Real, Field(ge=0, lt=1)] = 0.0
-    evidence: Evidence = Evidence()
+    evidence: Evidence = Evidence()  # what it must show besides
     shadow: Literal["none", "former", "challenger"] = "none"  # who forecasts beside the champion for a while, on trial
     shadow_days: Steps = 28  # at most
 
@@ -200,8 +204,9 @@ class Watch(Section):
     false_alarms_a_year: Annotated[Real, Field(gt=0)] = 1.0  # over all stations
     drift: Annotated[Real, Field(gt=0)] = 0.25  # scales a day that are no change
     reference_days: Steps = 60  # verified days that are usual, of a version without test scores by day
-    violation_window: Steps = 14
+    violation_window: Steps = 14  # days that are looked at
     violation_days: Steps = 11  # of the window: worse than seasonal naive on so many
+    # changes that ask for a retraining
     retrain_on: tuple[Literal["skill", "coverage", "violation"], ...] = ("skill", "coverage", "violation")
     cooldown_days: Whole = 7  # between two retrainings that changes ask for
 

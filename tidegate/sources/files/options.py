@@ -20,14 +20,14 @@ class TimeColumns(Section):
     """The columns that make up a time together: a date, or its parts; then the time of day, or its parts."""
 
     date: str | None = None  # read in time_format
-    year: str | None = None
-    month: str | None = None
-    day: str | None = None
-    day_of_year: str | None = None
+    year: str | None = None  # with month and day, or with day_of_year
+    month: str | None = None  # 1 to 12
+    day: str | None = None  # of the month
+    day_of_year: str | None = None  # 1 to 366
     clock: str | None = None  # 18:00, 18.00.00, 6:00 PM, 1800; 24:00 is the next day's 0:00
     hour: str | None = None  # 0 to 23, or 1 to 24
-    minute: str | None = None
-    second: str | None = None
+    minute: str | None = None  # 0 to 59
+    second: str | None = None  # 0 to 59
 
     @model_validator(mode="after")
     def _one_date(self) -> "TimeColumns":
@@ -54,8 +54,8 @@ class Options(Section):
     storage: dict[str, Any] = Field(default_factory=dict)  # of the object store: endpoint_url, anon; never a key
     members: str | None = None  # those of zip archives that match it, such as *.csv; by default all
     delimiter: Mark | Literal["whitespace"] | None = None  # this and the next two are detected if they are not set
-    decimal: Literal[".", ","] | None = None
-    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None  # of numbers; found out if it is not set
+    encoding: str | None = None  # found out if it is not set
     header: Names | None = None  # the names of the columns, if files have no header line
     comment: Annotated[str, Field(min_length=1)] | None = None  # lines that begin with it are left out
     skip_lines: Whole = 0  # before the header
@@ -65,7 +65,7 @@ class Options(Section):
     wide: str | None = None  # the variable in all columns besides the times, one column per station
     stations: Names | None = None  # those columns, if there are others too
     columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
-    missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")
+    missing: tuple[str, ...] = ("", "NA", "NaN", "nan", "null")  # what stands for a missing value
 
     time: Time = None  # a column; those of year, month, day, hour, minute; or by part
     time_format: str | None = None  # a format of strftime, or unix, unix_ms, ISO8601

@@ -38,8 +38,8 @@ TIME_FORMATS: dict[str, Callable[[datetime], str]] = {
 class Cursor(Section):
     """Paging by a text in each answer that the next request sends back."""
 
-    parameter: str
-    at: str
+    parameter: str  # of the next request's URL
+    at: str  # the path to the text in the answer
 
 
 class Options(Section):
@@ -49,15 +49,15 @@ class Options(Section):
     url: str  # with {station}, {since}, {until}, {variables}, attributes of the station, and ${NAME} of the environment
     headers: dict[str, str] = Field(default_factory=dict)  # with ${NAME}
     stations: tuple[str, ...] | dict[str, dict[str, str | int | float]] = ()  # names, or name: {latitude: 52.5}
-    start: Moment
-    end: Moment = "now"
+    start: Moment  # the first time to ask for
+    end: Moment = "now"  # the last one
     span_days: Steps = 31  # of one request
     span_format: str = "iso"  # of {since} and {until}: iso, date (until is the last day), unix, unix_ms, or of strftime
 
     records: str = ""  # the path to the list of records; if empty, the answer is that list
     columns_at: str | None = None  # or the path to an object of arrays
     time: str  # a path within a record, or an array
-    time_format: Literal["iso", "unix", "unix_ms"] = "iso"
+    time_format: Literal["iso", "unix", "unix_ms"] = "iso"  # how times are written
     time_zone: Zone | None = None  # of times without a zone; by default dataset.time_zone
     values: dict[str, str] = Field(default_factory=dict)  # variable: path, if that is not the variable's name
     station_at: str | None = None  # the path to the station, if an answer holds several stations
@@ -65,12 +65,12 @@ class Options(Section):
 
     next: str | None = None  # the path to the next page's URL
     page_parameter: str | None = None  # or pages by number, up to an empty one
-    first_page: Whole = 1
-    cursor: Cursor | None = None
+    first_page: Whole = 1  # its number
+    cursor: Cursor | None = None  # or pages by a text in each answer
 
-    requests_per_minute: Annotated[Real, Field(gt=0)] | None = None
-    timeout_seconds: Annotated[Real, Field(gt=0)] = 30.0
-    retries: Whole = 5
+    requests_per_minute: Annotated[Real, Field(gt=0)] | None = None  # at most
+    timeout_seconds: Annotated[Real, Field(gt=0)] = 30.0  # of one request
+    retries: Whole = 5  # of a request that failed
     backoff_seconds: Annotated[Real, Field(gt=0)] = 1.0  # before the first retry; doubled before each further one
 
     @model_validator(mode="before")

@@ -52,7 +52,7 @@ class Options(Section):
     query: str | None = None  # SQL; :since in it is the time from which on rows are requested, :until is now
     station: str | None = None  # the column that names the station; without one, all rows are of one station
     name: str | None = None  # of that one station; by default the name of the table
-    time: str
+    time: str  # the column of the times
     time_zone: Zone | None = None  # of times without a zone; by default dataset.time_zone
     arrived: str | None = None  # the column of the times when the rows arrived
     columns: Mapping[str, str] = Field(default_factory=dict)  # variable: column, where their names differ
