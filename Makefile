@@ -51,8 +51,11 @@ bench-accuracy: $(INSTALLED) ## measure accuracy on published protocols (hours)
 bench-scale: $(INSTALLED) ## measure how ingest, gate and windows grow with the stations (15 minutes)
 	@$(BIN)/python bench/scale.py
 
-docs: $(INSTALLED) ## write the tables of the documentation that follow from the code
+docs: $(INSTALLED) ## build the documentation into site/, and name figures that are older than what they show
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/docs.txt
 	@$(BIN)/python docs/tables.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	@$(BIN)/python docs/check.py
 
 lock: $(INSTALLED) ## resolve the pins anew
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
@@ -67,6 +70,8 @@ lock: $(INSTALLED) ## resolve the pins anew
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/gpu.in -o requirements/gpu.txt
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/serve.in -o requirements/serve.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --python-version 3.11 -c requirements/lock.txt requirements/docs.in -o requirements/docs.txt
 
 clean: ## remove what runs have made, but not data/ nor the registry
 	rm -rf artifacts logs dvc.lock

@@ -20,6 +20,8 @@ RESULTS = ROOT / "bench" / "results" / "accuracy.json"
 PAGE = ROOT / "docs" / "accuracy.md"
 HEAD = """# Accuracy
 
+<!-- made by: make bench-accuracy; at: bench/results/accuracy.json; of: models bench -->
+
 Made by `make bench-accuracy`; each part's file under `bench/` holds its protocol and every setting. Settings were
 chosen by scores on the validation span, or on a split of the training file. A second search, by the same scores,
 followed results on test for ETTh1 at 192 steps and more (the calendar), Shunyi (the loss) and ECG200 (layers). Each
