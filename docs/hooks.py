@@ -12,6 +12,7 @@ from docs import reference  # noqa: E402  found by the line above
 WRITTEN = {
     "<!-- keys: written by make docs -->": reference.params_page,
     "<!-- help: written by make docs -->": reference.commands_page,
+    "<!-- expectations: written by make docs -->": reference.expectations_page,
 }
 
 

@@ -109,6 +109,18 @@ def commands_page() -> str:
     return "\n".join(parts)
 
 
+def expectations_page() -> str:
+    """Give the table of the expectations that suites of others can use."""
+    from tidegate import expectations  # Great Expectations takes seconds to import
+
+    lines = ["| expectation | expects | options |", "|---|---|---|"]
+    for name in expectations.__all__:
+        found = getattr(expectations, name)
+        options = ", ".join(f"`{key}`" for key in found.success_keys)
+        lines.append(f"| `{name}` | {' '.join((found.__doc__ or '').split())} | {options} |")
+    return "\n".join(lines)
+
+
 def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
     """List each command that is not hidden, with the words that call it."""
     todo: list[tuple[tuple[str, ...], Any]] = [(("tidegate",), typer.main.get_command(app))]

@@ -25,3 +25,10 @@ def test_every_command_is_in_the_reference_with_its_options() -> None:
         for option in (name for parameter in command.params for name in parameter.opts if name.startswith("--")):
             assert option in page
     assert "## tidegate quarantine release" in page and "replay-days" not in page
+
+
+def test_every_public_expectation_is_in_the_reference_with_what_it_expects() -> None:
+    from tidegate import expectations
+
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \| .* \|$", reference.expectations_page(), flags=re.MULTILINE))
+    assert list(rows) == expectations.__all__ and all(rows.values())
