@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,8 +45,9 @@ def write_findings(settings: Settings, network: Network, results: Sequence[Group
         findings.to_csv(aside, index=False)
     phases = ("rows", "series", "revisions")
     by_group = [[*(one for phase in phases for one in result.outcomes[phase]), *outcomes] for result in results]
-    data_docs.write_page("data gate", by_group, findings, DATA_DOCS / "index.html")
-    write_json(VALIDATION, {**_counts(results, findings, len(network.rows)), "made_from": made_from(DATA)})
+    counts = _counts(results, findings, len(network.rows))
+    data_docs.write_page("data gate", by_group, findings, _verdict(counts, findings), DATA_DOCS / "index.html")
+    write_json(VALIDATION, {**counts, "made_from": made_from(DATA)})
     return findings
 
 
@@ -98,7 +100,24 @@ def _check_stations(
     return findings, outcomes
 
 
-def _counts(results: Sequence[GroupResult], findings: pd.DataFrame, stations: int) -> dict[str, object]:
+def _verdict(counts: dict[str, Any], findings: pd.DataFrame) -> data_docs.GateVerdict:
+    """Say in a sentence what the gate has decided, and how many rows and values there are."""
+    values, rows = counts["values"], counts["rows"]
+    closing = sorted(set(findings.loc[findings["closes"].astype(bool), RULE]))
+    warned = int((findings["severity"] == "warn").sum())
+    held = f"{values['quarantined']:,} of {values['measured']:,} values in quarantine"
+    if closing:
+        sentence = f"closed: more than is tolerated of {', '.join(closing)}; {held}"
+    else:
+        sentence = f"passed: {held}, within tolerance" if values["quarantined"] else f"passed: {held}"
+    sentence += f"; {warned:,} warnings" if warned else ""
+    kept = f"{rows['kept']:,} of {rows['stored']:,} rows of {counts['stations']:,} stations lie on the grid"
+    by_rule = ", ".join(f"{rule} {count:,}" for rule, count in counts["quarantined"].items())
+    detail = f"; in quarantine by rule: {by_rule}" if by_rule else ""
+    return data_docs.GateVerdict(sentence, f"{kept}; {values['kept']:,} values are kept{detail}.", bool(closing))
+
+
+def _counts(results: Sequence[GroupResult], findings: pd.DataFrame, stations: int) -> dict[str, Any]:
     steps = sum(result.steps for result in results)
     missing = _sum([result.missing for result in results])
     return {
