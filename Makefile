@@ -92,4 +92,5 @@ $(INSTALLED): requirements/lock.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/python -c 'from tidegate.reporting.page import vega; vega()'
 	@echo '$(SITE_FILE)' > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tidegate.pth
 	@PREFECT_HOME=$(CURDIR)/.prefect DO_NOT_TRACK=1 $(BIN)/prefect server database upgrade -y >/dev/null
+	@$(BIN)/python -c "from tidegate.reporting.page import write_dvc_page; write_dvc_page()"
 	@touch $@

@@ -3,11 +3,12 @@
 from prefect import flow
 
 from flows.fanout import parallel_workers
+from flows.tasks import named_by_time
 from tidegate.experiments import backtest
 from tidegate.pipeline import drive
 
 
-@flow(name="backtesting", validate_parameters=False)
+@flow(name="backtesting", flow_run_name=named_by_time("backtesting"), validate_parameters=False)
 def backtesting(names: list[str] | None = None, refit_every: int = 720, workers: int = 1) -> None:
     """Score the candidates in every fold, and write artifacts/backtest.csv.
 

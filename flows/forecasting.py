@@ -6,7 +6,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows import upkeep
 from flows.fanout import parallel_workers
 from flows.ingestion import INGEST
-from flows.tasks import as_task
+from flows.tasks import as_task, named_by_time
 from tidegate.forecasting.issue import IssuedForecasts, Span
 from tidegate.pipeline import drive
 from tidegate.pipeline.dag import StageRun
@@ -22,7 +22,7 @@ def hindcasting(as_of: str | None, span: Span | None, workers: int) -> IssuedFor
         return drive.forecast(as_of, span, parallel_map, workers)
 
 
-@flow(name="forecasting", validate_parameters=False)
+@flow(name="forecasting", flow_run_name=named_by_time("forecasting"), validate_parameters=False)
 def forecasting(as_of: str | None = None, first: str | None = None, last: str | None = None) -> None:
     """Issue forecasts from the newest complete step; forecasts that were issued before are not changed.
 

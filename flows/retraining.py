@@ -10,13 +10,14 @@ from prefect import flow
 from flows import upkeep
 from flows.fanout import parallel_station_groups
 from flows.ingestion import INGEST
+from flows.results import show_result
 from flows.runners import WorkPools
-from flows.tasks import as_task
+from flows.tasks import as_task, named_by_time
 from tidegate.pipeline import console, drive, lock
 from tidegate.workspace.processes import BECAUSE
 
 
-@flow(name="retraining", validate_parameters=False)
+@flow(name="retraining", flow_run_name=named_by_time("retraining"), validate_parameters=False)
 def retraining(because: str | None = None) -> None:
     """Train, evaluate and register on the newest data; stages that are up to date do not run.
 
@@ -31,6 +32,7 @@ def retraining(because: str | None = None) -> None:
     with lock.workspace_lock("the flow retraining"), parallel_station_groups():
         as_task(INGEST, drive.ingest)
         drive.reproduce(as_task, WorkPools())
+    show_result()
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ from typing import Any
 from prefect import flow
 
 from flows.fanout import parallel_workers
+from flows.tasks import named_by_time
 from tidegate.experiments import tuning
 from tidegate.pipeline import drive
 from tidegate.pipeline.console import say
 
 
-@flow(name="tuning", validate_parameters=False)
+@flow(name="tuning", flow_run_name=named_by_time("tuning"), validate_parameters=False)
 def search(name: str, trials: int, space: Mapping[str, Any], workers: int = 1) -> None:
     """Search until `trials` trials have finished; a later call continues the search.
 

@@ -17,7 +17,7 @@ from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound
 
 from flows import upkeep
-from flows.tasks import as_task
+from flows.tasks import as_task, named_by_time
 from tidegate.errors import UserError
 from tidegate.pipeline import console, drive
 from tidegate.pipeline.dag import StageRun
@@ -31,7 +31,7 @@ CHANGED = "tidegate.champion.changed"
 UNDER_WAY = (StateType.RUNNING, StateType.PENDING)
 
 
-@flow(name="verification", validate_parameters=False)
+@flow(name="verification", flow_run_name=named_by_time("verification"), validate_parameters=False)
 def verification(since: str | None = None) -> None:
     """Verify the forecasts whose measurements have come; ask for a retraining if the champion has become worse.
 

@@ -193,8 +193,9 @@ def test_each_trained_model_has_one_run_with_all_that_names_it(trained: Path, mo
     assert run.data.tags["learnt_on.device"].startswith(("CPU (", "GPU (")) and run.data.tags["learnt_on.kernel"]
     assert len(whose.commit) == 40 and whose.dirty is False
     assert run.data.params["window.lookback_steps"] == "24" and run.data.params["model.units"] == "4"
-    assert {"train_loss", "validation_loss", "train_seconds", "test_mae", "test_mase"} <= set(run.data.metrics)
-    assert len(client.get_metric_history(run_id, "validation_loss")) == 2
+    learnt = {f"training/{name}" for name in ("train_loss", "validation_loss", "seconds")}
+    assert learnt | {"mae", "mase", "test/width"} <= set(run.data.metrics)
+    assert len(client.get_metric_history(run_id, "training/validation_loss")) == 2
     data = run.inputs.dataset_inputs[0].dataset
     assert (data.name, data.digest) == ("data", whose.data)
     figures = {item.path for item in client.list_artifacts(run_id, "figures")}
@@ -219,10 +220,15 @@ def test_identities_differ_in_each_of_their_parts(here: Path) -> None:
 
 def test_dvc_shows_metrics_and_plots(copied: Path, tmp_path: Path) -> None:
     metrics = run_in(copied, "dvc", "metrics", "show").stdout
-    assert "metrics.json" in metrics and "gru.mase" in metrics
+    heading, *lines = metrics.splitlines()
+    assert heading.split() == ["Path", "coverage", "crps", "mae", "mase", "rmse"]
+    names = ("gru", "linear", "lstm", "rnn", "seasonal_naive")
+    assert [line.split()[0] for line in lines] == [f"artifacts/scores/{name}.json" for name in names]
+    scores = read_json(copied / "artifacts" / "evaluation" / "metrics.json")["gru"]
+    assert read_json(copied / "artifacts" / "scores" / "gru.json").items() <= scores.items()
     run_in(copied, "dvc", "plots", "show", "--out", str(tmp_path / "plots"))
     page = (tmp_path / "plots" / "index.html").read_text()
-    assert "error by horizon" in page and "validation_loss" in page
+    assert "Test error by steps ahead" in page and "validation_loss" in page and 'src="http' not in page
 
 
 def test_a_run_that_a_dead_process_left_open_is_closed_with_the_reason(

@@ -33,12 +33,17 @@ def run() -> Result:
             flow.retraining()
 
     from tidegate.cli import tables
+    from tidegate.reporting.page import write_dvc_page
+    from tidegate.tracking import pages
+
+    write_dvc_page()
 
     console.show(tables.score_table(settings))
     if remark := tables.coverage_remark(settings):
         console.say(remark)
     console.say(tables.champion_sentence())
-    console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect).")
+    console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect);")
+    console.say(f"the training runs, best first: {pages.runs_url()}")
     return _outcome(ran=True)
 
 
@@ -62,11 +67,12 @@ def up(
       tidegate up --prefect-port 4300 --mlflow-port 5100
     """
     from tidegate.cli import servers
+    from tidegate.tracking import pages
 
     console.say("Starting the servers …")
     with servers.all_servers(prefect_port, mlflow_port) as (prefect, mlflow):
         console.say(f"Prefect  {prefect}   flows, schedules, deployments")
-        console.say(f"MLflow   {mlflow}   runs, figures, the registry")
+        console.say(f"MLflow   {pages.runs_url(mlflow)}   runs, best first; figures, the registry")
         console.say("Ready. Ctrl-C stops everything.")
         while True:
             time.sleep(3600)

@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import httpx
+from ruamel.yaml import YAML
 
 from tidegate.errors import ServiceError, UserError
 from tidegate.pipeline.console import terminal
-from tidegate.workspace.paths import MLFLOW, PREFECT_HOME, read_json, write_json
+from tidegate.workspace.paths import MLFLOW, PIPELINE, PREFECT_HOME, read_json, write_json
 
 HOST = "127.0.0.1"
-POOL, STAGE_POOL = "tidegate", "gpu"  # the work pools that prefect.yaml names
+POOL = "tidegate"  # the work pool of the flows, as prefect.yaml names it
 STATE = PREFECT_HOME / "server.json"  # the address of the workspace's Prefect server, while it runs
 START_SECONDS = 120
 STOP_SECONDS = 15  # after each signal
@@ -102,13 +104,18 @@ def all_servers(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]
     ]
     with ExitStack() as stack:
         wait_for_prefect = stack.enter_context(prefect_server(prefect_port))
-        tracking = stack.enter_context(child_process(mlflow))
+        with _environment(MLFLOW_DISABLE_TELEMETRY="true"):  # what its pages say of telemetry is up to the browser
+            tracking = stack.enter_context(child_process(mlflow))
         url = wait_for_prefect()
         _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         # One flow run at a time: a workspace has one data/ and one dvc.lock.
         _prefect("work-pool", "set-concurrency-limit", POOL, "1")
-        _prefect("work-pool", "create", STAGE_POOL, "--type", "process", "--overwrite")
-        _prefect("--no-prompt", "deploy", "--all")
+        asked = asked_pools()
+        for pool in asked:
+            _prefect("work-pool", "create", pool, "--type", "process", "--overwrite")
+        # A pool that no stage asks for has no worker: its deployment would stand there as not ready.
+        names = [entry["name"] for entry in _deployments() if entry["work_pool"]["name"] in (POOL, *asked)]
+        _prefect("--no-prompt", "deploy", *(word for name in names for word in ("--name", name)))
         worker = stack.enter_context(child_process([*_python("prefect"), "worker", "start", "--pool", POOL]))
         wait_for("MLflow's server", tracking, lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))
         wait_for("The worker", worker, lambda: _worker_online(url))
@@ -181,6 +188,18 @@ def _prefect(*words: str) -> None:
     done = subprocess.run([*_python("prefect"), *words], stdin=subprocess.DEVNULL)
     if done.returncode:
         raise ServiceError(f"prefect {' '.join(words)} failed: its output is in {terminal.log}.")
+
+
+def asked_pools() -> list[str]:
+    """List the work pools that stages of dvc.yaml ask for by `meta.pool`."""
+    stages = YAML(typ="safe").load(PIPELINE)["stages"].values()
+    metas = [stage.get("do", stage).get("meta") or {} for stage in stages]
+    return sorted({str(meta["pool"]) for meta in metas if meta.get("pool")})
+
+
+def _deployments() -> list[dict[str, Any]]:
+    deployments: list[dict[str, Any]] = YAML(typ="safe").load(Path("prefect.yaml"))["deployments"]
+    return deployments
 
 
 def _running_server() -> str | None:

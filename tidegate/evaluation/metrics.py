@@ -218,6 +218,13 @@ def metrics_of(kind: str) -> dict[str, Metric]:
     return {name: metric for name, metric in METRICS.items() if metric.kind == kind}
 
 
+def shown_metrics(settings: Settings) -> list[str]:
+    """Name the metrics that matter of what is forecast, the one that ranks first."""
+    metrics = metrics_of("classes" if settings.window.alert else "values")
+    names = [name for name, metric in metrics.items() if metric.shown and name != settings.evaluate.metric]
+    return [settings.evaluate.metric, *names]
+
+
 def check(settings: Settings) -> None:
     """Check that candidates can be ranked by `evaluate.metric`.
 

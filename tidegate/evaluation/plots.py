@@ -12,7 +12,10 @@ from matplotlib.figure import Figure
 Array = npt.NDArray[np.float64]
 
 
-def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
+Limits = tuple[float, float] | None  # the ends of the y axis; None: as the values ask for
+
+
+def learning_curve(history: Sequence[Mapping[str, float]], limits: Limits = None) -> Figure:
     """Draw training and validation loss over the epochs; the epoch that was kept is marked."""
     figure, axes = _axes("Learning curve", "epoch", "loss of scaled values")
     epochs = [row["epoch"] + 1 for row in history]
@@ -20,6 +23,7 @@ def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
         axes.plot(epochs, [row[key] for row in history], marker="o", label=label)
     best = int(np.argmin([row["validation_loss"] for row in history]))
     axes.axvline(epochs[best], color="grey", linestyle=":", label=f"kept: epoch {best + 1}")
+    axes.set_ylim(limits)
     axes.legend()
     return figure
 
@@ -59,18 +63,23 @@ class Span:
     forecast: Array
     band: Array | None = None
 
+    @property
+    def values(self) -> list[Array]:
+        """All that is drawn."""
+        return [self.measured, self.forecast, *([] if self.band is None else [self.band])]
 
-def forecast_against_measurement(panels: Sequence[Span], label: str, within: str) -> Figure:
+
+def forecast_against_measurement(panels: Sequence[Span], label: str, within: str, limits: Sequence[Limits]) -> Figure:
     """Draw forecasts over measurements, a panel a station, with what lies `within` shaded."""
     figure = Figure(figsize=(10, 2.8 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 1, squeeze=False)
-    for axes, span in zip(grid[:, 0], panels, strict=True):
+    for axes, span, ends in zip(grid[:, 0], panels, limits, strict=True):
         if span.band is not None:
             low, high = span.band.T
             axes.fill_between(span.times, low, high, color="tab:orange", alpha=0.2, linewidth=0, label=within)
         axes.plot(span.times, span.measured, color="black", linewidth=1, label="measured")
         axes.plot(span.times, span.forecast, color="tab:orange", linewidth=1.2, label="forecast")
-        axes.set(title=span.title, ylabel=label)
+        axes.set(title=span.title, ylabel=label, ylim=ends)
         axes.legend(loc="upper right")
     return figure
 

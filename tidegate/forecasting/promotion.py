@@ -199,12 +199,6 @@ def tags_of(decision: Decision) -> dict[str, str]:
     return tags | {EVIDENCE + rule: figures for rule, figures in decision.evidence.items()}
 
 
-def described(decision: Decision) -> str:
-    """Describe a version by the decision about it, in Markdown."""
-    lines = [f"- {rule}: {figures}" for rule, figures in decision.evidence.items()]
-    return "\n".join([f"{decision.reason}.", *([""] if lines else []), *lines])
-
-
 def stored_decision(version: Any) -> Decision:
     """Give the decision that was made when this version was registered: the same identity is not judged twice.
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,8 @@ from tidegate.errors import GateClosed
 from tidegate.evaluation.reference import write_reference
 from tidegate.forecasting.fallback import Fallback
 from tidegate.forecasting.forecaster import Forecaster
-from tidegate.forecasting.promotion import COMPLETE, Decision, described, tags_of
+from tidegate.forecasting.model_card import model_card
+from tidegate.forecasting.promotion import COMPLETE, Decision, tags_of
 from tidegate.forecasting.recent import example
 from tidegate.measurements.frame import read_frame
 from tidegate.tracking import champion_log, registry
@@ -24,15 +26,16 @@ from tidegate.workspace.columns import STATION
 from tidegate.workspace.identity import uncommitted_changes
 from tidegate.workspace.paths import CHANGES, CLEAN, MODELS, WINDOWS
 from tidegate.workspace.processes import BECAUSE
+from tidegate.workspace.settings import Settings
 
 CHECKED_WINDOWS = 512
 MOST_DIFFERENCE = 1e-5  # between forecasts in NumPy and in Keras, in training deviations
 
 
 def register_version(
-    name: str, run_id: str, identity_tags: Mapping[str, str], decision: Decision
+    settings: Settings, run_id: str, identity_tags: Mapping[str, str], decision: Decision
 ) -> registry.ModelVersion:
-    """Register the candidate of a decision, as a version of the registered model `name`.
+    """Register the candidate of a decision, as a version of the registered model that the settings name.
 
     Raises:
         GateClosed: its forecasts are not those of the net that was trained.
@@ -50,7 +53,8 @@ def register_version(
             files["changes"] = Path(folder) / CHANGES
             files["changes"].write_text(uncommitted_changes(), encoding="utf-8")
         tags = {**identity_tags, **tags_of(decision), **_circumstances()}
-        return registry.register(name, run_id, files, shown, tags, described(decision))
+        describe = partial(model_card, settings, decision, run_id, identity_tags)
+        return registry.register(settings.register_.name, run_id, files, shown, tags, describe)
 
 
 def require_forecasts_of_keras(name: str, model: CalibratedModel, panel: Panel, starts: Starts) -> None:

@@ -165,12 +165,14 @@ class StageLine:
     def __init__(self, progress: "Progress", name: str) -> None:
         """Start the line."""
         self.result = ""
-        self._progress = progress
+        self._name, self._progress = name, progress
         self._task = progress.add_task(name, total=None, note="")
 
     def __call__(self, done: float, total: float, note: str = "", loss: float | None = None) -> None:
         """Move the bar to `done` of `total`, with a note beside it."""
         self._progress.update(self._task, completed=done, total=total, note=note)
+        if loss is not None:  # once an epoch: the log of a flow run shows how far a training is
+            logger.info("%s: %s, validation loss %.4f", self._name, note, loss)
 
 
 @contextmanager

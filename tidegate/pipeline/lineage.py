@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tidegate.errors import DataError, UserError
-from tidegate.tracking import champion_log, registry, runs
+from tidegate.tracking import champion_log, registry, results, runs
 from tidegate.tracking.registry import no_champion
 from tidegate.verification.summary import summary
 from tidegate.verification.verified import STANDING
@@ -178,7 +178,7 @@ def _source(commit: str) -> str:
 
 
 def _of_run(run_id: str) -> list[Link]:
-    params, scores, findings = runs.described(run_id)
+    params, scores, findings = results.described(run_id)
     gate = ", ".join(f"{rule} {count}" for rule, count in findings.items()) or "nothing found, or not kept"
     windows = f"{params.get('window.lookback_steps', '?')} → {params.get('window.horizon_steps', '?')} steps"
     shown = [f"{key} {scores[key]:.4g}" for key in ("mase", "mae", "coverage", "brier") if key in scores]

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 import models
 from tidegate.errors import DataError, StageFailed, UserError
-from tidegate.tracking import registry, runs
+from tidegate.tracking import registry, results, runs
 from tidegate.workspace import identity
 from tidegate.workspace.paths import CHANGES, DATA_DVC, EVALUATION, MODELS, PARAMS, read_json
 from tidegate.workspace.progress import Progress
@@ -93,7 +93,7 @@ def _registered_scores(version: registry.ModelVersion) -> dict[str, float]:
     run_id = runs.run_of_version(version)
     if run_id is None:
         raise DataError(f"The run of version {version.version} is gone from the store: its scores cannot be compared.")
-    return runs.scores_of(run_id)
+    return results.scores_of(run_id)
 
 
 def _version(name: str, reference: str) -> registry.ModelVersion:

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from tidegate.workspace.paths import atomic_output
+from tidegate.workspace.paths import DVC_PAGE, atomic_output
 
 
 def write_page(path: Path, template: str, facts: Mapping[str, Any]) -> Path:
@@ -29,6 +29,12 @@ def write_page(path: Path, template: str, facts: Mapping[str, Any]) -> Path:
     with atomic_output(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def write_dvc_page() -> None:
+    """Write the page that `dvc plots show` fills in, if it is absent: DVC's own loads Vega from the web."""
+    if not DVC_PAGE.exists():
+        write_page(DVC_PAGE, "dvc_plots.html", {})
 
 
 def vega() -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 import models
 from tidegate.evaluation import plots
-from tidegate.tracking import runs
+from tidegate.tracking import results, runs
 from tidegate.windows.panel import evenly_spaced
 from tidegate.windows.store import read_windows
 from tidegate.workspace.identity import made_from
@@ -47,7 +47,7 @@ def run(settings: Settings, progress: Progress) -> str:
         return "no recurrent candidate"
     figure = plots.gradient_flow(flows)
     for name in flows:
-        runs.record_figures(runs.ensure_run(settings, name), {"gradient_flow": figure})
+        results.record_figures(runs.ensure_run(settings, name), {"gradient_flow": figure})
     return "of the newest step's gradient the oldest has " + ", ".join(
         _gradient_ratio(name, flow) for name, flow in flows.items()
     )

@@ -1,21 +1,23 @@
 """Evaluate: forecast from every test origin with every candidate, and compare them on identical origins.
 
 Reads artifacts/windows and artifacts/models, and the data gate's findings and Data Docs. Writes artifacts/evaluation:
-metrics.json, by_station.csv, by_step.csv, by_day.parquet and learning_curves.csv. Adds test metrics, figures, findings
-and Data Docs to each candidate's MLflow run. Stops if there is no baseline candidate to compare with, or if a
-candidate's forecasts are not finite.
+metrics.json, by_station.csv, by_step.csv, by_day.parquet and learning_curves.csv; and artifacts/scores: the metrics
+that matter, a file a candidate. Adds test metrics, tables, figures, findings and Data Docs to each candidate's MLflow
+run, and a description to the experiment. Stops if there is no baseline candidate to compare with, or if a candidate's
+forecasts are not finite.
 """
 
 import numpy as np
+import pandas as pd
 
 import models
 from tidegate.errors import GateClosed
-from tidegate.evaluation import plots
 from tidegate.evaluation.breakdown import BY_DAY, by_day, by_station, by_step, learning_curves, medians
-from tidegate.evaluation.figures import forecast_figure, horizon_figure, reliability_figure
+from tidegate.evaluation.figures import figures_of
+from tidegate.evaluation.metrics import Comparison, shown_metrics
 from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins, score
 from tidegate.measurements.frame import write_frame
-from tidegate.tracking import runs
+from tidegate.tracking import pages, results, runs
 from tidegate.windows.panel import Forecasts
 from tidegate.workspace.identity import made_from
 from tidegate.workspace.paths import (
@@ -24,12 +26,15 @@ from tidegate.workspace.paths import (
     FINDINGS,
     MADE_FROM,
     MODELS,
+    SCORES,
     WINDOWS,
     atomic_output,
     write_json,
 )
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings
+
+SKILL = "skill"  # of `score`, beside the metrics
 
 
 def run(settings: Settings, progress: Progress) -> str:
@@ -49,22 +54,35 @@ def run(settings: Settings, progress: Progress) -> str:
         write_json(folder / "metrics.json", scores)
         at_stations.to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
         write_frame(folder / BY_DAY, by_day(comparisons, baseline, test, origin_times(test)))
-        by_step(comparisons, test).to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
+        at_steps = by_step(comparisons, test)
+        at_steps.to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
         write_json(folder / MADE_FROM, made_from(WINDOWS, *(MODELS / name for name in settings.models)))
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
-    horizon = None if test.panel.spec.alert else horizon_figure(settings, test, comparisons)
-    for name in settings.models:
-        drawings = {"forecast": forecast_figure(name, settings, test, comparisons[name])}
-        if horizon:
-            drawings["error_by_horizon"] = horizon
-        else:
-            drawings["reliability"] = reliability_figure(name, comparisons[name])
-        if history := runs.learning_curve(name):
-            drawings["learning_curve"] = plots.learning_curve(history)
-        runs.record_evaluation(runs.ensure_run(settings, name), scores[name], drawings, [FINDINGS, DATA_DOCS])
+    with atomic_output(SCORES) as folder:
+        folder.mkdir()
+        for name, own in scores.items():
+            write_json(folder / f"{name}.json", {key: own[key] for key in shown_metrics(settings) if key in own})
+    _record(settings, test, comparisons, scores, {"by_station": at_stations, "by_step": at_steps})
     metric = settings.evaluate.metric
     best = min(scores, key=lambda name: scores[name][metric])
     return f"{len(test.starts):,} origins; best {best}: {metric} {scores[best][metric]:.4g}"
+
+
+def _record(
+    settings: Settings,
+    test: TestOrigins,
+    comparisons: dict[str, Comparison],
+    scores: dict[str, dict[str, float]],
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    """Add the results to the candidates' runs, and say in the experiment how to read them."""
+    drawings = figures_of(settings, test, comparisons)
+    first = [*shown_metrics(settings), SKILL]
+    for name in settings.models:
+        own = {key: table[table["model"] == name].drop(columns="model") for key, table in tables.items()}
+        run_id = runs.ensure_run(settings, name)
+        results.record_evaluation(run_id, scores[name], first, own, drawings[name], [FINDINGS, DATA_DOCS])
+    pages.describe_experiment(settings, runs.last_day(), first)
 
 
 def forecasts_of(name: str, test: TestOrigins) -> Forecasts:

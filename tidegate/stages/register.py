@@ -34,7 +34,7 @@ def run(settings: Settings, progress: Progress) -> str:
         decision = decide(settings, name, scores)
         if decision.registered and not EXPERIMENT:
             progress(2, 3, f"registering {name}")
-            version = register_version(settings.register_.name, run_id, identity_tags, decision)
+            version = register_version(settings, run_id, identity_tags, decision)
     if EXPERIMENT:
         return write_remark(EXPERIMENT, decision, version)
     if version is not None and COMPLETE not in version.tags:

@@ -54,8 +54,9 @@ def read_model(name: str) -> RegisteredModel | None:
 def _read(database: sqlite3.Connection, name: str) -> RegisteredModel | None:
     artifacts = store.ARTIFACTS.absolute().as_uri()
     schema = database.execute("SELECT version_num FROM alembic_version").fetchall()
-    place = database.execute("SELECT artifact_location FROM experiments WHERE name = ?", [store.EXPERIMENT]).fetchall()
-    if schema != [(SCHEMA,)] or place != [(artifacts,)]:
+    named = "SELECT DISTINCT artifact_location FROM experiments WHERE name IN (?, ?)"  # both: earlier releases had one
+    places = database.execute(named, [name, store.EXPERIMENT]).fetchall()
+    if schema != [(SCHEMA,)] or places != [(artifacts,)]:
         return None
 
     def rows(columns: str, table: str, condition: str = OF_MODEL) -> list[Any]:

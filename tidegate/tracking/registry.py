@@ -1,6 +1,6 @@
 """The MLflow model registry: versions of the forecaster, their identity as tags, and the aliases of versions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,11 +90,21 @@ def register(
     files: Mapping[str, Path],
     example: tuple[pd.DataFrame, pd.DataFrame],
     tags: Mapping[str, str],
-    description: str,
+    describe: Callable[[str], str],
 ) -> ModelVersion:
-    """Register a forecaster as a new version, with its code, its signature, an input example and a description."""
+    """Register a forecaster as a new version, with its code, its signature, an input example and a description.
+
+    Args:
+        name: of the registered model.
+        run_id: of the run that trained it.
+        files: by name.
+        example: recent measurements, and what is forecast from them.
+        tags: of the version.
+        describe: gives the description of a version, by its number.
+    """
     recent, forecasts = example
     with tracking_client() as client:
+        trained = client.get_run(run_id).info.end_time
         with TemporaryDirectory() as folder, start_run({}, run_id=run_id):
             package = packing.pack(Path(folder))
             with packing.importable(package):
@@ -107,8 +117,9 @@ def register(
                     input_example=recent.assign(time=recent["time"].astype("str")),
                     pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
                 )
+        client.set_terminated(run_id, end_time=trained)  # the run is the training, which ended then
         version = mlflow.register_model(logged.model_uri, name, tags=dict(tags))
-        client.update_model_version(name, version.version, description)
+        client.update_model_version(name, version.version, describe(str(version.version)))
         return version
 
 

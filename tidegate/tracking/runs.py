@@ -12,8 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -26,23 +25,31 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tidegate.errors import RecordRefused, ServiceError
-from tidegate.tracking.store import CRASHED, PROCESS, experiment_id, find_runs, start_run, tracking_client
+from tidegate.tracking.store import (
+    CRASHED,
+    create_run,
+    experiment_ids,
+    find_runs,
+    process_of,
+    start_run,
+    tracking_client,
+)
 from tidegate.tracking.utilisation import Utilisation
 from tidegate.workspace import processes
 from tidegate.workspace.identity import Identity, folder_digest, identity_of, parameters
-from tidegate.workspace.paths import DATA, FINDINGS, HISTORY, MODELS, UNSENT, read_json, write_json
+from tidegate.workspace.paths import DATA, EXPERIMENT, HISTORY, MODELS, UNSENT, WINDOWS, read_json, write_json
 from tidegate.workspace.settings import Settings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 logger = logging.getLogger("tidegate")
 
 STUDY = "tidegate.study"
-DIGEST, SECONDS = "tidegate.digest", "train_seconds"
-RECORD = "record.id"  # a tag with the id of a training record, so that it is sent once; no part of the identity
+DIGEST = "tidegate.digest"
+TRAINING = "training/"  # prefix of metrics, which MLflow shows in a group of their own
+SECONDS, SECONDS_BEFORE = f"{TRAINING}seconds", "train_seconds"  # the latter of earlier releases, as all that is BEFORE
+# A tag with the id of a training record, so that it is sent once; MLflow shows no tag whose name begins so.
+RECORD, RECORD_BEFORE = "mlflow.tidegate.record", "record.id"
 RESTORED = "restored-"  # prefix of the record id of a model that was trained elsewhere
-GATE = "data_gate"  # folder of artifacts
+PROOF = WINDOWS / "proof.json"
 MAX_METRICS = 1000  # in one call of MLflow's REST interface
 
 
@@ -55,6 +62,8 @@ class TrainingRecord:
     params: dict[str, Any]
     data: str  # DVC hash
     metrics: list[tuple[str, float, int, int]]  # name, value, milliseconds since 1970, step
+    ended: int | None = None  # milliseconds since 1970; None in a record of an earlier release
+    seconds: float = 0.0
 
 
 def record_training(
@@ -73,7 +82,10 @@ def record_training(
     """
     now, record = _now(), record or uuid.uuid4().hex
     metrics = [
-        (name, value, now, int(row["epoch"]) + 1) for row in history for name, value in row.items() if name != "epoch"
+        (TRAINING + name, value, now, int(row["epoch"]) + 1)
+        for row in history
+        for name, value in row.items()
+        if name != "epoch"
     ]
     metrics += [(SECONDS, seconds, now, 0)] if seconds is not None else []
     readings = usage.readings if usage else []
@@ -82,10 +94,25 @@ def record_training(
     tags = {**identity.tags(), **device_tags, DIGEST: digest, RECORD: record}
     # If a training has diverged, some values are not finite: the evaluation gate reports this.
     finite = [metric for metric in metrics if math.isfinite(metric[1])]
-    write_json(
-        UNSENT / f"{record}.json", asdict(TrainingRecord(identity.candidate, tags, dict(params), identity.data, finite))
-    )
+    name = run_name(identity.candidate, params)
+    training = TrainingRecord(name, tags, dict(params), identity.data, finite, now, seconds or 0.0)
+    write_json(UNSENT / f"{record}.json", asdict(training))
     return send_unsent()
+
+
+def run_name(candidate: str, params: Mapping[str, Any]) -> str:
+    """Name a run so that it can be told from others: the candidate, what is special about it, its data's last day."""
+    options = {key.removeprefix("model."): value for key, value in params.items() if key.startswith("model.")}
+    special = ", ".join(
+        f"{key} {options[key]}" for key in options if key != "family" and str(options[key]) not in candidate
+    )
+    until = f"data to {last_day()}" if PROOF.exists() else ""
+    return " · ".join(filter(None, [candidate, special, until, EXPERIMENT]))
+
+
+def last_day() -> str:
+    """Give the last day of the data that the windows were cut from."""
+    return str(read_json(PROOF)["test"]["targets_to"])[:10]
 
 
 def send_unsent() -> int:
@@ -126,20 +153,25 @@ def _set_aside(path: Path, error: RecordRefused) -> None:
 
 def _send(client: MlflowClient, training: TrainingRecord) -> None:
     """Create the run of a training; resume a run that was interrupted, and skip one that is finished."""
-    runs = find_runs(client, **{RECORD: training.tags[RECORD]})
+    mark = next(key for key in (RECORD, RECORD_BEFORE) if key in training.tags)
+    runs = find_runs(client, **{mark: training.tags[mark]})
     if runs and runs[0].info.status == "FINISHED":
         return
     # `ensure_run` may have created a run for this model while its record was on another machine: that run is used.
     model_tags = {key: training.tags[key] for key in ("tidegate.candidate", "tidegate.data", "tidegate.params")}
-    runs = runs or find_runs(client, **{RECORD: RESTORED + training.tags[DIGEST], **model_tags})
-    options = {"run_id": runs[0].info.run_id} if runs else {"run_name": training.name}
-    with start_run(training.tags, **options) as run:
+    runs = runs or find_runs(client, **{mark: RESTORED + training.tags[DIGEST], **model_tags})
+    length = int(training.seconds * 1000)
+    began = (training.ended or _now()) - length
+    run = runs[0] if runs else create_run(client, training.name, training.tags, began)
+    run_id, began = run.info.run_id, run.info.start_time
+    with start_run(training.tags, run_id=run_id):
         mlflow.log_params(training.params)
         source = CodeDatasetSource({"dvc": f"{DATA}.dvc", "md5": training.data})
         mlflow.log_input(MetaDataset(source, name=DATA.name, digest=training.data), context="training")
         metrics = [Metric(*metric) for metric in training.metrics]
         for first in range(0, len(metrics), MAX_METRICS):
-            client.log_batch(run.info.run_id, metrics=metrics[first : first + MAX_METRICS])
+            client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
+    client.set_terminated(run_id, end_time=began + length)  # it was trained for so long, not sent for so long
 
 
 def find_run(candidate: str, data: str, digest: str) -> str | None:
@@ -185,7 +217,8 @@ def identity_tags(run_id: str) -> dict[str, str]:
 def train_seconds(run_id: str) -> float | None:
     """Get how many seconds the model of a run was trained; None if it was not trained here."""
     with tracking_client() as client:
-        seconds: float | None = client.get_run(run_id).data.metrics.get(SECONDS)
+        metrics = client.get_run(run_id).data.metrics
+    seconds: float | None = metrics.get(SECONDS, metrics.get(SECONDS_BEFORE))
     return seconds
 
 
@@ -194,46 +227,6 @@ def run_of_version(version: ModelVersion) -> str | None:
     keys = ("tidegate.candidate", "tidegate.data", DIGEST)
     known = all(key in version.tags for key in keys)
     return find_run(*(version.tags[key] for key in keys)) if known else version.run_id
-
-
-def scores_of(run_id: str) -> dict[str, float]:
-    """Get the test scores of a run."""
-    with tracking_client() as client:
-        metrics = client.get_run(run_id).data.metrics
-    return {name.removeprefix("test_"): value for name, value in metrics.items() if name.startswith("test_")}
-
-
-def described(run_id: str) -> tuple[dict[str, str], dict[str, float], dict[str, int]]:
-    """Get a run's parameters, its test scores, and how much each rule of the data gate found."""
-    with tracking_client() as client, TemporaryDirectory() as folder:
-        run = client.get_run(run_id)
-        found: dict[str, int] = {}
-        if any(item.path == f"{GATE}/{FINDINGS.name}" for item in client.list_artifacts(run_id, GATE)):
-            path = client.download_artifacts(run_id, f"{GATE}/{FINDINGS.name}", folder)
-            counts = pd.read_csv(path).groupby("rule")["found"].sum()
-            found = {str(rule): int(count) for rule, count in counts.items()}
-        return dict(run.data.params), scores_of(run_id), found
-
-
-def record_evaluation(
-    run_id: str, scores: Mapping[str, float], figures: "Mapping[str, Figure]", about_data: Sequence[Path] = ()
-) -> None:
-    """Add test metrics, figures and results of the data gate to the run of a model; repeating it changes nothing."""
-    with tracking_client() as client:
-        known = client.get_run(run_id).data.metrics
-        for name, value in scores.items():
-            if known.get(f"test_{name}") != value:
-                client.log_metric(run_id, f"test_{name}", value)
-        for path in about_data:
-            (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), GATE)
-    record_figures(run_id, figures)
-
-
-def record_figures(run_id: str, figures: "Mapping[str, Figure]") -> None:
-    """Add figures to the run of a model."""
-    with tracking_client() as client:
-        for name, figure in figures.items():
-            client.log_figure(run_id, figure, f"figures/{name}.png")
 
 
 def start_search(identity: Identity, study: str) -> str:
@@ -275,8 +268,8 @@ def close_dead_runs() -> int:
     """Close the runs whose process ran on this host and has ended; return their number."""
     closed = 0
     with tracking_client() as client:
-        for run in client.search_runs([experiment_id(client)], "attributes.status = 'RUNNING'"):
-            process = run.data.tags.get(PROCESS)
+        for run in client.search_runs(experiment_ids(client), "attributes.status = 'RUNNING'"):
+            process = process_of(run)
             if process and processes.is_dead(process):
                 client.set_tag(run.info.run_id, CRASHED, f"its process is gone ({process})")
                 client.set_terminated(run.info.run_id, "FAILED")

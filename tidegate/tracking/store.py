@@ -20,7 +20,8 @@ os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 
 from tidegate.errors import RecordRefused, ServiceError, UserError, without_secrets
 from tidegate.workspace import processes
-from tidegate.workspace.paths import MLFLOW
+from tidegate.workspace.paths import MLFLOW, PARAMS
+from tidegate.workspace.settings import load_settings
 
 if TYPE_CHECKING:
     import mlflow
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 # MLflow is imported where it is used: a forecast may need no more than what `read_only.py` reads.
 
-EXPERIMENT = "tidegate"
-PROCESS, CRASHED = "process.mark", "process.crashed"  # tags that are no part of the identity
+EXPERIMENT = "tidegate"  # of workspaces that give `register.name` no other name; earlier releases had it for all
+MLFLOWS_OWN = "0"  # the experiment Default, which would stand empty beside it
+# Tags that are no part of the identity: MLflow shows none whose name begins with its own, as that of a process does.
+PROCESS, PROCESS_BEFORE, CRASHED = "mlflow.tidegate.process", "process.mark", "process.crashed"
 REMOTE = os.environ.get("MLFLOW_TRACKING_URI")  # read now, because MLflow itself sets it later
 REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE")  # asking again is in vain
 DATABASE, ARTIFACTS = MLFLOW / "mlflow.db", MLFLOW / "artifacts"
@@ -85,12 +88,14 @@ def open_client() -> "MlflowClient":
     mlflow.set_tracking_uri(REMOTE or f"sqlite:///{DATABASE.absolute()}")
     client = mlflow.MlflowClient()
     artifacts = None if REMOTE else ARTIFACTS.absolute().as_uri()
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        client.create_experiment(EXPERIMENT, artifact_location=artifacts)
-    elif artifacts and experiment.artifact_location != artifacts:
-        _change_artifact_paths(experiment.artifact_location, artifacts)
-    mlflow.set_experiment(EXPERIMENT)
+    known = _experiments(client)
+    if (name := experiment_name()) not in known:
+        client.create_experiment(name, artifact_location=artifacts)
+        if not REMOTE and not known:
+            client.delete_experiment(MLFLOWS_OWN)
+    if moved := [found for found in known.values() if artifacts and found.artifact_location != artifacts]:
+        _change_artifact_paths(moved[0].artifact_location, str(artifacts))
+    mlflow.set_experiment(name)
     return client
 
 
@@ -128,12 +133,42 @@ def start_run(tags: Mapping[str, str], **run: Any) -> "mlflow.ActiveRun":
     return mlflow.start_run(**run, tags={**tags, PROCESS: processes.mark()})
 
 
+def create_run(client: "MlflowClient", name: str, tags: Mapping[str, str], began: int) -> Any:
+    """Create a run that began at a time, in milliseconds since 1970."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    own: Any = resolve_tags({**tags, PROCESS: processes.mark()})  # and who runs this, as MLflow's own runs are tagged
+    return client.create_run(experiment_id(client), began, own, name)
+
+
+def process_of(run: Any) -> str | None:
+    """Give the mark of the process that has a run open; earlier releases had another name for it."""
+    tags: dict[str, str] = run.data.tags
+    return tags.get(PROCESS) or tags.get(PROCESS_BEFORE)
+
+
 def find_runs(client: "MlflowClient", **tags: str) -> list[Any]:
     """Find the runs that have these tags, newest first."""
     condition = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    return list(client.search_runs([experiment_id(client)], condition))
+    return list(client.search_runs(experiment_ids(client), condition))
+
+
+def experiment_name() -> str:
+    """Give the name of the workspace's experiment: a data set has one, of the same name as its registered model."""
+    return load_settings().register_.name if PARAMS.exists() else EXPERIMENT
 
 
 def experiment_id(client: "MlflowClient") -> str:
-    """Get the id of the experiment."""
-    return str(client.get_experiment_by_name(EXPERIMENT).experiment_id)
+    """Get the id of the workspace's experiment."""
+    return str(client.get_experiment_by_name(experiment_name()).experiment_id)
+
+
+def experiment_ids(client: "MlflowClient") -> list[str]:
+    """Get the ids of the experiments that may hold runs of this workspace."""
+    return [str(experiment.experiment_id) for experiment in _experiments(client).values()]
+
+
+def _experiments(client: "MlflowClient") -> dict[str, Any]:
+    """Get the workspace's experiment, and that which earlier releases had, by name; those of them that are there."""
+    found = {name: client.get_experiment_by_name(name) for name in dict.fromkeys([experiment_name(), EXPERIMENT])}
+    return {name: experiment for name, experiment in found.items() if experiment is not None}

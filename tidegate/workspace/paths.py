@@ -42,9 +42,12 @@ MADE_FROM = "made_from.json"  # within the folder of a stage's output: the diges
 HISTORY = "history.csv"  # within the folder of a model: its learning curve
 DIAGNOSIS = ARTIFACTS / "diagnosis"
 EVALUATION = ARTIFACTS / "evaluation"
+SCORES = ARTIFACTS / "scores"  # the figures that matter, a file a candidate: what DVC shows as metrics
 BACKTEST = ARTIFACTS / "backtest.csv"
 CLASSIFIER = ARTIFACTS / "classifier"
 REGISTRATION = ARTIFACTS / "registration.json"
+
+DVC_PAGE = Path(".dvc") / "plots" / "offline.html"  # what `dvc plots show` fills in
 
 CHANGES = "changes.patch"  # within a version's files: what differed from the commit when it was registered
 
