@@ -52,10 +52,10 @@ def by_day(
         them; `loss` is the absolute error, of an alert the squared one.
     """
     names = np.asarray(test.panel.spec.stations)[test.starts[:, 0]]
-    naive = _cell_losses(comparisons[baseline], test)
+    naive = cell_losses(comparisons[baseline], test)
     parts = []
     for name, compared in comparisons.items():
-        losses = _cell_losses(compared, test)
+        losses = cell_losses(compared, test)
         known = np.isfinite(losses) & np.isfinite(naive)
         count = known.sum(axis=(1, 2))
         held = np.zeros(len(names))
@@ -76,7 +76,8 @@ def by_day(
     return rows[["model", "station", "day", "verified", "loss", "naive_loss", "coverage"]].reset_index(drop=True)
 
 
-def _cell_losses(compared: Comparison, test: TestOrigins) -> Array:
+def cell_losses(compared: Comparison, test: TestOrigins) -> Array:
+    """Give the loss of each forecast: the absolute error, of an alert the squared one; NaN where nothing was."""
     return compared.errors**2 if test.panel.spec.alert else np.abs(compared.errors)
 
 

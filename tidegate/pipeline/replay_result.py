@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tidegate.errors import UserError
+from tidegate.evaluation.colours import BLUE, VERMILLION
 from tidegate.forecasting.champions import reigns
 from tidegate.pipeline.replay import DAY, EVENTS, FIGURE, PERIODS, Plan
 from tidegate.pipeline.replay_days import Done
@@ -16,7 +17,7 @@ from tidegate.workspace.paths import atomic_output
 from tidegate.workspace.settings import Settings
 
 SHOWN = ("verified", "skill", "coverage", "adapted_coverage")
-COLOURS = ("#0072b2", "#d55e00")  # told apart by the colour-blind (Okabe and Ito)
+COLOURS = (BLUE, VERMILLION)
 
 
 def write_result(settings: Settings, plan: Plan, done: Done) -> pd.DataFrame:

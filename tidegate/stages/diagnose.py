@@ -9,6 +9,7 @@ import pandas as pd
 
 import models
 from tidegate.evaluation import plots
+from tidegate.evaluation.colours import colours_of
 from tidegate.tracking import results, runs
 from tidegate.windows.panel import evenly_spaced
 from tidegate.windows.store import read_windows
@@ -45,7 +46,9 @@ def run(settings: Settings, progress: Progress) -> str:
         table.to_csv(folder / "gradient_flow.csv", index=False, float_format="%.6g")
     if not flows:
         return "no recurrent candidate"
-    figure = plots.gradient_flow(flows)
+    figure = plots.gradient_flow(
+        flows, colours_of(settings.models, models.baseline_of(settings.models, settings.window))
+    )
     for name in flows:
         results.record_figures(runs.ensure_run(settings, name), {"gradient_flow": figure})
     return "of the newest step's gradient the oldest has " + ", ".join(

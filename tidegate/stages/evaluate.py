@@ -1,20 +1,22 @@
 """Evaluate: forecast from every test origin with every candidate, and compare them on identical origins.
 
 Reads artifacts/windows and artifacts/models, and the data gate's findings and Data Docs. Writes artifacts/evaluation:
-metrics.json, by_station.csv, by_step.csv, by_day.parquet and learning_curves.csv; and artifacts/scores: the metrics
-that matter, a file a candidate. Adds test metrics, tables, figures, findings and Data Docs to each candidate's MLflow
-run, and a description to the experiment. Stops if there is no baseline candidate to compare with, or if a candidate's
-forecasts are not finite.
+metrics.json, by_station.csv, by_step.csv, by_hour.csv, by_day.parquet, calibration.csv, learning_curves.csv, and in
+forecasts.parquet those that figures show; and artifacts/scores: the metrics that matter, a file a candidate. Adds test
+metrics, tables, figures, findings and Data Docs to each candidate's MLflow run, and a description to the experiment.
+Stops if there is no baseline candidate to compare with, or if a candidate's forecasts are not finite.
 """
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 import models
 from tidegate.errors import GateClosed
 from tidegate.evaluation.breakdown import BY_DAY, by_day, by_station, by_step, learning_curves, medians
+from tidegate.evaluation.details import shown_forecasts, write_details
 from tidegate.evaluation.figures import figures_of
-from tidegate.evaluation.metrics import Comparison, shown_metrics
+from tidegate.evaluation.metrics import shown_metrics
 from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins, score
 from tidegate.measurements.frame import write_frame
 from tidegate.tracking import pages, results, runs
@@ -45,6 +47,7 @@ def run(settings: Settings, progress: Progress) -> str:
     for done, name in enumerate(settings.models):
         progress(done, len(settings.models), name)
         comparisons[name] = test.compare(forecasts_of(name, test))
+    shown = shown_forecasts(comparisons, baseline, test)
     scores = score(comparisons, test.metrics, baseline, settings.evaluate.metric)
     with atomic_output(EVALUATION) as folder:
         folder.mkdir()
@@ -56,13 +59,15 @@ def run(settings: Settings, progress: Progress) -> str:
         write_frame(folder / BY_DAY, by_day(comparisons, baseline, test, origin_times(test)))
         at_steps = by_step(comparisons, test)
         at_steps.to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
+        write_details(folder, comparisons, shown, test)
         write_json(folder / MADE_FROM, made_from(WINDOWS, *(MODELS / name for name in settings.models)))
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
     with atomic_output(SCORES) as folder:
         folder.mkdir()
         for name, own in scores.items():
             write_json(folder / f"{name}.json", {key: own[key] for key in shown_metrics(settings) if key in own})
-    _record(settings, test, comparisons, scores, {"by_station": at_stations, "by_step": at_steps})
+    drawings = figures_of(settings, test, comparisons, shown, baseline)
+    _record(settings, scores, drawings, {"by_station": at_stations, "by_step": at_steps})
     metric = settings.evaluate.metric
     best = min(scores, key=lambda name: scores[name][metric])
     return f"{len(test.starts):,} origins; best {best}: {metric} {scores[best][metric]:.4g}"
@@ -70,13 +75,11 @@ def run(settings: Settings, progress: Progress) -> str:
 
 def _record(
     settings: Settings,
-    test: TestOrigins,
-    comparisons: dict[str, Comparison],
     scores: dict[str, dict[str, float]],
+    drawings: dict[str, dict[str, Figure]],
     tables: dict[str, pd.DataFrame],
 ) -> None:
     """Add the results to the candidates' runs, and say in the experiment how to read them."""
-    drawings = figures_of(settings, test, comparisons)
     first = [*shown_metrics(settings), SKILL]
     for name in settings.models:
         own = {key: table[table["model"] == name].drop(columns="model") for key, table in tables.items()}
