@@ -88,6 +88,6 @@ def test_dvcs_plots_are_drawn_and_ask_for_nothing(trained: Path, tmp_path: Path)
     address = (workspace / "dvc_plots" / "index.html").as_uri()
     with browser_page() as page:
         page.goto(address)
-        page.wait_for_selector(".vega-embed canvas")
-        assert page.locator(".vega-embed canvas").count() == 3
+        page.locator("svg.marks").last.wait_for()
+        assert page.locator("svg.marks").count() == 3
         assert [asked for asked in page.asked if not asked.startswith("data:")] == [address]

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from tidegate.tracking.store import tracking_client
+from tidegate.tracking.store import log_metrics, tracking_client
 from tidegate.workspace.paths import FINDINGS
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def record_evaluation(
         run = client.get_run(run_id)
         now, known = int(time.time() * 1000), run.data.metrics
         changed = [Metric(name, value, now, step) for name, value, step in _changed(known, scores, first, tables)]
-        client.log_batch(run_id, metrics=changed)
+        log_metrics(client, run_id, changed)
         for path in about_data:
             (client.log_artifacts if path.is_dir() else client.log_artifact)(run_id, str(path), GATE)
         _record_tables(client, run_id, tables)
@@ -68,9 +68,9 @@ def _changed(
     if BY_STEP in tables:
         steps = tables[BY_STEP].set_index("step")
         for score in steps.columns.intersection(list(first)):
-            curve = steps[score]
+            curve = steps[score].dropna()
             if len(curve) and known.get(f"{BY_STEP}/{score}") != curve.iloc[-1]:
-                for step, value in zip(steps.index.to_list(), curve.to_list(), strict=True):
+                for step, value in zip(curve.index.to_list(), curve.to_list(), strict=True):
                     yield f"{BY_STEP}/{score}", value, step
 
 

@@ -30,6 +30,7 @@ from tidegate.tracking.store import (
     create_run,
     experiment_ids,
     find_runs,
+    log_metrics,
     process_of,
     start_run,
     tracking_client,
@@ -50,7 +51,6 @@ SECONDS, SECONDS_BEFORE = f"{TRAINING}seconds", "train_seconds"  # the latter of
 RECORD, RECORD_BEFORE = "mlflow.tidegate.record", "record.id"
 RESTORED = "restored-"  # prefix of the record id of a model that was trained elsewhere
 PROOF = WINDOWS / "proof.json"
-MAX_METRICS = 1000  # in one call of MLflow's REST interface
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,7 @@ def _send(client: MlflowClient, training: TrainingRecord) -> None:
         mlflow.log_params(training.params)
         source = CodeDatasetSource({"dvc": f"{DATA}.dvc", "md5": training.data})
         mlflow.log_input(MetaDataset(source, name=DATA.name, digest=training.data), context="training")
-        metrics = [Metric(*metric) for metric in training.metrics]
-        for first in range(0, len(metrics), MAX_METRICS):
-            client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
+        log_metrics(client, run_id, [Metric(*metric) for metric in training.metrics])
     client.set_terminated(run_id, end_time=began + length)  # it was trained for so long, not sent for so long
 
 

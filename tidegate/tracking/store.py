@@ -5,7 +5,7 @@ MLFLOW_TRACKING_URI names a server. Without it, the store is a SQLite file in ml
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ MLFLOWS_OWN = "0"  # the experiment Default, which would stand empty beside it
 PROCESS, PROCESS_BEFORE, CRASHED = "mlflow.tidegate.process", "process.mark", "process.crashed"
 REMOTE = os.environ.get("MLFLOW_TRACKING_URI")  # read now, because MLflow itself sets it later
 REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE")  # asking again is in vain
+MAX_METRICS = 1000  # in one call of MLflow's REST interface
 DATABASE, ARTIFACTS = MLFLOW / "mlflow.db", MLFLOW / "artifacts"
 
 
@@ -145,6 +146,12 @@ def process_of(run: Any) -> str | None:
     """Give the mark of the process that has a run open; earlier releases had another name for it."""
     tags: dict[str, str] = run.data.tags
     return tags.get(PROCESS) or tags.get(PROCESS_BEFORE)
+
+
+def log_metrics(client: "MlflowClient", run_id: str, metrics: Sequence[Any]) -> None:
+    """Log any number of metrics."""
+    for first in range(0, len(metrics), MAX_METRICS):
+        client.log_batch(run_id, metrics=metrics[first : first + MAX_METRICS])
 
 
 def find_runs(client: "MlflowClient", **tags: str) -> list[Any]:
