@@ -1,9 +1,7 @@
 """A stage as a Prefect task."""
 
-import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pandas as pd
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.events.worker import EventsWorker
-from prefect.logging.handlers import APILogHandler, APILogWorker
+from prefect.logging.handlers import APILogWorker
 
 from tidegate.errors import UserError
 from tidegate.pipeline.dag import StageRun, Work
@@ -41,25 +39,10 @@ def named_by_time(flow: str) -> Callable[[], str]:
     return lambda: f"{flow} {clock.now():%Y-%m-%d %H:%M}"
 
 
-@contextmanager
-def logged_in_the_run() -> Iterator[None]:
-    """Let the run's log on Prefect's page show what Tidegate logs within the block: each stage's result line."""
-    logger, handler = logging.getLogger("tidegate"), APILogHandler()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-
-
 def _work_and_show_report(step: StageRun, work: Work) -> None:
     """Do a stage's work, and show its report as an artifact of the flow run, even if the work fails."""
     try:
-        with logged_in_the_run():
-            work()
+        work()
     finally:
         path = Path(step.report)
         if step.report and path.exists():

@@ -172,7 +172,7 @@ class StageLine:
         """Move the bar to `done` of `total`, with a note beside it."""
         self._progress.update(self._task, completed=done, total=total, note=note)
         if loss is not None:  # once an epoch: the log of a flow run shows how far a training is
-            logger.info("%s: %s, validation loss %.4f", self._name, note, loss)
+            logger.info("%s: %s", self._name, note)
 
 
 @contextmanager
