@@ -28,6 +28,14 @@ def ranked(workspace: Path) -> list[str]:
     return sorted(scores, key=lambda name: float(scores[name]["mase"]))
 
 
+def artifact(api: str, key: str) -> str:
+    """The id of the newest artifact of this key."""
+    body = json.dumps({"artifacts": {"key": {"any_": [key]}}}).encode()
+    request = urllib.request.Request(f"{api}/artifacts/latest/filter", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return str(json.load(answer)[0]["latest_id"])
+
+
 def test_mlflow_opens_on_the_sorted_runs_with_their_scores_and_a_version_shows_its_card(shown: Path) -> None:
     (port,) = free_ports(1)
     files = shown / "mlflow"
@@ -60,9 +68,11 @@ def test_prefects_run_shows_the_result_and_each_stages_line(trained: Path, tmp_p
         page.get_by_text("beats seasonal naive").first.wait_for()
         page.get_by_text("Artifacts").first.click()
         page.get_by_text("Verdict and scores").first.wait_for()
-        page.goto(f"{url}/artifacts/key/result")
+        page.goto(f"{url}/artifacts/artifact/{artifact(api, 'result')}")
         page.get_by_text("The runs in MLflow").first.wait_for()
-        assert "reports/report.html" in page.inner_text("body")
+        shown = page.inner_text("body")
+        assert "reports/report.html" in shown and "artifacts/data_docs/index.html" in shown
+        assert read_json(workspace / "artifacts" / "registration.json")["reason"] in shown
 
 
 def test_data_docs_say_the_verdict_and_ask_for_nothing(trained: Path) -> None:
