@@ -11,7 +11,7 @@ from tidegate.evaluation.origins import TestOrigins, origin_times
 from tidegate.measurements.frame import write_frame
 
 BY_HOUR, CALIBRATION, SHOWN = "by_hour.csv", "calibration.csv", "forecasts.parquet"
-RANKS = ("best", "median", "worst")
+RANKS = ("easiest", "median", "hardest")
 HORIZONS_SHOWN = 7
 TENTHS = 10  # groups of forecast probabilities
 
@@ -66,10 +66,10 @@ def calibration(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.Dat
     return pd.DataFrame(rows, columns=["model", "promised", "held"])
 
 
-def shown_forecasts(comparisons: dict[str, Comparison], baseline: str, test: TestOrigins) -> pd.DataFrame:
-    """Take the last forecasts, one horizon after another, at the stations where the baseline errs least, most, and so.
+def shown_forecasts(comparisons: dict[str, Comparison], test: TestOrigins) -> pd.DataFrame:
+    """Take the last forecasts, one horizon after another, at three stations: of the least error, the median, the most.
 
-    So all candidates, and all runs on the same data, are shown at the same stations and times.
+    They are those of the mean over all candidates, which are so shown at the same stations and times.
 
     Returns:
         model, rank, station, origin, time, measured, forecast, low, high: the first target's, in its unit.
@@ -78,7 +78,7 @@ def shown_forecasts(comparisons: dict[str, Comparison], baseline: str, test: Tes
     step = pd.Timedelta(spec.frequency)
     apart = 1 if spec.alert else spec.horizon_steps
     parts = []
-    for rank, row in _stations(comparisons[baseline], test).items():
+    for rank, row in _stations(comparisons, test).items():
         chosen = np.flatnonzero(test.starts[:, 0] == row)[::-apart]
         chosen = chosen[: HORIZONS_SHOWN * (spec.horizon_steps // apart)][::-1]
         ahead = np.full(len(chosen) * spec.target_steps, spec.horizon_steps)
@@ -98,12 +98,9 @@ def shown_forecasts(comparisons: dict[str, Comparison], baseline: str, test: Tes
     return pd.concat(parts, ignore_index=True)
 
 
-def _stations(baseline: Comparison, test: TestOrigins) -> dict[str, int]:
-    """Choose stations by the baseline's mean loss; of fewer than three, those there are."""
-    mean = pd.Series(_mean_by_window(baseline, test)).groupby(test.starts[:, 0]).mean().dropna().sort_values()
+def _stations(comparisons: dict[str, Comparison], test: TestOrigins) -> dict[str, int]:
+    """Choose stations by their mean loss over all candidates; of fewer than three, those there are."""
+    by_window = sum(pd.DataFrame(cell_losses(one, test)[..., 0]).mean(axis=1) for one in comparisons.values())
+    mean = pd.Series(by_window).groupby(test.starts[:, 0]).mean().dropna().sort_values(kind="stable")
     rows = [int(mean.index[0]), int(mean.index[len(mean) // 2]), int(mean.index[-1])]
     return {RANKS[rows.index(row)]: row for row in dict.fromkeys(rows)}
-
-
-def _mean_by_window(compared: Comparison, test: TestOrigins) -> pd.Series:
-    return pd.DataFrame(cell_losses(compared, test)[..., 0]).mean(axis=1)

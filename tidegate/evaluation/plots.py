@@ -64,11 +64,10 @@ class Span:
     title: str
     own: pd.DataFrame
     baseline: pd.DataFrame
-    limits: Limits = None
 
 
 def forecast_against_measurement(
-    panels: Sequence[Span], label: str, within: str, colour: str, end_to_end: bool
+    panels: Sequence[Span], label: str, within: str, colour: str, limits: Sequence[Limits], end_to_end: bool
 ) -> Figure:
     """Draw forecasts over measurements, a panel a station, with what lies `within` shaded, and their origins marked.
 
@@ -76,7 +75,7 @@ def forecast_against_measurement(
     """
     figure = Figure(figsize=(11, 2.8 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 1, squeeze=False)
-    for axes, span in zip(grid[:, 0], panels, strict=True):
+    for axes, span, ends in zip(grid[:, 0], panels, limits, strict=True):
         axes.plot(span.own["time"], span.own["measured"], color=MEASURED, linewidth=1, label="measured")
         parts = [span.own] if end_to_end else [part for _, part in span.own.groupby("origin")]
         for number, part in enumerate(parts):
@@ -95,10 +94,7 @@ def forecast_against_measurement(
         locator = AutoDateLocator()
         axes.xaxis.set(major_locator=locator, major_formatter=ConciseDateFormatter(locator))
         axes.set(
-            title=span.title,
-            ylabel=label,
-            ylim=span.limits,
-            xlabel="time (UTC)" + ("" if end_to_end else "; dotted: origins"),
+            title=span.title, ylabel=label, ylim=ends, xlabel="time (UTC)" + ("" if end_to_end else "; dotted: origins")
         )
         _legend(axes)
     return figure

@@ -46,9 +46,8 @@ def run(settings: Settings, progress: Progress) -> str:
         table.to_csv(folder / "gradient_flow.csv", index=False, float_format="%.6g")
     if not flows:
         return "no recurrent candidate"
-    figure = plots.gradient_flow(
-        flows, colours_of(settings.models, models.baseline_of(settings.models, settings.window))
-    )
+    colours = colours_of(settings.models, models.baseline_of(settings.models, settings.window))
+    figure = plots.gradient_flow(flows, colours)
     for name in flows:
         results.record_figures(runs.ensure_run(settings, name), {"gradient_flow": figure})
     return "of the newest step's gradient the oldest has " + ", ".join(

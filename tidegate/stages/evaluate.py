@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 import models
 from tidegate.errors import GateClosed
 from tidegate.evaluation.breakdown import BY_DAY, by_day, by_station, by_step, learning_curves, medians
+from tidegate.evaluation.colours import colours_of
 from tidegate.evaluation.details import shown_forecasts, write_details
 from tidegate.evaluation.figures import figures_of
 from tidegate.evaluation.metrics import shown_metrics
@@ -47,7 +48,7 @@ def run(settings: Settings, progress: Progress) -> str:
     for done, name in enumerate(settings.models):
         progress(done, len(settings.models), name)
         comparisons[name] = test.compare(forecasts_of(name, test))
-    shown = shown_forecasts(comparisons, baseline, test)
+    shown = shown_forecasts(comparisons, test)
     scores = score(comparisons, test.metrics, baseline, settings.evaluate.metric)
     with atomic_output(EVALUATION) as folder:
         folder.mkdir()
@@ -66,7 +67,7 @@ def run(settings: Settings, progress: Progress) -> str:
         folder.mkdir()
         for name, own in scores.items():
             write_json(folder / f"{name}.json", {key: own[key] for key in shown_metrics(settings) if key in own})
-    drawings = figures_of(settings, test, comparisons, shown, baseline)
+    drawings = figures_of(settings, test, comparisons, shown, baseline, colours_of(settings.models, baseline))
     _record(settings, scores, drawings, {"by_station": at_stations, "by_step": at_steps})
     metric = settings.evaluate.metric
     best = min(scores, key=lambda name: scores[name][metric])
