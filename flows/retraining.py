@@ -29,7 +29,7 @@ def retraining(because: str | None = None) -> None:
         os.environ[BECAUSE] = because
         console.say(f"Because: {because}.")
     drive.checked_settings()
-    with lock.workspace_lock("the flow retraining"), parallel_station_groups():
+    with lock.workspace_lock("the flow retraining"), parallel_station_groups(), drive.reported():
         as_task(INGEST, drive.ingest)
         drive.reproduce(as_task, WorkPools())
     show_result()

@@ -113,3 +113,12 @@ def test_a_plot_of_nothing_is_refused_in_a_sentence(trained: Path, tmp_path: Pat
     workspace = copy_workspace(trained, tmp_path / "workspace", "mlflow")
     done = run_in(workspace, "tidegate", "plot", *words, check=False)
     assert done.returncode == 2 and said in done.stderr and not (workspace / "reports").exists()
+
+
+def test_a_plot_without_any_forecast_shows_what_was_measured(cheap: Path, tmp_path: Path) -> None:
+    workspace = copy_workspace(cheap, tmp_path / "workspace")
+    assert run_in(workspace, "tidegate", "plot", "S01").stdout.split() == ["reports/S01.html"]
+    page = Page(workspace / "reports" / "S01.html")
+    [chart] = page.json["charts"]["charts"]
+    assert any(value is not None for value in chart["measured"]["values"]) and not chart["forecasts"]["time"]
+    assert "No forecast of this span has been issued." in page.text

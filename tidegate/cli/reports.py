@@ -14,6 +14,21 @@ Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser."
 
 @app.command()
 @guarded
+def report(open_it: Open = False) -> None:
+    """Write the report of the last run anew.
+
+    \b
+    Examples:
+      tidegate report
+      tidegate report --open
+    """
+    from tidegate.pipeline import drive
+
+    _show(drive.report(), open_it)
+
+
+@app.command()
+@guarded
 def plot(
     station: Annotated[str, typer.Argument(help="Name of the station.")],
     since: Annotated[str | None, typer.Option("--from", help="First time to show (UTC).")] = None,

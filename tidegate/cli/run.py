@@ -7,6 +7,7 @@ import typer
 
 from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
+from tidegate.workspace.paths import REPORT
 
 
 @app.command()
@@ -44,6 +45,7 @@ def run() -> Result:
     console.say(tables.champion_sentence())
     console.say("To look at it: make up (runs, figures and the registry in MLflow; flows and schedules in Prefect);")
     console.say(f"the training runs, best first: {pages.runs_url()}")
+    console.say(f"Report: {REPORT}")
     return _outcome(ran=True)
 
 

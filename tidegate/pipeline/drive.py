@@ -1,7 +1,8 @@
 """The operations on the whole pipeline that both the commands and the flows use."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pandas as pd
 
 import models
 from models import baseline_of
-from tidegate.errors import ServiceError, UserError
+from tidegate.errors import ServiceError, TidegateError, UserError
 from tidegate.evaluation import metrics
 from tidegate.measurements.grid import step_of
 from tidegate.pipeline import console, lock
@@ -20,7 +21,7 @@ from tidegate.windows.calendar import calendar_values
 from tidegate.workspace import clock
 from tidegate.workspace.parallel import ParallelMap, serial_map
 from tidegate.workspace.params import typed_time
-from tidegate.workspace.paths import FORECAST_PAGE, LOCK, REPORT
+from tidegate.workspace.paths import FORECAST_PAGE, LOCK, REGISTRATION, REPORT, read_json
 from tidegate.workspace.progress import Progress
 from tidegate.workspace.settings import Settings, load_settings
 
@@ -97,6 +98,34 @@ def forecast(
 
             write_latest(settings, issued.folder, issued.candidate)
     return issued
+
+
+def report(stopped: str = "") -> Path:
+    """Write the report, with why the run has stopped if it has; give its path."""
+    from tidegate.pipeline import dag
+    from tidegate.pipeline.lineage import champions_chain
+    from tidegate.reporting.report import write_report
+
+    with lock.workspace_lock("tidegate report"):
+        settings = checked_settings()
+        stale = dag.stale_stages() if LOCK.exists() else []
+        return write_report(settings, champions_chain(settings), stopped, stale)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Write the report once the block has ended, well or not, and keep it with the version that was registered."""
+    from tidegate.tracking import registry
+
+    try:
+        yield
+    except TidegateError as error:
+        with suppress(TidegateError):  # what has stopped the run is to be said, not what stops the report
+            console.say(f"Report: {report(str(error))}")
+        raise
+    page, decision = report(), read_json(REGISTRATION) if REGISTRATION.exists() else {}
+    if decision.get("version") is not None:
+        registry.record_page(registry.get_version(decision["model"], str(decision["version"])), page)
 
 
 def plot(station: str, first: str | None, last: str | None, out: Path | None) -> Path:

@@ -56,6 +56,12 @@ def lineage(settings: Settings, reference: str) -> list[list[Link]]:
     return [_chain(settings, version, None) for version in _versions(name, reference)]
 
 
+def champions_chain(settings: Settings) -> list[tuple[str, str, str]]:
+    """Give the kind, name and facts of each part of the champion's chain; nothing without a champion."""
+    champion = registry.champion(settings.register_.name)
+    return [(link.kind, link.name, link.facts) for link in _chain(settings, champion, None)] if champion else []
+
+
 def as_text(chains: Sequence[Sequence[Link]]) -> str:
     """Give chains as lines."""
     blocks = [

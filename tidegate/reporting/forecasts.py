@@ -96,7 +96,8 @@ def write_plot(
 
 def _issued(station: str, first: pd.Timestamp | None, last: pd.Timestamp | None) -> pd.DataFrame:
     """Read the standing forecasts of a station from the months of a span; of two versions' the newer one's."""
-    parts = [pd.DataFrame(columns=[STATION, ORIGIN, TIME, VARIABLE, FORECAST, METHOD, REASON, "model", "version"])]
+    none = pd.DataFrame(columns=[STATION, ORIGIN, TIME, VARIABLE, FORECAST, METHOD, REASON, "model", "version"])
+    parts = [none.astype({ORIGIN: "datetime64[us, UTC]", TIME: "datetime64[us, UTC]", FORECAST: "float64"})]
     begin = f"{first - pd.Timedelta(days=31):%Y-%m}" if first is not None else ""
     for path in sorted(FORECASTS.glob("*/*.parquet")):
         if path.stem >= begin and (last is None or path.stem <= f"{last:%Y-%m}"):

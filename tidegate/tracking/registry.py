@@ -123,6 +123,12 @@ def register(
         return version
 
 
+def record_page(version: ModelVersion, page: Path) -> None:
+    """Add a page to the run that trained a version."""
+    with tracking_client() as client:
+        client.log_artifact(version.run_id, str(page), "report")
+
+
 def set_tag(version: ModelVersion, key: str, value: str) -> None:
     """Set a tag of a version."""
     with tracking_client() as client:

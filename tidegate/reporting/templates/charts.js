@@ -1,5 +1,8 @@
 "use strict";
 const INK = "#1b1b1b", dark = matchMedia("(prefers-color-scheme: dark)");
+// A time is told as 18:00, a day as Dec 24, the first of a month with its year.
+const TIME = "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) > 0 ? '%H:%M' : " +
+  "utcdate(datum.value) > 1 ? '%b %d' : '%b %Y')";
 
 function theme() {
   const [ink, soft, line] = dark.matches ? ["#ececec", "#b4b4b4", "#3a3e43"] : [INK, "#565656", "#dcdcdc"];
@@ -8,6 +11,7 @@ function theme() {
     background: null, font, view: {stroke: null}, padding: 2,
     axis: {labelColor: soft, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal",
            labelFontSize: 11, titleFontSize: 12},
+    axisTemporal: {labelExpr: TIME},
     legend: {labelColor: ink, titleColor: ink, orient: "bottom", columns: 3, labelFontSize: 12, symbolStrokeWidth: 3},
     title: {color: ink}, text: {color: ink}, header: {labelColor: ink, titleColor: ink},
   };
