@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from tidegate.measurements import frame as long_frame
 from tidegate.verification.adaptive import track, with_adapted
-from tidegate.verification.files import ROWS
+from tidegate.verification.places import ROWS
 from tidegate.workspace.paths import VERIFICATION
 
 HOUR = pd.Timedelta("1h")

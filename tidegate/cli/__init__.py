@@ -1,7 +1,7 @@
 """The command `tidegate`: the pipeline, the servers, one command per stage, data, forecasts and experiments.
 
     app            the command line itself: logs, errors as sentences, exit codes
-    run, data, stages, forecasts, reports, champions, replays, serve, experiments     the commands, by topic
+    run, status, data, stages, forecasts, reports, champions, replays, serve, experiments: the commands, by topic
     tables         results as tables
     servers        Prefect's and MLflow's servers on this machine
 
@@ -14,6 +14,7 @@ from tidegate.cli.app import app, main
 
 for _name in (
     "run",
+    "status",
     "data",
     "stages",
     "forecasts",

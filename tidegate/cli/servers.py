@@ -18,11 +18,10 @@ from ruamel.yaml import YAML
 
 from tidegate.errors import ServiceError, UserError
 from tidegate.pipeline.console import terminal
-from tidegate.workspace.paths import MLFLOW, PIPELINE, PREFECT_HOME, read_json, write_json
+from tidegate.workspace.paths import MLFLOW, PIPELINE, PREFECT_HOME, PREFECT_SERVER, read_json, write_json
 
 HOST = "127.0.0.1"
 POOL = "tidegate"  # the work pool of the flows, as prefect.yaml names it
-STATE = PREFECT_HOME / "server.json"  # the address of the workspace's Prefect server, while it runs
 START_SECONDS = 120
 STOP_SECONDS = 15  # after each signal
 
@@ -77,7 +76,7 @@ def prefect_server(port: int) -> Iterator[Callable[[], str]]:
         _environment(PREFECT_HOME=str(PREFECT_HOME.absolute()), PREFECT_API_URL=url),
         child_process(command) as process,
     ):
-        write_json(STATE, {"url": url, "pid": process.pid})
+        write_json(PREFECT_SERVER, {"url": url, "pid": process.pid})
         try:
 
             def wait_until_ready() -> str:
@@ -86,7 +85,7 @@ def prefect_server(port: int) -> Iterator[Callable[[], str]]:
 
             yield wait_until_ready
         finally:
-            STATE.unlink(missing_ok=True)
+            PREFECT_SERVER.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -204,9 +203,9 @@ def _deployments() -> list[dict[str, Any]]:
 
 def _running_server() -> str | None:
     """Give the address of the Prefect server that runs for this workspace, if there is one."""
-    if not STATE.exists():
+    if not PREFECT_SERVER.exists():
         return None
-    url: str = read_json(STATE)["url"]
+    url: str = read_json(PREFECT_SERVER)["url"]
     return url if _answers(f"{url}/health") else None
 
 

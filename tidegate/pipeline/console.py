@@ -41,6 +41,10 @@ class Terminal:
     def use(self, out: TextIO, err: TextIO) -> None:
         """Print to these streams from now on."""
         self.streams = out, err
+        self.forget()
+
+    def forget(self) -> None:
+        """Make the consoles anew when they are needed."""
         for name in ("out", "err"):
             self.__dict__.pop(name, None)
 
@@ -94,11 +98,13 @@ def quiet(name: str) -> Iterator[None]:
 @contextmanager
 def errors_alone() -> Iterator[None]:
     """Print no line, no table and no progress within the block: only errors, questions and `print_result`."""
-    terminal.errors_alone = terminal.out.quiet = True
+    terminal.errors_alone = True
+    terminal.forget()
     try:
         yield
     finally:
-        terminal.errors_alone = terminal.out.quiet = False
+        terminal.errors_alone = False
+        terminal.forget()
 
 
 def silence_until_exit() -> None:
@@ -120,7 +126,10 @@ def _redirect_to(log: Path) -> None:
 
 def say(text: str) -> None:
     """Print one line to the user."""
-    terminal.out.print(text)
+    if "out" in vars(terminal):  # above a progress bar, if there is one
+        terminal.out.print(text)
+    elif not terminal.errors_alone:
+        print_result(text)
 
 
 def print_error(text: str) -> None:

@@ -51,8 +51,14 @@ StageWrapper = Callable[[StageRun, Work], object]
 def stale_stages() -> list[str]:
     """List the stages that are stale now, in order; the stages after them may have to run too."""
     with open_repository() as repo, lock_repo(repo):
-        plan = plan_repro(get_active_graph(repo.index.graph))
-        return [stage.addressing for stage in plan if stage.changed()]
+        return [stage.addressing for stage in _changed_stages(repo)]
+
+
+def _changed_stages(repo: Repo) -> list[Stage]:
+    """List the stages that have changed, in order. Only for their order is the graph needed, which takes DVC long."""
+    changed = {stage.addressing for stage in repo.index.stages if stage.changed()}
+    order = plan_repro(get_active_graph(repo.index.graph)) if changed else []
+    return [stage for stage in order if stage.addressing in changed]
 
 
 def describe_stale_stages() -> list[str]:
@@ -63,8 +69,8 @@ def describe_stale_stages() -> list[str]:
     descriptions: list[str] = []
     stale_outputs: list[str] = []
     with open_repository() as repo, lock_repo(repo):
-        for stage in plan_repro(get_active_graph(repo.index.graph)):
-            if not isinstance(stage, PipelineStage) or not stage.changed():
+        for stage in _changed_stages(repo):
+            if not isinstance(stage, PipelineStage):
                 continue
             if not any(dep.hash_info for dep in stage.deps):
                 descriptions.append(f"{stage.addressing} (not in dvc.lock yet)")

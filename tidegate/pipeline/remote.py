@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.errors import ServiceError, UserError
-from tidegate.workspace import identity
 from tidegate.workspace.paths import DATA_DVC, LOCK, PARAMS, atomic_output, remove
+
+# `identity` is imported where it is used: the graph alone needs neither pandas nor the settings.
 
 SENT_FILES = (PARAMS, LOCK, DATA_DVC)
 CODE_FOLDERS = ("flows", "models", "tidegate")
@@ -51,6 +52,8 @@ def collect_inputs() -> StageInputs:
     Raises:
         UserError: there is code here that is not committed, so that a worker could not have it.
     """
+    from tidegate.workspace import identity
+
     commit, _ = identity.git_state()
     changed = (identity.changed_files(*SENT_FILES) or []) + identity.new_files(*CODE_FOLDERS)
     if commit == "none" or changed:
@@ -69,6 +72,8 @@ def inputs_in_place(inputs: StageInputs) -> Iterator[None]:
     Raises:
         ServiceError: this clone is at another commit.
     """
+    from tidegate.workspace import identity
+
     commit, _ = identity.git_state()
     if commit != inputs.commit:
         raise ServiceError(

@@ -4,10 +4,13 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-
-import pandas as pd
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from tidegate.workspace.paths import CHAMPION_LOG, atomic_output
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger("tidegate")
 
@@ -29,8 +32,10 @@ class Entry:
     done: bool = True
 
     @property
-    def time(self) -> pd.Timestamp:
+    def time(self) -> "pd.Timestamp":
         """Its moment."""
+        import pandas as pd  # not needed to read the entries
+
         return pd.Timestamp(self.moment)
 
     def as_text(self) -> str:
@@ -64,7 +69,7 @@ def _read_entry(text: str) -> Entry | None:
     try:
         raw = json.loads(text)
         entry = Entry(**{field.name: raw[field.name] for field in fields(Entry) if field.name in raw})
-        if entry.time.tzinfo is None or not isinstance(entry.number, int):
+        if datetime.fromisoformat(entry.moment).tzinfo is None or not isinstance(entry.number, int):
             return None
     except (ValueError, TypeError, AttributeError):
         return None

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from tidegate.tracking import store
 
 SCHEMA = "dc11669786a5"  # of MLflow 3.17.2, as its migrations name it
+CANDIDATE = "tidegate.candidate"  # a tag of a version
 OF_MODEL = "name = ? AND workspace = 'default'"
 
 
@@ -39,16 +40,32 @@ class RegisteredModel:
     versions: Mapping[str, Version]
 
 
+class Unreadable(Exception):
+    """Only MLflow can say what there is."""
+
+
 def read_model(name: str) -> RegisteredModel | None:
-    """Read a registered model; None where only MLflow can say what there is."""
-    if store.REMOTE or os.environ.get("MLFLOW_REGISTRY_URI"):
+    """Read a registered model; None where there is none, or only MLflow can say what there is."""
+    try:
+        return find_model(name)
+    except Unreadable:
         return None
+
+
+def find_model(name: str) -> RegisteredModel | None:
+    """Read a registered model; None where there is none.
+
+    Raises:
+        Unreadable: only MLflow can say.
+    """
+    if store.REMOTE or os.environ.get("MLFLOW_REGISTRY_URI"):
+        raise Unreadable("the store is elsewhere")
     try:
         with closing(sqlite3.connect(f"{store.DATABASE.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("BEGIN")  # one state, whoever writes meanwhile
             return _read(database, name)
-    except (sqlite3.Error, OSError):
-        return None
+    except (sqlite3.Error, OSError) as error:
+        raise Unreadable(str(error)) from None
 
 
 def _read(database: sqlite3.Connection, name: str) -> RegisteredModel | None:
@@ -56,8 +73,10 @@ def _read(database: sqlite3.Connection, name: str) -> RegisteredModel | None:
     schema = database.execute("SELECT version_num FROM alembic_version").fetchall()
     named = "SELECT DISTINCT artifact_location FROM experiments WHERE name IN (?, ?)"  # both: earlier releases had one
     places = database.execute(named, [name, store.EXPERIMENT]).fetchall()
-    if schema != [(SCHEMA,)] or places != [(artifacts,)]:
-        return None
+    if schema != [(SCHEMA,)]:
+        raise Unreadable("it is of another release of MLflow")
+    if places != [(artifacts,)]:
+        raise Unreadable("the workspace was moved since")
 
     def rows(columns: str, table: str, condition: str = OF_MODEL) -> list[Any]:
         found = database.execute(f"SELECT {columns} FROM {table} WHERE {condition}", [name])  # noqa: S608

@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 
 from tidegate.errors import UserError
 from tidegate.measurements import frame as long_frame
+from tidegate.verification.places import DAYS, ROWS
 from tidegate.workspace.paths import VERIFICATION
-
-ROWS, DAYS = "rows", "days"
 
 
 def read_days(version: str | None = None, since: pd.Timestamp | None = None) -> pd.DataFrame:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from tidegate.workspace.paths import FORECASTS, SHADOW, VERIFICATION
 
+ROWS, DAYS = "rows", "days"  # in the folder of a version's verification: row by row, and summed up by day
+FIRST, STANDING = "first", "standing"  # issues: what was issued first, and the revision that stands
+
 
 @dataclass(frozen=True)
 class Place:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tidegate.verification.issued import KEYS
+from tidegate.verification.places import FIRST, STANDING
 from tidegate.workspace.columns import (
     FORECAST,
     METHOD,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # the data gate takes long to import, and issuing needs it no
 
 STATUS = "status"
 VERIFIED, MISSING, QUARANTINED = "verified", "missing", "quarantined"
-FIRST, STANDING = "first", "standing"  # issues: what was issued first, and the revision that stands
 ISSUES = (FIRST, STANDING)
 ROW_KEYS = [*KEYS, REVISION]
 OF_TRUTH = ("truth", STATUS, "rule", "naive", "loss", "naive_loss", "held", "adapted_held", "pinball", "pit")

@@ -22,9 +22,8 @@ from tidegate.errors import DataError, UserError, one_line
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.verification import table
-from tidegate.verification.files import DAYS, ROWS
 from tidegate.verification.issued import read_issued
-from tidegate.verification.places import ISSUED, ON_TRIAL, Place
+from tidegate.verification.places import DAYS, ISSUED, ON_TRIAL, ROWS, Place
 from tidegate.verification.truth import AFTERWARDS, months_of, newest_measured, read_truth
 from tidegate.verification.verified import ALERT, DAY_KEYS, ROW_KEYS, daily_scores, targets_of, verified_rows
 from tidegate.workspace.columns import ORIGIN, TIME, VARIABLE

@@ -64,6 +64,8 @@ LOGS = Path("logs")
 # `dvc exp run --temp` runs in a copy that is deleted: its records go to the workspace's own store.
 MLFLOW = Path(os.environ.get("DVC_ROOT", "") if EXPERIMENT else "") / "mlflow"
 PREFECT_HOME = Path(".prefect")
+PREFECT_SERVER = PREFECT_HOME / "server.json"  # the address of the workspace's Prefect server, while it runs
+MLFLOW_SERVER = Path(".tidegate") / "mlflow_server.json"  # the same, of MLflow's
 
 
 @contextmanager
