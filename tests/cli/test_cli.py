@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from commands import HEADER, hours, invoke, own_files, refused, refused_stage
-from servers import free_ports
-from workspaces import ENVIRONMENT, copy_workspace, run_in, set_params
+from servers import free_ports, until
+from workspaces import ENVIRONMENT, begun, copy_workspace, run_in, set_params
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,10 @@ def test_up_serves_both_pages_and_the_deployments_and_ends_on_interrupt(trained:
         for port in (prefect, mlflow):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
                 assert b"<html" in page.read().lower()
+        told = run_in(workspace, "tidegate", "status").stdout
+        assert (
+            f"answers at http://127.0.0.1:{prefect}/api" in told and f"answers at http://127.0.0.1:{mlflow}\n" in told
+        )
         env = {"PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api", "PREFECT_HOME": str(workspace / ".prefect")}
         listed = run_in(workspace, "python", "-m", "prefect", "deployment", "ls", **env).stdout
         for name in ("ingestion/ingestion", "forecasting/forecasting", "retraining/retraining", "backtesting/backtest"):
@@ -165,10 +169,21 @@ def test_up_serves_both_pages_and_the_deployments_and_ends_on_interrupt(trained:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
-    assert process.returncode == 130
+    assert process.returncode == 0
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and children_in(workspace):
         time.sleep(0.2)
+    assert children_in(workspace) == []
+
+
+def test_an_interrupt_while_the_servers_start_stops_them_and_ends_with_0(workspace: Path) -> None:
+    prefect, mlflow = free_ports(2)
+    ports = ["--prefect-port", str(prefect), "--mlflow-port", str(mlflow)]
+    process = begun(workspace, "-m", "tidegate", "up", *ports, until="Starting the servers")
+    assert process.stdout is not None
+    until(lambda: len(children_in(workspace)) == 3)
+    process.send_signal(signal.SIGINT)
+    assert (process.stdout.read(), process.wait(60)) == ("Stopped.\n", 0)
     assert children_in(workspace) == []
 
 

@@ -1,6 +1,7 @@
 """The commands `run`, for the whole pipeline, and `up`, for the servers."""
 
 import time
+from contextlib import ExitStack, suppress
 from typing import Annotated
 
 import typer
@@ -72,9 +73,12 @@ def up(
     from tidegate.tracking import pages
 
     console.say("Starting the servers …")
-    with servers.all_servers(prefect_port, mlflow_port) as (prefect, mlflow):
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        with console.progress_bar("up") as progress:
+            prefect, mlflow = stack.enter_context(servers.all_servers(prefect_port, mlflow_port, progress))
         console.say(f"Prefect  {prefect}   flows, schedules, deployments")
         console.say(f"MLflow   {pages.runs_url(mlflow)}   runs, best first; figures, the registry")
         console.say("Ready. Ctrl-C stops everything.")
         while True:
             time.sleep(3600)
+    console.say("Stopped.")

@@ -18,7 +18,16 @@ from ruamel.yaml import YAML
 
 from tidegate.errors import ServiceError, UserError
 from tidegate.pipeline.console import terminal
-from tidegate.workspace.paths import MLFLOW, PIPELINE, PREFECT_HOME, PREFECT_SERVER, read_json, write_json
+from tidegate.workspace.paths import (
+    MLFLOW,
+    MLFLOW_SERVER,
+    PIPELINE,
+    PREFECT_HOME,
+    PREFECT_SERVER,
+    read_json,
+    write_json,
+)
+from tidegate.workspace.progress import Progress
 
 HOST = "127.0.0.1"
 POOL = "tidegate"  # the work pool of the flows, as prefect.yaml names it
@@ -89,10 +98,11 @@ def prefect_server(port: int) -> Iterator[Callable[[], str]]:
 
 
 @contextmanager
-def all_servers(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]]:
+def all_servers(prefect_port: int, mlflow_port: int, progress: Progress) -> Iterator[tuple[str, str]]:
     """Start Prefect's and MLflow's servers and a worker for the deployments; yield the servers' addresses."""
     for port, option in ((prefect_port, "--prefect-port"), (mlflow_port, "--mlflow-port")):
         _check_free(port, option)
+    address = f"http://{HOST}:{mlflow_port}"
     store = f"sqlite:///{(MLFLOW / 'mlflow.db').absolute()}"
     mlflow = [*_python("mlflow"), "server", "--host", HOST, "--port", str(mlflow_port), "--workers", "1"]
     mlflow += [
@@ -105,7 +115,9 @@ def all_servers(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]
         wait_for_prefect = stack.enter_context(prefect_server(prefect_port))
         with _environment(MLFLOW_DISABLE_TELEMETRY="true"):  # what its pages say of telemetry is up to the browser
             tracking = stack.enter_context(child_process(mlflow))
+        progress(0, 4, "Prefect's server")
         url = wait_for_prefect()
+        progress(1, 4, "deployments")
         _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
         # One flow run at a time: a workspace has one data/ and one dvc.lock.
         _prefect("work-pool", "set-concurrency-limit", POOL, "1")
@@ -116,9 +128,13 @@ def all_servers(prefect_port: int, mlflow_port: int) -> Iterator[tuple[str, str]
         names = [entry["name"] for entry in _deployments() if entry["work_pool"]["name"] in (POOL, *asked)]
         _prefect("--no-prompt", "deploy", *(word for name in names for word in ("--name", name)))
         worker = stack.enter_context(child_process([*_python("prefect"), "worker", "start", "--pool", POOL]))
-        wait_for("MLflow's server", tracking, lambda: _answers(f"http://{HOST}:{mlflow_port}/health"))
+        progress(2, 4, "MLflow's server")
+        wait_for("MLflow's server", tracking, lambda: _answers(f"{address}/health"))
+        progress(3, 4, "the worker")
         wait_for("The worker", worker, lambda: _worker_online(url))
-        yield url.removesuffix("/api"), f"http://{HOST}:{mlflow_port}"
+        write_json(MLFLOW_SERVER, {"url": address, "pid": tracking.pid})
+        stack.callback(MLFLOW_SERVER.unlink, missing_ok=True)
+        yield url.removesuffix("/api"), address
 
 
 @contextmanager

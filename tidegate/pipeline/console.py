@@ -185,11 +185,10 @@ class StageLine:
 
 
 @contextmanager
-def stage_line(name: str) -> Iterator[StageLine]:
-    """Show a progress bar while a stage runs, then print one line with its result."""
+def progress_bar(name: str) -> Iterator[StageLine]:
+    """Show a progress bar within the block, on a terminal."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    began = time.monotonic()
     progress = Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(bar_width=24),
@@ -203,7 +202,14 @@ def stage_line(name: str) -> Iterator[StageLine]:
         disable=not terminal.out.is_terminal or terminal.out.quiet,
     )
     with progress:
-        line = StageLine(progress, name)
+        yield StageLine(progress, name)
+
+
+@contextmanager
+def stage_line(name: str) -> Iterator[StageLine]:
+    """Show a progress bar while a stage runs, then print one line with its result."""
+    began = time.monotonic()
+    with progress_bar(name) as line:
         yield line
     logger.info("%s: %s", name, line.result)
     say(f"{name:<22} {line.result}  ({time.monotonic() - began:.1f} s)")
