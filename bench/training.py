@@ -1,0 +1,179 @@
+"""Training: windows/s of ours beside Keras and the peers under bench/peers, on the same windows, in turns.
+
+    .venv/bin/python bench/training.py --short      about 6 minutes on two cores: 64 units, batches of 32 and 256
+    .venv/bin/python bench/training.py              about 25 minutes: every shape
+
+Each library trains in a process of its own, which stays alive and trains one epoch whenever it is its turn: so what
+else the machine does falls on all of them, and the first epoch, in which some compile, counts for none. Beside the
+windows of a second there are those of a second of processor time, which other work lengthens much less. The share is
+that of the floor: the product of matrices that the machine can compute on one core, and what a window needs of it.
+
+A peer is installed as bench/peers/README.md says; the row of one that is not says "not run". On a machine with a GPU,
+--engine jax or torch lets ours and Keras run on that engine of Keras, where it is installed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+ROOT = Path(__file__).parent.parent
+PEERS = ROOT / "bench" / "peers"
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A net and its windows: `steps` of `columns` → `horizon` steps of one target."""
+
+    cell: str
+    units: int = 64
+    steps: int = 96
+    columns: int = 8
+    horizon: int = 24
+    segment: int = 1  # steps in a token; more than one are embedded by a dense layer
+    batch: int = 32
+
+    def __str__(self) -> str:
+        """Name the net."""
+        segments = f", segments of {self.segment}" if self.segment > 1 else ""
+        window = f"{self.steps} × {self.columns} → {self.horizon}"
+        return f"{self.cell.upper()}({self.units}), {window}{segments}, batch {self.batch}"
+
+    @property
+    def flops(self) -> int:
+        """Count the floating-point operations of a window's products, forward and backward."""
+        tokens, width, gates = self.steps // self.segment, self.segment * self.columns, GATES[self.cell]
+        embedding, read = 0, width
+        if self.segment > 1:
+            embedding, read = 4 * tokens * width * self.units, self.units
+        # The gradient of what is read is needed only where weights lie before it.
+        by_input = (6 if self.segment > 1 else 4) * tokens * read * gates * self.units
+        return embedding + by_input + 6 * tokens * gates * self.units**2 + 6 * self.units * self.horizon
+
+    @property
+    def batches(self) -> int:
+        """Return the batches of an epoch: some seconds of work at a fifth of the floor, at least four."""
+        return max(4, min(256, int(3e10 / self.flops / self.batch)))
+
+
+SHORT = [Shape(cell, batch=batch) for cell in ("lstm", "gru") for batch in (32, 256)]
+ALL = [
+    *(Shape(cell, batch=batch) for cell in ("rnn", "lstm", "gru") for batch in (32, 256, 1024)),
+    Shape("gru", units=32, steps=72, columns=12, batch=128),  # the default's
+    Shape("gru", units=256, segment=24, batch=256),  # SegRNN's
+]
+
+
+class Trainer:
+    """A process that trains one epoch after the other, each when it is told to."""
+
+    def __init__(self, name: str, words: list[str], env: dict[str, str]) -> None:
+        """Start the process."""
+        self.name = name
+        env = {**os.environ, "PYTHONPATH": f"{ROOT}:{PEERS}", "TF_CPP_MIN_LOG_LEVEL": "3", **env}
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=env, cwd=ROOT
+        )
+
+    def epoch(self, shape: Shape | None = None) -> tuple[float, float] | None:
+        """Train an epoch, the first one of a shape if it is given: seconds, and of the processor; None if it failed."""
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps({**asdict(shape), "batches": shape.batches} if shape else None) + "\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            return None
+        return answer["seconds"], answer["processor"]
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--short", action="store_true")
+    options.add_argument("--engine", default="tensorflow", help="of Keras: tensorflow, jax or torch")
+    options.add_argument("--only", help="shapes whose name has this in it")
+    given = options.parse_args()
+    shapes = [shape for shape in (SHORT if given.short else ALL) if not given.only or given.only in str(shape)]
+    trainers = start_all(given.engine)
+    floor = products_per_second()
+    print(f"{len(os.sched_getaffinity(0))} cores, {floor / 1e9:.0f} GFLOP/s on one; load {os.getloadavg()[0]:.1f}")
+    for shape in shapes:
+        measure(shape, trainers, given.rounds, floor)
+    for trainer in trainers.values():
+        if trainer:
+            trainer.close()
+
+
+def start_all(engine: str) -> dict[str, Trainer | None]:
+    """Start ours, Keras and every peer that is installed; None stands for one that is not."""
+    here, keras = [sys.executable, "bench/peers/keras_fit.py"], {"KERAS_BACKEND": engine}
+    trainers: dict[str, Trainer | None] = {
+        "ours": Trainer("ours", [sys.executable, "bench/peers/ours.py"], keras),
+        "Keras fit": Trainer("Keras fit", here, keras),
+    }
+    for name, threads in (("torch", 1), ("torch", 2), ("darts", 1), ("neuralforecast", 1), ("gluonts", 1)):
+        python = PEERS / name / ".venv" / "bin" / "python"
+        title = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+        env = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
+        script = PEERS / name / "train.py"
+        trainers[title] = Trainer(title, [str(python), str(script)], env) if python.exists() else None
+    return trainers
+
+
+def products_per_second() -> float:
+    """Measure the floating-point operations a second of a large product on one core."""
+    matrix = np.ones((2048, 2048), np.float32)
+    with threadpool_limits(1):
+        times = []
+        for _ in range(5):
+            began = time.thread_time()
+            matrix @ matrix
+            times.append(time.thread_time() - began)
+    return float(2 * 2048**3 / min(times))
+
+
+def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int, floor: float) -> None:
+    """Train in turns, and print a table."""
+    running = {name: trainer for name, trainer in trainers.items() if trainer and trainer.epoch(shape)}
+    epochs: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
+    for _ in range(rounds):
+        for name, trainer in running.items():
+            if times := trainer.epoch():
+                epochs[name].append(times)
+    windows = shape.batches * shape.batch
+    columns = ("trains", "windows/s", "of each round", "× Keras", "a processor s", "× Keras", "of the floor")
+    table = Table(*columns, title=f"{shape} (load {os.getloadavg()[0]:.1f})", title_justify="left")
+    keras = [statistics.median(times) for times in zip(*epochs.get("Keras fit") or [(1.0, 1.0)], strict=True)]
+    for name in trainers:
+        if not epochs.get(name):
+            table.add_row(name, "not run")
+            continue
+        seconds, processor = zip(*epochs[name], strict=True)
+        median, work = statistics.median(seconds), statistics.median(processor)
+        spread = f"{windows / max(seconds):,.0f} – {windows / min(seconds):,.0f}"
+        row = [f"{windows / median:,.0f}", spread, f"{keras[0] / median:.2f}"]
+        row += [f"{windows / work:,.0f}", f"{keras[1] / work:.2f}", f"{windows / work * shape.flops / floor:.0%}"]
+        table.add_row(name, *row)
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
