@@ -195,7 +195,7 @@ def build_net(options: Options, columns: int, classes: int, seed: int) -> Any:
     import keras
     from keras import ops
 
-    from models.nets.cells import recurrent_layer
+    from models.nets.cells import both_ways, recurrent_layer
 
     seeds = itertools.count(1000 * seed)
     hidden = tokens = keras.Input((None, options.segment * columns))
@@ -203,7 +203,7 @@ def build_net(options: Options, columns: int, classes: int, seed: int) -> Any:
     for number in range(options.layers):
         name = f"{options.cell}_{number + 1}"
         layer = recurrent_layer(options.cell, options.units, seeds, return_sequences=True, name=name)
-        layer = keras.layers.Bidirectional(layer) if options.bidirectional else layer
+        layer = both_ways(layer) if options.bidirectional else layer
         hidden = layer(hidden, mask=ops.cast(token_mask, "bool"))
         if options.dropout:
             hidden = keras.layers.Dropout(options.dropout, seed=next(seeds))(hidden)

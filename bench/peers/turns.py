@@ -15,7 +15,7 @@ STEPS = 1000  # of each station
 STATIONS = 20
 
 
-class NextShape(Exception):  # noqa: N818
+class NextShape(Exception):
     """Another shape is to be trained."""
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import keras
 from keras.initializers import GlorotUniform, Orthogonal
 
+from models.nets import recurrences
 from models.nets.options import Options
 
-LAYERS = {"rnn": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+LAYERS = {"rnn": recurrences.SimpleRNN, "lstm": recurrences.LSTM, "gru": recurrences.GRU}
 
 
 def recurrent_layer(cell: str, units: int, seeds: Iterator[int], **kwargs: Any) -> keras.layers.Layer:
@@ -30,6 +31,12 @@ def recurrent_layer(cell: str, units: int, seeds: Iterator[int], **kwargs: Any) 
     )
 
 
+def both_ways(layer: keras.layers.Layer, **kwargs: Any) -> keras.layers.Layer:
+    """Read in both directions with layers like this one, which Keras copies by the name of its class."""
+    with keras.saving.custom_object_scope({type(layer).__name__: type(layer)}):
+        return keras.layers.Bidirectional(layer, **kwargs)
+
+
 def recurrent_stack(tokens: Any, options: Options, seeds: Iterator[int]) -> list[Any]:
     """Read the tokens (rows, tokens, columns) with all layers; return the last layer's state: [h], an LSTM's [h, c].
 
@@ -41,7 +48,7 @@ def recurrent_stack(tokens: Any, options: Options, seeds: Iterator[int]) -> list
             cell, options.units, seeds, return_sequences=number < layers, return_state=True, name=f"{cell}_{number}"
         )
         if options.bidirectional:
-            layer = keras.layers.Bidirectional(layer, name=f"both_ways_{number}")
+            layer = both_ways(layer, name=f"both_ways_{number}")
         output, *state = layer(sequence)
         if options.bidirectional:
             half = len(state) // 2
@@ -59,3 +66,12 @@ def recurrent_stack(tokens: Any, options: Options, seeds: Iterator[int]) -> list
             output = keras.layers.Dropout(options.dropout, seed=next(seeds), name=f"dropout_{number}")(output)
         sequence = output
     return [sequence, *state[1:]]
+
+
+def tokens_read(layer: keras.layers.Layer) -> int:
+    """Count the tokens that a layer reads one after another; 0 if it is not recurrent."""
+    directions = 2 if isinstance(layer, keras.layers.Bidirectional) else 1
+    if directions == 1 and not isinstance(layer, keras.layers.RNN):
+        return 0
+    inputs = layer.input if isinstance(layer.input, list) else [layer.input]  # beside the tokens, states to begin from
+    return directions * int(inputs[0].shape[1])

@@ -25,6 +25,9 @@ GIB = 2**30
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
+
+    # Products of a net's size are no faster with a second thread, and with one the bits do not depend on the cores.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
 elif BACKEND == "jax":
     import jax
 elif BACKEND == "torch":
@@ -55,7 +58,8 @@ def configure(device: str, replicas: int) -> AbstractContextManager[Any]:
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     strategy = _strategy(replicas)
-    tf.config.experimental.enable_op_determinism()
+    if gpus():  # a CPU needs no such switch, with which Keras does not compile
+        tf.config.experimental.enable_op_determinism()
     return strategy.scope() if strategy else nullcontext()
 
 
@@ -94,15 +98,67 @@ def sum_over_replicas(value: Any) -> Any:
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, value) if replica else value
 
 
+def compiles(replicas: int) -> bool:
+    """Say whether trainings can be compiled: by XLA for a single CPU."""
+    return writes_loops() and replicas == 1 and not machines().several
+
+
+def writes_loops() -> bool:
+    """Say whether loops that are written with `scan` are faster than Keras' own: with TensorFlow on a CPU."""
+    return BACKEND == "tensorflow" and not gpus()
+
+
+def scan(
+    step: Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]],
+    states: list[Any],
+    sequences: list[Any],
+    reverse: bool = False,
+) -> tuple[list[Any], list[Any]]:
+    """Take `step` through sequences (steps, …): it turns states and inputs into states and outputs.
+
+    Returns the last states, and the outputs of all steps in the order of the inputs, (steps, …). With TensorFlow only;
+    Keras' own scan gives outputs only of the shapes of the states.
+    """
+    steps = sequences[0].shape[0]
+    arrays = [tf.TensorArray(each.dtype, steps).unstack(each) for each in sequences]
+    order = range(steps - 1, -1, -1) if reverse else range(steps)
+    states, first = step(states, [array.read(order[0]) for array in arrays])
+    outputs = [tf.TensorArray(each.dtype, steps, element_shape=each.shape).write(order[0], each) for each in first]
+
+    def body(number: Any, states: list[Any], outputs: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+        place = steps - 1 - number if reverse else number
+        states, each = step(states, [array.read(place) for array in arrays])
+        return number + 1, states, [array.write(place, value) for array, value in zip(outputs, each, strict=True)]
+
+    _, states, outputs = tf.while_loop(lambda number, *_: number < steps, body, [tf.constant(1), states, outputs])
+    return states, [array.stack() for array in outputs]
+
+
 class Trainable(keras.Model):
-    """A Keras model that several devices or machines can train, where Keras' own trainer fails in two places."""
+    """A Keras model that several devices or machines can train, where Keras' own trainer fails in two places.
+
+    With `several_steps` it takes several steps in one execution.
+    """
+
+    several_steps = False
 
     def _maybe_symbolic_build(self, *_args: Any, **_kwargs: Any) -> None:
         """Skip the build from a first batch: Keras takes it for floats, and cannot read it with several machines."""
 
     def train_step(self, *args: Any) -> Any:
-        """Train on one batch."""
-        return _with_axis(super().train_step(*args))
+        """Train on one batch; or with `several_steps` on each of several, (steps, batch, 2), filled up with −1."""
+        if not self.several_steps:
+            return _with_axis(super().train_step(*args))
+        ((batches,),) = args
+        take_step = super().train_step
+
+        def body(number: Any) -> Any:
+            take_step((batches[number],))
+            return number + 1
+
+        steps = tf.reduce_sum(tf.cast(batches[:, 0, 0] >= 0, tf.int32))
+        tf.while_loop(lambda number: number < steps, body, [tf.constant(0)])
+        return self.get_metrics_result()
 
     def test_step(self, *args: Any) -> Any:
         """Validate on one batch."""

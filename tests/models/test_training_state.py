@@ -19,9 +19,10 @@ def bits(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("name", "moment", "later"), [("gru", 1.5, (4.25, 5.99)), ("taught", 3.5, ()), ("lecture", 2.5, ())]
+    ("name", "moment", "later"),
+    [("gru", 1.5, (4.25, 5.99)), ("compiled", 1.5, (4.25,)), ("taught", 3.5, ()), ("lecture", 2.5, ())],
 )
-def test_killed_at_any_epoch_it_ends_bit_identical(
+def test_killed_at_any_epoch_it_ends_bit_identical_on_whatever_cores(
     name: str, moment: float, later: tuple[float, ...], tmp_path: Path
 ) -> None:
     train(name, tmp_path / "undisturbed", no_progress)

@@ -1,8 +1,10 @@
 """Trainings that can be killed at any moment."""
 
 import json
+import os
 import signal
 from pathlib import Path
+from unittest.mock import patch
 
 from panels import all_starts, noise, spec_of
 from workspaces import ROOT
@@ -23,6 +25,7 @@ CHANGES = {
 }
 SECTIONS = {
     "gru": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
+    "compiled": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
     "taught": {"family": "recurrent", "cell": "lstm", "units": 5, "head": "recursive", "teacher_forcing": 0.5},
     "lecture": {"family": "lecture", "units": 4, "epochs": 6},
 }
@@ -34,20 +37,19 @@ def train(name: str, folder: Path, progress: Progress, **changes: float) -> None
     recipe = RECIPE.model_copy(update={**CHANGES, **changes})
     folder.mkdir(exist_ok=True)
     starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
-    model, history = models.fit(
-        name, SECTIONS[name], Training(panel, starts, validation, recipe), progress, folder / "checkpoint.npz"
-    )
+    given = Training(panel, starts, validation, recipe)
+    with patch("models.nets.training.WORTH_COMPILING", 0 if name == "compiled" else 10**9):
+        model, history = models.fit(name, SECTIONS[name], given, progress, folder / "checkpoint.npz")
     models.save(model, SECTIONS[name], panel.spec, folder)
     (folder / "history.json").write_text(json.dumps(history))
 
 
 def train_and_die(name: str, folder: str, moment: float) -> None:
-    """Train in this process, which kills itself when so many epochs are done."""
+    """Train in this process, on a single core; it kills itself when so many epochs are done."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
 
     def progress(done: float, total: float, note: str = "", loss: float | None = None) -> None:
         if done >= moment:
-            import os
-
             os.kill(os.getpid(), signal.SIGKILL)
 
     train(name, Path(folder), progress)

@@ -1,0 +1,95 @@
+"""Trainings that are compiled have the losses of Keras' own loops."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from interrupted import RECIPE
+from panels import all_starts, noise, spec_of
+
+import models
+from models.interface import Training
+from models.nets import engine, recurrences, training
+from models.recurrent import Options, build_net
+from tidegate.workspace.progress import no_progress
+
+LAYERS = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+
+
+@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_written_backward_pass_is_the_derivative_that_keras_takes(
+    cell: str, sequences: bool, backwards: bool
+) -> None:
+    rng, kind = np.random.default_rng(0), LAYERS[cell]
+    inputs = rng.standard_normal((5, 7, 3)).astype(np.float32)
+    options = {"return_sequences": sequences, "return_state": True, "go_backwards": backwards}
+    layers = [getattr(module, kind)(4, **options) for module in (keras.layers, recurrences)]
+    layers[0].build(inputs.shape)
+    weights = [rng.normal(scale=0.5, size=weight.shape) for weight in layers[0].get_weights()]
+
+    def derivatives(layer: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            read = tf.constant(inputs)
+            tape.watch(read)
+            outputs = layer(read)
+            loss = sum(tf.reduce_sum(tf.sin(output * (1 + index))) for index, output in enumerate(outputs))
+        return [*outputs, *tape.gradient(loss, [read, *(weight.value for weight in layer.trainable_variables)])]
+
+    found = []
+    for layer in layers:
+        layer.build(inputs.shape)
+        layer.set_weights(weights)
+        found.append(tf.function(lambda layer=layer: derivatives(layer))())
+    for one, other in zip(*found, strict=True):
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: bool) -> list[float]:
+    """Give the losses of the first twenty steps, of a net that draws nothing at random: XLA has its own generator."""
+    panel = noise(spec_of(2, 2, lookback=12, horizon=4), 200)
+    with monkeypatch.context() as changed:
+        changed.setattr(training, "WORTH_COMPILING", 0 if compiled else 10**9)
+        if not compiled:
+            changed.setattr(engine, "writes_loops", lambda: False)
+        recipe = RECIPE.model_copy(update={"epochs": 20, "epoch_windows": 16, "batch_windows": 16, "loss": "mse"})
+        given = Training(panel, all_starts(panel, end=130), all_starts(panel, 130), recipe)
+        return [row["train_loss"] for row in models.fit("x", {"family": "recurrent", **section}, given, no_progress)[1]]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"cell": "rnn", "units": 6},
+        {"cell": "lstm", "units": 6, "layers": 2, "bidirectional": True, "layer_norm": True},
+        {"cell": "gru", "units": 6, "layers": 2, "residual": True, "output": "gaussian"},
+        {"cell": "gru", "units": 6, "segment": 4, "head": "queries", "channels": "independent", "normalise": "last"},
+        {"cell": "lstm", "units": 6, "head": "recursive", "output": "quantiles"},
+    ],
+)
+def test_the_first_losses_are_those_of_keras_own_loops(
+    section: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, compiled = (losses(monkeypatch, section, each) for each in (False, True))
+    assert len(plain) == 20 and len(set(plain)) == 20
+    assert np.allclose(compiled, plain, rtol=1e-5, atol=0)
+
+
+def test_a_group_of_batches_holds_them_in_their_order_and_an_epochs_last_is_filled_up() -> None:
+    starts = np.stack([np.zeros(200), np.arange(200)], axis=1).astype(np.int32)
+    drawn = [training.draw_batches(starts, batches=20, batch=5, seed=1) for _ in range(2)]
+    groups = training.group_batches(drawn[0], 20)
+    for _ in range(2):
+        (first,), (last,) = next(groups), next(groups)
+        assert first.shape == last.shape == (training.STEPS_AN_EXECUTION, 5, 2)
+        expected = [next(drawn[1])[0] for _ in range(20)]
+        assert np.array_equal(np.concatenate([first, last[:4]]), expected) and (last[4:] == -1).all()
+
+
+def test_a_short_training_is_not_compiled_and_a_long_one_is() -> None:
+    net = build_net(Options(cell="gru", units=3, layers=2), spec_of(1, 1, lookback=50, horizon=2))
+    assert not training.is_worth_compiling(net, steps=199)
+    assert training.is_worth_compiling(net, steps=200)
