@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-PAGES = {"report.png": ("reports/report.html", 1150), "forecast.png": ("forecasts/latest.html", 740)}  # and height
+PAGES = {"report.png": ("reports/report.html", 1210), "forecast.png": ("forecasts/latest.html", 740)}  # and height
 WIDTH, SCALE = 1240, 1.25
 SETTLED = 800  # milliseconds until charts in view are drawn
 
