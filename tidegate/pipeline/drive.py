@@ -120,7 +120,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except TidegateError as error:
-        with suppress(TidegateError):  # what has stopped the run is to be said, not what stops the report
+        with suppress(Exception):  # what has stopped the run is to be said, not what stops the report
             console.say(f"Report: {report(str(error))}")
         raise
     page, decision = report(), read_json(REGISTRATION) if REGISTRATION.exists() else {}
