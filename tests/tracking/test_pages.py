@@ -7,6 +7,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 import pytest
+from workspaces import set_params
 
 from tidegate.tracking import pages, results, store
 from tidegate.workspace import identity
@@ -93,3 +94,17 @@ def test_the_card_of_a_version_holds_the_facts_of_the_artifacts(runs: dict[str, 
         assert fact in card, fact
     for name, own in scores.items():
         assert name in card and f"{own['mase']:.4g}" in card
+
+
+def test_a_data_set_has_an_experiment_of_its_own_and_runs_of_earlier_releases_are_found(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace)
+    store.open_client()
+    with store.start_run({"tidegate.candidate": "gru"}) as before:
+        pass
+    set_params(workspace, {"register.name": "weather"})
+    client = store.open_client()
+    assert client.get_experiment(store.experiment_id(client)).name == "weather"
+    (found,) = store.find_runs(client, **{"tidegate.candidate": "gru"})
+    assert found.info.run_id == before.info.run_id
