@@ -7,7 +7,7 @@
    function, as a training's first layer does; keras.utils.timeseries_dataset_from_array; and PyTorch's DataLoader, a
    window an item, where bench/peers/torch is installed. Targets: 50 × Keras' utility, 5 × DataLoader. The slow ones
    give a part of the windows.
-2. What ours needs over the data at 10⁷ windows. Target: 200 MB.
+2. What ours needs over the data at ten times as many windows. Target at 10⁷: 200 MB.
 3. The same from a file of 2 GB that is mapped into memory, by NumPy. Target: 80 % of the speed from an array in memory;
    this machine keeps such a file in its cache, so no disk is measured.
 """

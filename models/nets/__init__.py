@@ -16,6 +16,7 @@ windowed        the net's inputs, windows gathered on the device, and the loss o
 normalisation   scales each window by its own level, and restores the scale of its forecast
 tokens          the lookback as steps or segments, with channels together or separate
 cells           stacked layers of recurrent cells
+recurrences     those layers with their backward pass written out
 heads           from the last state to the forecast: direct and query heads
 recursive       the recursive head, which feeds each forecast back as the next input
 outputs         what a head's numbers mean: a point, quantiles, a normal distribution or a probability

@@ -25,9 +25,6 @@ GIB = 2**30
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
-
-    # Products of a net's size are no faster with a second thread, and with one the bits do not depend on the cores.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
 elif BACKEND == "jax":
     import jax
 elif BACKEND == "torch":

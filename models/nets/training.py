@@ -28,8 +28,8 @@ from tidegate.workspace.settings import Train
 
 VALIDATION_WINDOWS = 8192  # at most so many are used, evenly spaced: enough to decide when to stop
 PREDICT_BATCH = 512
-# Compiling takes some seconds. It saves a quarter of a millisecond or more for each token that is read after another in
-# a step, so it pays from so many on. No clock may decide this: compiled, the bits are others.
+# Compiling takes some seconds, and saves a quarter of a millisecond or more for each token that is read one after
+# another in a step, so it pays from so many on. No clock may decide this: compiled, the bits are others.
 WORTH_COMPILING = 20_000
 STEPS_AN_EXECUTION = 16  # of a compiled training: the more, the less often memory is taken and given back
 
