@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -118,15 +119,14 @@ def all_servers(prefect_port: int, mlflow_port: int, progress: Progress) -> Iter
         progress(0, 4, "Prefect's server")
         url = wait_for_prefect()
         progress(1, 4, "deployments")
-        _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
-        # One flow run at a time: a workspace has one data/ and one dvc.lock.
-        _prefect("work-pool", "set-concurrency-limit", POOL, "1")
         asked = asked_pools()
-        for pool in asked:
-            _prefect("work-pool", "create", pool, "--type", "process", "--overwrite")
         # A pool that no stage asks for has no worker: its deployment would stand there as not ready.
         names = [entry["name"] for entry in _deployments() if entry["work_pool"]["name"] in (POOL, *asked)]
-        _prefect("--no-prompt", "deploy", *(word for name in names for word in ("--name", name)))
+        _prefect(
+            *(f"work-pool create {shlex.quote(pool)} --type process --overwrite" for pool in (POOL, *asked)),
+            f"work-pool set-concurrency-limit {POOL} 1",  # a workspace has one data/ and one dvc.lock
+            f"--no-prompt deploy {' '.join(f'--name {shlex.quote(name)}' for name in names)}",
+        )
         worker = stack.enter_context(child_process([*_python("prefect"), "worker", "start", "--pool", POOL]))
         progress(2, 4, "MLflow's server")
         wait_for("MLflow's server", tracking, lambda: _answers(f"{address}/health"))
@@ -199,10 +199,11 @@ def _python(module: str) -> list[str]:
     return [sys.executable, "-m", module]
 
 
-def _prefect(*words: str) -> None:
-    done = subprocess.run([*_python("prefect"), *words], stdin=subprocess.DEVNULL)
+def _prefect(*commands: str) -> None:
+    """Run commands of Prefect's, one after the other."""
+    done = subprocess.run([*_python("flows.commands"), *commands], stdin=subprocess.DEVNULL)
     if done.returncode:
-        raise ServiceError(f"prefect {' '.join(words)} failed: its output is in {terminal.log}.")
+        raise ServiceError(f"A command of Prefect's failed ({'; '.join(commands)}): its output is in {terminal.log}.")
 
 
 def asked_pools() -> list[str]:
