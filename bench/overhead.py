@@ -1,17 +1,19 @@
 """What the drivers cost, as ratios in one interleaved run, in fresh clones of the last commit.
 
-    make bench                                  about 10 minutes on two cores; prints three tables
+    make bench                                  about 10 minutes on two cores; prints six tables
     .venv/bin/python bench/overhead.py --rounds 1
 
 1. The default run through Prefect, with a server up, against the same stage functions called in a row in one process,
    without Prefect and without DVC. Target: at most 1.15.
-2. `tidegate run` against `dvc repro` with nothing to do. Target: at most 2.
+2. `tidegate run` against `dvc repro` with nothing to do, `tidegate status` against `dvc status`, and help against
+   `import typer`, by processor time. Targets: at most 1.5, 1.2 and 2.
 3. Each stage as a process of its own: its time, and the heavy libraries that it loads. Target: none that it does not
    use.
 """
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -82,11 +85,15 @@ def whole_run(rounds: int) -> None:
 
 
 def nothing_to_do(rounds: int) -> None:
-    drivers = {
-        "dvc repro": lambda: python(["-m", "dvc", "repro", "-q"]),
-        "tidegate run": lambda: python(["-m", "tidegate", "run"]),
+    pairs = {
+        "Nothing to do": (["-m", "dvc", "repro", "-q"], ["-m", "tidegate", "run"], 1.5),
+        "A look": (["-m", "dvc", "status"], ["-m", "tidegate", "status"], 1.2),
+        "Help": (["-c", "import typer"], ["-m", "tidegate", "--help"], 2.0),
+        "Help of a command": (["-c", "import typer"], ["-m", "tidegate", "forecast", "--help"], 2.0),
     }
-    compare("Nothing to do", drivers, rounds, before=lambda: None, target=2.0)
+    for title, (reference, ours, target) in pairs.items():
+        drivers = {" ".join(words): partial(python, words) for words in (reference, ours)}
+        compare(title, drivers, rounds, before=lambda: None, target=target, clock=children_seconds)
 
 
 def stage_imports() -> None:
@@ -99,27 +106,38 @@ def stage_imports() -> None:
 
 
 def compare(
-    title: str, drivers: dict[str, Callable[[], str]], rounds: int, before: Callable[[], None], target: float
+    title: str,
+    drivers: dict[str, Callable[[], str]],
+    rounds: int,
+    before: Callable[[], None],
+    target: float,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> None:
     """Time the drivers in turns; print medians, and the ratio of the second to the first."""
     seconds: dict[str, list[float]] = {name: [] for name in drivers}
     for _ in range(rounds):
         for name, run in drivers.items():
             before()
-            seconds[name].append(timed(run)[0])
+            seconds[name].append(timed(run, clock)[0])
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     reference = next(iter(medians.values()))
     table = Table("driver", "seconds, median", "of each round", "ratio", title=f"{title} (target: at most {target:g})")
     for name, times in seconds.items():
-        each = " ".join(f"{value:.1f}" for value in times)
-        table.add_row(name, f"{medians[name]:.1f}", each, f"{medians[name] / reference:.2f}")
+        each = " ".join(f"{value:.2f}" for value in times)
+        table.add_row(name, f"{medians[name]:.2f}", each, f"{medians[name] / reference:.2f}")
     Console(width=120).print(table)
 
 
-def timed(run: Callable[[], str]) -> tuple[float, str]:
-    began = time.perf_counter()
+def timed(run: Callable[[], str], clock: Callable[[], float] = time.perf_counter) -> tuple[float, str]:
+    began = clock()
     output = run()
-    return time.perf_counter() - began, output
+    return clock() - began, output
+
+
+def children_seconds() -> float:
+    """Give the processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def python(words: list[str], **env: str) -> str:
