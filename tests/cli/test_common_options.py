@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from commands import HEADER, hours, invoke, own_files
+from commands import HEADER, hours, invoke, own_files, refused
 from workspaces import ENVIRONMENT, run_in, set_params
 
 from tidegate.cli import app
@@ -118,3 +118,10 @@ def test_what_is_not_known_is_null_and_a_time_is_iso_8601() -> None:
         "folder": "forecasts",
         "count": 3,
     }
+
+
+def test_init_names_what_was_given_to_it_and_no_key_of_params_yaml(workspace: Path) -> None:
+    assert refused(workspace, "init", "nowhere.csv").endswith("correct the path that you gave.")
+    (workspace / "a.csv").write_text(HEADER)
+    message = refused(workspace, "init", "a.csv")
+    assert "remove it from the path that you gave" in message and "dataset.options" not in message

@@ -1,5 +1,7 @@
 """The commands about measurements: `init`, `ingest` and `quarantine`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from typing import Annotated
@@ -7,9 +9,20 @@ from typing import Annotated
 import typer
 
 from tidegate.cli.app import Result, app, guarded
-from tidegate.errors import UserError
+from tidegate.errors import TidegateError, UserError
 from tidegate.pipeline import console
 from tidegate.workspace.paths import PARAMS, QUARANTINE
+
+OPTIONS = {  # what the user gave to `init`, by the key of params.yaml that a message names
+    "dataset.options.paths in params.yaml": "the path that you gave",
+    "dataset.options.paths": "the path that you gave",
+    f"{PARAMS}: dataset.options.url": "the address that you gave",
+    "dataset.options.url": "the address that you gave",
+    "dataset.options.table": "--table",
+    "dataset.options.time_format": "--time-format",
+    "dataset.options.time_zone": "--time-zone",
+    "dataset.options.delimiter": "--delimiter",
+}
 
 quarantine = typer.Typer(help="Show and release the values that the data gate holds back.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
@@ -76,7 +89,7 @@ def init(
         delimiter=delimiter,
         start=start,
     )
-    with console.stage_line("init") as line:
+    with _options_named(), console.stage_line("init") as line:
         proposal = propose(source, table, told, settings)
         line.result = f"{proposal.rows:,} rows of {proposal.stations} stations inspected"
     names = list(proposal.profiles)
@@ -93,6 +106,18 @@ def init(
     for change in write.write(proposal):
         console.say(change)
     console.say(f"Written into {PARAMS}: look it over, then make run.")
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    """Let the messages of a source name what was given on the command line, and not keys that nobody has set."""
+    try:
+        yield
+    except TidegateError as error:
+        message = str(error)
+        for key, option in OPTIONS.items():
+            message = message.replace(key, option)
+        raise type(error)(message) from error
 
 
 @app.command()
