@@ -105,7 +105,7 @@ def test_a_team_s_server_is_asked_who_is_champion(workspace: Path, tmp_path: Pat
         assert told(workspace, MLFLOW_TRACKING_URI=address)["champion"] == "tidegate has none yet"
         client = MlflowClient(address)
         client.create_registered_model("tidegate")
-        client.create_model_version("tidegate", "file:///nowhere", tags={"tidegate.candidate": "linear"})
+        client.create_model_version("tidegate", "s3://nowhere/model", tags={"tidegate.candidate": "linear"})
         client.set_registered_model_alias("tidegate", "champion", "1")
         lines = told(workspace, MLFLOW_TRACKING_URI=address)
     assert (lines["champion"], lines["mlflow"]) == ("tidegate version 1 (linear)", f"answers at {address}")
