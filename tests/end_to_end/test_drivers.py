@@ -74,9 +74,11 @@ def test_the_run_prints_a_line_a_stage_and_a_table_and_nothing_else(trained: Pat
     assert [line.split()[0] for line in lines[: len(stages)]] == stages
     table = [line for line in lines[len(stages) :] if line.startswith("│")]
     assert sorted(row.split()[1] for row in table) == sorted(names)
-    assert lines[-2].startswith("Champion: tidegate version 1") and "make up" in lines[-1]
-    assert lines[-3].startswith("90% intervals held on the test span: ") and "rnn" in lines[-3]  # after two epochs
-    assert len(lines) == len(stages) + 1 + 3 + len(table) + 1 + 3
+    held, champion, look, runs, report = lines[-5:]
+    assert held.startswith("90% intervals held on the test span: ") and "rnn" in held  # after two epochs
+    assert champion.startswith("Champion: tidegate version 1") and "make up" in look
+    assert "/runs?viewStateShareKey=" in runs and report == "Report: reports/report.html"
+    assert len(lines) == len(stages) + 1 + 3 + len(table) + 1 + 5
 
 
 @pytest.mark.long
