@@ -88,6 +88,17 @@ def test_a_graph_that_dvc_cannot_read_is_refused(copied: Path) -> None:
     assert "DVC refuses: " in refused(copied, "run")
 
 
+@pytest.mark.slow
+def test_a_section_that_a_stage_depends_on_is_missed_before_any_stage_runs(cheap: Path, tmp_path: Path) -> None:
+    copy = copy_workspace(cheap, tmp_path / "copy")
+    lines = (copy / "params.yaml").read_text().split("\n")
+    begin = next(number for number, line in enumerate(lines) if line.startswith("diagnose:"))
+    end = next(number for number in range(begin + 1, len(lines)) if lines[number][:1].isalpha())
+    (copy / "params.yaml").write_text("\n".join(lines[:begin] + lines[end:]))
+    assert "'diagnose' are missing from 'params.yaml'" in refused(copy, "run")
+    assert not (copy / "artifacts").exists()
+
+
 def test_an_unknown_candidate_is_answered_with_the_known_ones(workspace: Path) -> None:
     message = refused(workspace, "train", "gruu")
     assert "did you mean gru?; known: gru, linear, lstm, rnn, seasonal_naive" in message

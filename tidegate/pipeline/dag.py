@@ -24,7 +24,12 @@ from dvc.stage.run import cmd_run
 from tidegate.errors import ServiceError, StageFailed, UserError
 from tidegate.pipeline.console import say, stage_line
 from tidegate.pipeline.remote import RemoteRunner, StageInputs, collect_inputs, inputs_in_place
-from tidegate.pipeline.repository import cached_dependencies, open_repository, transfer_files
+from tidegate.pipeline.repository import (
+    cached_dependencies,
+    open_repository,
+    require_parameters,
+    transfer_files,
+)
 from tidegate.workspace.paths import DATA, PIPELINE
 
 TIDEGATE_COMMAND = ["python", "-m", "tidegate"]
@@ -113,8 +118,10 @@ def reproduce(run_verb: VerbRunner, wrap: StageWrapper, remote: RemoteRunner | N
 
     Raises:
         StageFailed: a stage's shell command failed. The error of a Tidegate command is raised unchanged.
+        UserError: params.yaml lacks a section that a stage depends on.
     """
     with open_repository() as repo:
+        require_parameters(repo)
         _walk(repo, run_verb, wrap, remote)
 
 

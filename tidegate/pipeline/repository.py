@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dvc.dependency.param import MissingParamsError, ParamsDependency
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.fs import localfs
 from dvc.lock import LockError
@@ -50,6 +51,23 @@ def _refusal(error: BaseException) -> UserError:
     if f"{LOCK}' validation failed" in str(error):  # killed while DVC wrote it
         helps = f": delete {LOCK}, and run this again; what was made is in DVC's run cache, and is restored from there"
     return UserError(f"DVC refuses: {one_line(error)}{helps}.")
+
+
+def require_parameters(repo: Repo) -> None:
+    """Check that the parameters that stages depend on are there, before the first of them runs.
+
+    Raises:
+        UserError: some are not.
+    """
+    try:
+        for stage in repo.index.stages:
+            for dependency in stage.deps:
+                if isinstance(dependency, ParamsDependency):
+                    dependency.get_hash()
+    except MissingParamsError as error:
+        missing = one_line(error).rstrip(".")
+        helps = "add them; an empty section, {}, takes the defaults"
+        raise UserError(f"{missing}, and a stage of dvc.yaml depends on them: {helps}.") from None
 
 
 def transfer_files(repo: Repo, transfer: Callable[[], Any]) -> None:
