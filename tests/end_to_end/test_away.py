@@ -83,6 +83,7 @@ def test_a_password_in_an_address_is_refused_and_not_shown(trained: Path, tmp_pa
     assert without_secrets("at postgresql://ann:secret@host/db") == "at postgresql://***@host/db"
 
 
+@pytest.mark.long
 def test_a_record_that_was_cut_off_is_taken_up_again(trained: Path, tmp_path: Path) -> None:
     workspace = copy_workspace(trained, tmp_path / "workspace", "logs", "mlflow")
     cut = (

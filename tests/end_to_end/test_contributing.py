@@ -43,6 +43,7 @@ def test_each_kind_is_added_in_at_most_five_steps() -> None:
     assert max(len(re.findall(r"^\d+\. ", section, re.MULTILINE)) for section in sections) <= 5
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_toy_model_source_rule_metric_and_stage_run_in_the_pipeline(workspace: Path) -> None:
     yaml = YAML()

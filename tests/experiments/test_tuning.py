@@ -31,6 +31,7 @@ def test_values_are_put_into_a_section_without_touching_it() -> None:
     assert section == {"units": 4, "train": {"epochs": 3}}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_search_goes_on_prunes_and_writes_the_best_back(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(copied)

@@ -65,9 +65,11 @@ def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: b
     [
         {"cell": "rnn", "units": 6},
         {"cell": "lstm", "units": 6, "layers": 2, "bidirectional": True, "layer_norm": True},
-        {"cell": "gru", "units": 6, "layers": 2, "residual": True, "output": "gaussian"},
+        pytest.param(
+            {"cell": "gru", "units": 6, "layers": 2, "residual": True, "output": "gaussian"}, marks=pytest.mark.long
+        ),
         {"cell": "gru", "units": 6, "segment": 4, "head": "queries", "channels": "independent", "normalise": "last"},
-        {"cell": "lstm", "units": 6, "head": "recursive", "output": "quantiles"},
+        pytest.param({"cell": "lstm", "units": 6, "head": "recursive", "output": "quantiles"}, marks=pytest.mark.long),
     ],
 )
 def test_the_first_losses_are_those_of_keras_own_loops(

@@ -20,7 +20,13 @@ def bits(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("name", "moment", "later"),
-    [("gru", 1.5, (4.25, 5.99)), ("compiled", 1.5, (4.25,)), ("taught", 3.5, ()), ("lecture", 2.5, ())],
+    [
+        ("gru", 1.5, (4.25,)),
+        ("compiled", 1.5, ()),
+        pytest.param("compiled", 1.5, (4.25, 5.99), marks=pytest.mark.long),
+        pytest.param("taught", 3.5, (), marks=pytest.mark.long),
+        pytest.param("lecture", 2.5, (), marks=pytest.mark.long),
+    ],
 )
 def test_killed_at_any_epoch_it_ends_bit_identical_on_whatever_cores(
     name: str, moment: float, later: tuple[float, ...], tmp_path: Path

@@ -16,15 +16,21 @@ from tidegate.workspace import identity
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the trained workspace with a registry of its own, to stand in."""
-    copy = copy_workspace(trained, tmp_path / "workspace", "mlflow", "logs")
+@pytest.fixture(scope="module")
+def registered(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the trained workspace with a registry of its own; the last test spoils it."""
+    copy = copy_workspace(trained, tmp_path_factory.mktemp("registered") / "workspace", "mlflow", "logs")
     (copy / "mlflow").mkdir()
     run_in(copy, "tidegate", "evaluate")
     run_in(copy, "tidegate", "register")
-    monkeypatch.chdir(copy)
     return copy
+
+
+@pytest.fixture
+def here(registered: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That copy, to stand in."""
+    monkeypatch.chdir(registered)
+    return registered
 
 
 def state(workspace: Path) -> list[str]:

@@ -22,18 +22,24 @@ def figures_of(
     shown: pd.DataFrame,
     baseline: str,
     colours: Colours,
-) -> dict[str, dict[str, Figure]]:
-    """Draw each candidate's figures, by candidate and name; `shown` is what `shown_forecasts` gives."""
-    drawn = {name: {"forecast": _forecast_figure(name, settings, shown, baseline, colours)} for name in comparisons}
-    horizon = None if test.panel.spec.alert else _horizon_figure(settings, test, comparisons, colours)
+) -> dict[str, dict[str, bytes]]:
+    """Draw each candidate's figures as PNG, by candidate and name; `shown` is what `shown_forecasts` gives."""
+    horizon = None
+    if not test.panel.spec.alert:  # the same for all
+        horizon = plots.as_png(_horizon_figure(settings, test, comparisons, colours))
     curves = {name: curve for name in comparisons if len(curve := pd.read_csv(MODELS / name / HISTORY))}
     limits = _limits([curve[["train_loss", "validation_loss"]].to_numpy() for curve in curves.values()])
+    drawn: dict[str, dict[str, bytes]] = {}
     for name, comparison in comparisons.items():
-        reliability = None if horizon else _reliability(name, comparison, colours[name])
-        drawn[name] |= {"error_by_horizon": horizon} if horizon else {"reliability": reliability}  # type: ignore[dict-item]
+        figures = {"forecast": _forecast_figure(name, settings, shown, baseline, colours)}
+        if not horizon:
+            figures["reliability"] = _reliability(name, comparison, colours[name])
         if name in curves:
             rows: Sequence[Mapping[str, float]] = curves[name].to_dict("records")  # type: ignore[assignment]
-            drawn[name]["learning_curve"] = plots.learning_curve(rows, colours[name], limits)
+            figures["learning_curve"] = plots.learning_curve(rows, colours[name], limits)
+        drawn[name] = {label: plots.as_png(figure) for label, figure in figures.items()}
+        if horizon:
+            drawn[name]["error_by_horizon"] = horizon
     return drawn
 
 

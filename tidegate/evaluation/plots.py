@@ -5,6 +5,7 @@ Colours are those of `colours.py`; the legend stands outside the data.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from tidegate.evaluation.colours import BASELINE, MEASURED
 
 Array = npt.NDArray[np.float64]
 Limits = tuple[float, float] | None  # the ends of the y axis; None: as the values ask for
+
+
+def as_png(figure: Figure) -> bytes:
+    """Draw a figure; that takes half a second, so what several runs show is drawn once."""
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    return drawn.getvalue()
 
 
 def learning_curve(history: Sequence[Mapping[str, float]], colour: str, limits: Limits = None) -> Figure:

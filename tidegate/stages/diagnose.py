@@ -47,7 +47,7 @@ def run(settings: Settings, progress: Progress) -> str:
     if not flows:
         return "no recurrent candidate"
     colours = colours_of(settings.models, models.baseline_of(settings.models, settings.window))
-    figure = plots.gradient_flow(flows, colours)
+    figure = plots.as_png(plots.gradient_flow(flows, colours))
     for name in flows:
         results.record_figures(runs.ensure_run(settings, name), {"gradient_flow": figure})
     return "of the newest step's gradient the oldest has " + ", ".join(

@@ -9,7 +9,6 @@ Stops if there is no baseline candidate to compare with, or if a candidate's for
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 import models
 from tidegate.errors import GateClosed
@@ -77,7 +76,7 @@ def run(settings: Settings, progress: Progress) -> str:
 def _record(
     settings: Settings,
     scores: dict[str, dict[str, float]],
-    drawings: dict[str, dict[str, Figure]],
+    drawings: dict[str, dict[str, bytes]],
     tables: dict[str, pd.DataFrame],
 ) -> None:
     """Add the results to the candidates' runs, and say in the experiment how to read them."""

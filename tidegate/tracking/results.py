@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -18,9 +17,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from tidegate.tracking.store import log_metrics, tracking_client
 from tidegate.workspace.paths import FINDINGS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TEST, TEST_BEFORE = "test/", "test_"
 BY_STEP = "by_step"  # name of a table, and of the group of metrics that is made of it
@@ -33,7 +29,7 @@ def record_evaluation(
     scores: Mapping[str, float],
     first: Collection[str],
     tables: Mapping[str, pd.DataFrame],
-    figures: "Mapping[str, Figure]",
+    figures: Mapping[str, bytes],
     about_data: Sequence[Path] = (),
 ) -> None:
     """Add results to the run of a model; repeating it changes nothing.
@@ -43,7 +39,7 @@ def record_evaluation(
         scores: by metric.
         first: the metrics that matter.
         tables: scores by station and by step, the latter named "by_step", with a column `step`.
-        figures: by name.
+        figures: by name, as PNG.
         about_data: files and folders of the data gate.
     """
     with tracking_client() as client:
@@ -83,11 +79,12 @@ def _record_tables(client: MlflowClient, run_id: str, tables: Mapping[str, pd.Da
     client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps(marks))
 
 
-def record_figures(run_id: str, figures: "Mapping[str, Figure]") -> None:
-    """Add figures to the run of a model."""
-    with tracking_client() as client:
-        for name, figure in figures.items():
-            client.log_figure(run_id, figure, f"figures/{name}.png")
+def record_figures(run_id: str, figures: Mapping[str, bytes]) -> None:
+    """Add figures, as PNG, to the run of a model."""
+    with tracking_client() as client, TemporaryDirectory() as folder:
+        for name, drawn in figures.items():
+            (Path(folder) / f"{name}.png").write_bytes(drawn)
+        client.log_artifacts(run_id, folder, "figures")
 
 
 def scores_of(run_id: str) -> dict[str, float]:

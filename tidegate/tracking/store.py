@@ -7,6 +7,8 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 # MLflow retries by itself, and doubles the wait each time: for half a minute here, by default for four minutes.
@@ -21,7 +23,6 @@ os.environ.pop("MLFLOW_EXPERIMENT_NAME", None)
 from tidegate.errors import RecordRefused, ServiceError, UserError, without_secrets
 from tidegate.workspace import processes
 from tidegate.workspace.paths import MLFLOW, PARAMS
-from tidegate.workspace.settings import load_settings
 
 if TYPE_CHECKING:
     import mlflow
@@ -162,7 +163,15 @@ def find_runs(client: "MlflowClient", **tags: str) -> list[Any]:
 
 def experiment_name() -> str:
     """Give the name of the workspace's experiment: a data set has one, of the same name as its registered model."""
-    return load_settings().register_.name if PARAMS.exists() else EXPERIMENT
+    return _registered_name(PARAMS.absolute(), PARAMS.stat().st_mtime_ns) if PARAMS.exists() else EXPERIMENT
+
+
+@lru_cache(maxsize=1)
+def _registered_name(params: Path, changed: int) -> str:
+    """Give `register.name`: read once, because it is asked for whenever the store is opened."""
+    from tidegate.workspace.settings import load_settings  # with pandas: what only reads the store does without
+
+    return load_settings(params).register_.name
 
 
 def experiment_id(client: "MlflowClient") -> str:
