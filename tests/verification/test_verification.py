@@ -38,13 +38,6 @@ def issued(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture
-def here(issued: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy = copy_workspace(issued, tmp_path / "workspace")
-    monkeypatch.chdir(copy)
-    return copy
-
-
 def change(month: str, station: str, time: str, value: float | None = None, by: float | None = None) -> float:
     """Replace a temperature in data/, as a late revision would; give the new one."""
     path = DATA / MEASUREMENTS / f"{month}.parquet"

@@ -32,13 +32,6 @@ def issued(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture
-def here(issued: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy = copy_workspace(issued, tmp_path / "workspace")
-    monkeypatch.chdir(copy)
-    return copy
-
-
 def rewrite(path: Path, rows: pd.DataFrame) -> None:
     path.unlink()  # other workspaces share the file
     long_frame.write_frame(path, rows)

@@ -168,14 +168,14 @@ def _keys(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 def _repeated(key: npt.NDArray[np.int64]) -> Flags:
     """Mark the rows whose key another row has too."""
-    if (np.diff(key) >= 0).all():  # in order, as nearly always: neighbours tell
-        equal = np.diff(key) == 0
-        return np.r_[False, equal] | np.r_[equal, False] if len(key) else np.zeros(0, bool)
+    steps = np.diff(key)
+    if len(key) and (steps >= 0).all():  # in order, as nearly always: neighbours tell
+        return np.r_[False, steps == 0] | np.r_[steps == 0, False]
     return pd.Series(key).duplicated(keep=False).to_numpy()
 
 
 def _distinct(key: npt.NDArray[np.int64]) -> int:
-    ordered = key if (np.diff(key) >= 0).all() else np.sort(key)
+    ordered = np.sort(key, kind="stable")  # takes little where they are in order
     return int(np.count_nonzero(np.diff(ordered))) + 1 if len(key) else 0
 
 
