@@ -6,7 +6,8 @@
 
 Keras differentiates such a loop step by step, and adds up the gradient of the weights at each step: a small product and
 a pass over all weights every time. Here the loops hold only what depends on the step before. The product of all inputs
-with W comes before them; the gradient of W, U and b after them, as one product over all steps.
+with W comes before them; the gradient of W, U and b after them, as one product over all steps. All gates of a step take
+one tanh, σ(a) being (1 + tanh(a/2)) / 2: XLA computes a gate of its own anew in each place that uses it.
 
 The loops are compiled by TensorFlow's engine alone. Elsewhere, with a mask or on a GPU, whose cuDNN kernels are faster
 still, Keras' own layers run. Both compute the same but for rounding; see models/equations.py for the formulas' sources.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from models.nets import engine
@@ -112,24 +114,25 @@ class LSTM(_Explicit, keras.layers.LSTM):
 
     def advance(self, states: list[Any], read: Any, from_state: Any) -> Step:
         """Take a step."""
-        i, f, g, o = ops.split(read + from_state, 4, axis=-1)
-        i, f, g, o = ops.sigmoid(i), ops.sigmoid(f), ops.tanh(g), ops.sigmoid(o)
+        halved = ops.cast(np.repeat([0.5, 0.5, 1, 0.5], self.units), read.dtype)
+        squashed = ops.tanh(halved * (read + from_state))
+        i, f, g, o = _lstm_gates(squashed)
         memory = f * states[1] + i * g
-        return [o * ops.tanh(memory), memory], [ops.concatenate([i, f, g, o], axis=-1)]
+        output = ops.tanh(memory)
+        return [o * output, memory], [squashed, output]
 
     def retrace(self, of_states: list[Any], before: Sequence[Any], kept: Sequence[Any]) -> Step:
         """Take the gradient of the states after a step back to those before it, and to its products."""
-        _, memory, gates = kept
-        i, f, g, o = ops.split(gates, 4, axis=-1)
-        squashed = ops.tanh(memory)
-        of_memory = of_states[1] + of_states[0] * o * (1 - squashed * squashed)
+        _, _, squashed, output = kept
+        i, f, g, o = _lstm_gates(squashed)
+        of_memory = of_states[1] + of_states[0] * o * (1 - output * output)
         of_gates = [
             of_memory * g * i * (1 - i),
             of_memory * before[1] * f * (1 - f),
             of_memory * i * (1 - g * g),
-            of_states[0] * squashed * o * (1 - o),
+            of_states[0] * output * o * (1 - o),
         ]
-        return [ops.zeros_like(memory), of_memory * f], [ops.concatenate(of_gates, axis=-1)]
+        return [ops.zeros_like(output), of_memory * f], [ops.concatenate(of_gates, axis=-1)]
 
 
 class GRU(_Explicit, keras.layers.GRU):
@@ -137,17 +140,30 @@ class GRU(_Explicit, keras.layers.GRU):
 
     def advance(self, states: list[Any], read: Any, from_state: Any) -> Step:
         """Take a step."""
-        parts = zip(ops.split(read, 3, axis=-1), ops.split(from_state, 3, axis=-1), strict=True)
-        (z_read, z_state), (r_read, r_state), (g_read, g_state) = parts
-        z, r = ops.sigmoid(z_read + z_state), ops.sigmoid(r_read + r_state)
-        g = ops.tanh(g_read + r * g_state)
-        return [z * states[0] + (1 - z) * g], [ops.concatenate([z, r, g, g_state], axis=-1)]
+        gates = 2 * self.units
+        squashed = ops.tanh(0.5 * (read[:, :gates] + from_state[:, :gates]))
+        z, r = (_sigmoid(part) for part in ops.split(squashed, 2, axis=-1))
+        g_state = from_state[:, gates:]
+        g = ops.tanh(read[:, gates:] + r * g_state)
+        return [z * states[0] + (1 - z) * g], [squashed, g, g_state]
 
     def retrace(self, of_states: list[Any], before: Sequence[Any], kept: Sequence[Any]) -> Step:
         """Take the gradient of the states after a step back to those before it, and to its products."""
-        z, r, g, g_state = ops.split(kept[1], 4, axis=-1)
+        _, squashed, g, g_state = kept
+        z, r = (_sigmoid(part) for part in ops.split(squashed, 2, axis=-1))
         of_g = of_states[0] * (1 - z) * (1 - g * g)
         of_z = of_states[0] * (before[0] - g) * z * (1 - z)
         of_r = of_g * g_state * r * (1 - r)
         of_read, of_from_state = (ops.concatenate([of_z, of_r, part], axis=-1) for part in (of_g, of_g * r))
         return [of_states[0] * z], [of_read, of_from_state]
+
+
+def _lstm_gates(squashed: Any) -> tuple[Any, Any, Any, Any]:
+    """Give i, f, g, o, of which the tanh was taken at once."""
+    i, f, g, o = ops.split(squashed, 4, axis=-1)
+    return _sigmoid(i), _sigmoid(f), g, _sigmoid(o)
+
+
+def _sigmoid(squashed: Any) -> Any:
+    """Give σ(a) from tanh(a/2)."""
+    return 0.5 + 0.5 * squashed

@@ -13,7 +13,7 @@ from commands import invoke
 from ruamel.yaml import YAML
 from workspaces import begun, copy_workspace, ran, run_in, set_params
 
-from tidegate.pipeline import dag
+from tidegate.pipeline.stale import find_stale
 from tidegate.workspace.paths import read_json
 
 pytestmark = pytest.mark.slow
@@ -84,22 +84,25 @@ def test_the_run_prints_a_line_a_stage_and_a_table_and_nothing_else(trained: Pat
 @pytest.mark.long
 def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(copied: Path, reproduced: Path) -> None:
     for workspace in (copied, reproduced):
-        set_params(workspace, {"models.gru.units": 5})
+        set_params(workspace, {"models.gru.units": 5, "models.rnn.units": 5})
         add_shell_stage(workspace)
-    printed = run_in(copied, "tidegate", "run").stdout
+    printed = run_in(copied, "tidegate", "run", TIDEGATE_AT_ONCE="2").stdout  # the two nets side by side
     flow = ran(printed)
     repro = run_in(reproduced, "dvc", "repro").stdout
-    assert sorted(flow) == ["count", "diagnose", "evaluate", "ingest", "register", "train@gru"]
+    assert sorted(flow) == ["count", "diagnose", "evaluate", "ingest", "register", "train@gru", "train@rnn"]
     assert sorted(re.findall(r"Running stage '(\S+)'", repro)) == [
         "count",
         "diagnose",
         "evaluate",
         "register",
         "train@gru",
+        "train@rnn",
     ]
     (stale,) = (line for line in printed.splitlines() if line.startswith("Stale: "))
     assert "train@gru (changed: models.gru in params.yaml)" in stale and "count (not in dvc.lock yet)" in stale
-    assert "train@rnn" not in stale and "window" not in stale
+    assert "train@lstm" not in stale and "window" not in stale
+    assert re.search(r"; last time, what may have to run took \d+ s$", stale)
+    assert len(list((copied / "logs").glob("*-train@*.log"))) == 1
     for workspace in (copied, reproduced):
         assert (workspace / "artifacts" / "count.txt").read_text().strip() == "31"
     same = {path for path in artifacts(copied) if "registration" not in path}
@@ -109,13 +112,13 @@ def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(cop
 
 def test_stale_stages_are_listed_with_at_most_three_causes_each(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(copied)
-    assert dag.describe_stale_stages() == []
+    assert find_stale().reasons == []
     for folder in ("quality", "measurements", "workspace"):
         (copied / "tidegate" / folder / "added.py").write_text("# changed\n")
     set_params(copied, {"dataset.options.seed": 5})
     (copied / "artifacts" / "findings.csv").unlink()
     shutil.rmtree(copied / "artifacts" / "evaluation")
-    stale = dict(text.removesuffix(")").split(" (changed: ") for text in dag.describe_stale_stages())
+    stale = dict(text.removesuffix(")").split(" (changed: ") for text in find_stale().reasons)
     assert stale["validate"] == "tidegate/measurements, tidegate/quality, tidegate/workspace and 2 more"
     assert stale["evaluate"] == "tidegate/workspace, output artifacts/evaluation"
     assert stale["register"] == "tidegate/measurements, tidegate/workspace"

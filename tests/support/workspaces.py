@@ -13,7 +13,8 @@ from filelock import FileLock
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent.parent
-ENVIRONMENT = dict(os.environ)  # as it was before MLflow set the store that a test uses
+# As it was before MLflow set the store that a test uses. The suite runs on every core, so a run is to use only one.
+ENVIRONMENT = {"TIDEGATE_AT_ONCE": "1", **os.environ}
 REAL_DATA = ROOT.parent / "shared" / "data"
 CODE = ("tidegate", "models", "flows")
 # Below these folders files are replaced, and never changed in place: copies of a workspace may share them.

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
@@ -36,6 +36,7 @@ class Terminal:
         """Start with the process's own streams."""
         self.log: Path | None = None
         self.errors_alone = False
+        self.seconds_left: Callable[[], float | None] = lambda: None  # of the whole run
         self.use(sys.stdout, sys.stderr)
 
     def use(self, out: TextIO, err: TextIO) -> None:
@@ -107,6 +108,16 @@ def errors_alone() -> Iterator[None]:
         terminal.forget()
 
 
+@contextmanager
+def time_left(seconds: Callable[[], float | None]) -> Iterator[None]:
+    """Show beside each progress bar within the block how long the whole run will still take, if that is known."""
+    before, terminal.seconds_left = terminal.seconds_left, seconds
+    try:
+        yield
+    finally:
+        terminal.seconds_left = before
+
+
 def silence_until_exit() -> None:
     """Send to the log what libraries print while the process exits."""
     if terminal.log is not None:
@@ -122,6 +133,14 @@ def _redirect_to(log: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
+
+
+def in_words(seconds: float) -> str:
+    """Say a duration: "40 s", "3 min", "2 h 10 min"."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def say(text: str) -> None:
@@ -187,14 +206,22 @@ class StageLine:
 @contextmanager
 def progress_bar(name: str) -> Iterator[StageLine]:
     """Show a progress bar within the block, on a terminal."""
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
+    from rich.text import Text
+
+    class TimeLeft(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            """Give the time left of this line, and of the whole run."""
+            of_line, of_run = task.time_remaining, terminal.seconds_left()
+            parts = [f"{in_words(of_line)} left" if of_line else "", f"run: {in_words(of_run)} left" if of_run else ""]
+            return Text(" · ".join(filter(None, parts)))
 
     progress = Progress(
         TextColumn("{task.description:<22}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(compact=True),
+        TimeLeft(),
         console=terminal.out,
         transient=True,
         redirect_stdout=False,

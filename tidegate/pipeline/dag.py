@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
-from dvc.fs import localfs
 from dvc.repo import Repo, lock_repo
 from dvc.repo.reproduce import _reproduce_stage, get_active_graph, plan_repro
 from dvc.stage import PipelineStage, Stage
@@ -22,6 +21,7 @@ from dvc.stage.decorators import unlocked_repo
 from dvc.stage.run import cmd_run
 
 from tidegate.errors import ServiceError, StageFailed, UserError
+from tidegate.pipeline.beside import Beside
 from tidegate.pipeline.console import say, stage_line
 from tidegate.pipeline.remote import RemoteRunner, StageInputs, collect_inputs, inputs_in_place
 from tidegate.pipeline.repository import (
@@ -30,12 +30,12 @@ from tidegate.pipeline.repository import (
     require_parameters,
     transfer_files,
 )
+from tidegate.pipeline.timing import Timing
 from tidegate.workspace.paths import DATA, PIPELINE
 
 TIDEGATE_COMMAND = ["python", "-m", "tidegate"]
 REMOTE_RETRIES = 2
 PLAIN_WORD = re.compile(r"[\w.@=-]+")
-SHOWN_CAUSES = 3
 
 VerbRunner = Callable[[list[str]], object]
 Work = Callable[[], object]
@@ -53,51 +53,6 @@ class StageRun:
 StageWrapper = Callable[[StageRun, Work], object]
 
 
-def stale_stages() -> list[str]:
-    """List the stages that are stale now, in order; the stages after them may have to run too."""
-    with open_repository() as repo, lock_repo(repo):
-        return [stage.addressing for stage in _changed_stages(repo)]
-
-
-def _changed_stages(repo: Repo) -> list[Stage]:
-    """List the stages that have changed, in order. Only for their order is the graph needed, which takes DVC long."""
-    changed = {stage.addressing for stage in repo.index.stages if stage.changed()}
-    order = plan_repro(get_active_graph(repo.index.graph)) if changed else []
-    return [stage for stage in order if stage.addressing in changed]
-
-
-def describe_stale_stages() -> list[str]:
-    """Say why each stage is stale, in order: "train@gru (changed: models.gru in params.yaml)".
-
-    A stage whose only changed dependencies are outputs of stale stages is left out.
-    """
-    descriptions: list[str] = []
-    stale_outputs: list[str] = []
-    with open_repository() as repo, lock_repo(repo):
-        for stage in _changed_stages(repo):
-            if not isinstance(stage, PipelineStage):
-                continue
-            if not any(dep.hash_info for dep in stage.deps):
-                descriptions.append(f"{stage.addressing} (not in dvc.lock yet)")
-            elif causes := _causes(stage, stale_outputs):
-                more = f" and {len(causes) - SHOWN_CAUSES} more" if len(causes) > SHOWN_CAUSES else ""
-                descriptions.append(f"{stage.addressing} (changed: {', '.join(causes[:SHOWN_CAUSES])}{more})")
-            stale_outputs += [out.fs_path for out in stage.outs]
-    return descriptions
-
-
-def _causes(stage: PipelineStage, stale_outputs: list[str]) -> list[str]:
-    """List what has changed of a stage: its command, its dependencies (stale outputs left out) and its outputs."""
-    causes = ["its command"] if stage.changed_stage() else []
-    for dep in [] if stage.frozen else stage.deps:
-        if any(localfs.overlaps(path, dep.fs_path) for path in stale_outputs):
-            continue
-        for path, change in dep.status().items():
-            # A file of parameters has a change for each of them.
-            causes += [f"{key} in {path}" for key in change] if isinstance(change, dict) else [path]
-    return causes + [f"output {path}" for out in stage.outs for path in out.status()]
-
-
 def track_data(update: Work) -> None:
     """Update data/ and let DVC track the result (cache its files, write data.dvc), while no other DVC command runs."""
     with open_repository() as repo, lock_repo(repo):
@@ -110,19 +65,28 @@ def track_data(update: Work) -> None:
             )
 
 
-def reproduce(run_verb: VerbRunner, wrap: StageWrapper, remote: RemoteRunner | None = None) -> None:
+def reproduce(
+    run_verb: VerbRunner, wrap: StageWrapper, remote: RemoteRunner | None = None, timing: Timing | None = None
+) -> None:
     """Bring all stages up to date, as `dvc repro` does; the work of each stale stage runs through `wrap`.
 
     A stage whose `meta.pool` names a pool that `remote` has is sent there, together with all other stages of that pool
-    whose dependencies are up to date. Without such a pool it runs here, and a message says so.
+    whose dependencies are up to date. Without such a pool it runs here, and a message says so. Stages that
+    `meta.beside` marks run side by side, the others in processes of their own.
 
     Raises:
         StageFailed: a stage's shell command failed. The error of a Tidegate command is raised unchanged.
         UserError: params.yaml lacks a section that a stage depends on.
     """
-    with open_repository() as repo:
+    with open_repository() as repo, Beside() as beside:
         require_parameters(repo)
-        _walk(repo, run_verb, wrap, remote)
+        _walk(repo, run_verb, wrap, remote, beside, timing)
+
+
+def run_alone(name: str, run_verb: VerbRunner) -> None:
+    """Bring one stage up to date, beside a walk that holds the workspace's lock."""
+    with open_repository() as repo:
+        _walk(repo, run_verb, lambda _, work: work(), targets=name, single_item=True)
 
 
 def run_for_another(name: str, inputs: StageInputs, run_verb: VerbRunner, wrap: StageWrapper) -> None:
@@ -140,10 +104,17 @@ def run_for_another(name: str, inputs: StageInputs, run_verb: VerbRunner, wrap: 
 
 
 def _walk(
-    repo: Repo, run_verb: VerbRunner, wrap: StageWrapper, remote: RemoteRunner | None = None, **selection: Any
+    repo: Repo,
+    run_verb: VerbRunner,
+    wrap: StageWrapper,
+    remote: RemoteRunner | None = None,
+    beside: Beside | None = None,
+    timing: Timing | None = None,
+    **selection: Any,
 ) -> None:
     """Let DVC walk all stages, or the selected ones."""
     sent: set[str] = set()
+    timing = timing or Timing([])
 
     def reproduce_stage(stage: Stage, **options: Any) -> Stage | None:
         if not stage.changed(upstream=options.get("upstream")):
@@ -156,20 +127,51 @@ def _walk(
                 sent.update(_send(stage, pool, remote))
             if stage.addressing in sent:
                 options["pull"] = True
+            elif beside and meta.get("beside") and not attempts and _has_run_beside(stage, beside):
+                results.append(stage.reload())
+                timing.keep()
+                return
             with _commands(run_verb, sent) as executed:
                 # A retry loads the stage again: in memory, DVC holds the new hashes of its dependencies beside the old
                 # hashes of its outputs, and would take them for a pair in the run cache.
                 attempt = stage.reload() if attempts else stage
                 attempts.append(attempt)
                 results.append(_reproduce_stage(attempt, **options))
-            if isinstance(stage, PipelineStage) and not executed:
+            if executed:
+                timing.keep()
+            elif isinstance(stage, PipelineStage):
                 how = f"ran in pool {pool}" if stage.addressing in sent else "restored from DVC's run cache"
                 say(f"{stage.addressing:<22} {how}")
 
-        wrap(StageRun(stage.addressing, meta.get("retries", 0), meta.get("report", "")), work)
+        with timing.stage(stage.addressing):
+            wrap(StageRun(stage.addressing, meta.get("retries", 0), meta.get("report", "")), work)
         return results[-1]
 
     repo.reproduce(repro_fn=reproduce_stage, **selection)
+
+
+def _has_run_beside(stage: Stage, beside: Beside) -> bool:
+    """Let the stages begin that can run beside this one; say whether this one has run beside those before it."""
+
+    def is_to_begin(other: Stage) -> bool:
+        return bool(_meta(other).get("beside")) and other != stage and not beside.has_begun(other.addressing)
+
+    beside.begin([other.addressing for other in _ready_stages(stage.repo, is_to_begin)])
+    # DVC too releases its lock while a stage's command runs.
+    has_ended_well = unlocked_repo(lambda _stage: beside.finish(stage.addressing))(stage)
+    return has_ended_well and not stage.reload().changed()
+
+
+def _ready_stages(repo: Repo, chosen: Callable[[Stage], bool]) -> list[Stage]:
+    """List those of the chosen stages that have changed, and whose dependencies are up to date, in order."""
+    graph = get_active_graph(repo.index.graph)
+    return [
+        stage
+        for stage in plan_repro(graph)
+        if chosen(stage)
+        and stage.changed()
+        and not any(upstream.changed() for upstream in plan_repro(graph, [stage]) if upstream is not stage)
+    ]
 
 
 def _send(stage: Stage, pool: str, remote: RemoteRunner) -> list[str]:
@@ -178,14 +180,7 @@ def _send(stage: Stage, pool: str, remote: RemoteRunner) -> list[str]:
         say(f"{stage.addressing:<22} asks for pool {pool}, which is not here: it runs in place")
         return []
     repo = stage.repo
-    graph = get_active_graph(repo.index.graph)
-    ready = [
-        other
-        for other in plan_repro(graph)
-        if _meta(other).get("pool") == pool
-        and other.changed()
-        and not any(upstream.changed() for upstream in plan_repro(graph, [other]) if upstream is not other)
-    ]
+    ready = _ready_stages(repo, lambda other: _meta(other).get("pool") == pool)
     if paths := sorted({path for other in ready for path in cached_dependencies(other)}):
         transfer_files(repo, lambda: repo.push(paths))
     names = [other.addressing for other in ready]
@@ -236,17 +231,20 @@ def _tidegate_words(stage: Stage) -> list[str] | None:
 
 
 def _meta(stage: Stage) -> dict[str, Any]:
-    """Give what a stage's `meta` in dvc.yaml tells the drivers: retries, pool, report.
+    """Give what a stage's `meta` in dvc.yaml tells the drivers: retries, pool, report, beside.
 
     Raises:
         UserError: one of them has the wrong type.
     """
     meta: dict[str, Any] = getattr(stage, "meta", None) or {}
     retries, pool, report = meta.get("retries", 0), meta.get("pool", ""), meta.get("report", "")
+    beside = meta.get("beside", False)
     if not isinstance(retries, int) or retries < 0:
         raise UserError(f"{PIPELINE}: meta.retries of stage {stage.addressing} is {retries!r}: give a whole number.")
     if not isinstance(pool, str):
         raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
     if not isinstance(report, str):
         raise UserError(f"{PIPELINE}: meta.report of stage {stage.addressing} is {report!r}: give a CSV file.")
+    if not isinstance(beside, bool):
+        raise UserError(f"{PIPELINE}: meta.beside of stage {stage.addressing} is {beside!r}: give true or false.")
     return meta

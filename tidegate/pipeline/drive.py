@@ -102,13 +102,13 @@ def forecast(
 
 def report(stopped: str = "") -> Path:
     """Write the report, with why the run has stopped if it has; give its path."""
-    from tidegate.pipeline import dag
     from tidegate.pipeline.lineage import champions_chain
+    from tidegate.pipeline.stale import find_stale
     from tidegate.reporting.report import write_report
 
     with lock.workspace_lock("tidegate report"):
         settings = checked_settings()
-        stale = dag.stale_stages() if LOCK.exists() else []
+        stale = find_stale().names if LOCK.exists() else []
         return write_report(settings, champions_chain(settings), stopped, stale)
 
 
@@ -203,23 +203,30 @@ def _moved(name: str, entry: "Entry") -> str:
 
 def is_current() -> bool:
     """Say whether the source has nothing new and no stage is stale."""
-    from tidegate.pipeline import dag
+    from tidegate.pipeline.stale import find_stale
     from tidegate.sources import plan
 
     settings = checked_settings()
-    return plan.is_current(settings, open_source(settings.dataset)) and not dag.stale_stages()
+    return plan.is_current(settings, open_source(settings.dataset)) and not find_stale().names
 
 
 def reproduce(wrap: "StageWrapper", remote: "RemoteRunner | None" = None) -> None:
     """Bring every stage of dvc.yaml up to date; stale stages run through `wrap`, or in the work pools of `remote`.
 
-    Where stages have run before, a line first says which are stale and why.
+    Where stages have run before, a line first says which are stale and why, and how long it took last time.
     """
     from tidegate.pipeline import dag
+    from tidegate.pipeline.stale import find_stale
+    from tidegate.pipeline.timing import Timing
 
-    if LOCK.exists() and (descriptions := dag.describe_stale_stages()):
-        console.say(f"Stale: {', '.join(descriptions)}")
-    dag.reproduce(run_stage, wrap, remote)
+    stale = find_stale() if LOCK.exists() else None
+    timing = Timing(stale.may_run if stale else [])
+    if stale and stale.reasons:
+        seconds = timing.seconds_left()
+        took = f"; last time, what may have to run took {console.in_words(seconds)}" if seconds else ""
+        console.say(f"Stale: {', '.join(stale.reasons)}{took}")
+    with console.time_left(timing.seconds_left):
+        dag.reproduce(run_stage, wrap, remote, timing)
 
 
 def run_for_another(stage: str, inputs: "StageInputs", wrap: "StageWrapper") -> None:

@@ -85,11 +85,11 @@ def _data() -> Part:
 
 
 def _stages() -> Part:
-    from tidegate.pipeline import dag
+    from tidegate.pipeline.stale import find_stale
 
     if not LOCK.exists():
         return Part("none has run yet: make run, or tidegate run, does all", {"stale": None})
-    stale = dag.describe_stale_stages()
+    stale = find_stale().reasons
     if not stale:
         return Part("all are up to date", {"stale": []})
     more = f" and {len(stale) - SHOWN_STAGES} more" if len(stale) > SHOWN_STAGES else ""
