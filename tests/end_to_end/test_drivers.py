@@ -101,7 +101,6 @@ def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(cop
     (stale,) = (line for line in printed.splitlines() if line.startswith("Stale: "))
     assert "train@gru (changed: models.gru in params.yaml)" in stale and "count (not in dvc.lock yet)" in stale
     assert "train@lstm" not in stale and "window" not in stale
-    assert re.search(r"; last time, what may have to run took \d+ s$", stale)
     assert len(list((copied / "logs").glob("*-train@*.log"))) == 1
     for workspace in (copied, reproduced):
         assert (workspace / "artifacts" / "count.txt").read_text().strip() == "31"

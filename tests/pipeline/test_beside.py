@@ -15,10 +15,15 @@ from tidegate.errors import UserError
 from tidegate.pipeline import beside
 from tidegate.pipeline.beside import Beside, stages_at_once
 
+CHILD = """
+import sys, time
+from tidegate.pipeline.stage_process import end_with
+end_with(int(sys.argv[1]))
+time.sleep(60)
+"""
 PARENT = """
 import os, subprocess, sys, time
-child = "import sys, time; from tidegate.pipeline.stage_process import end_with; end_with(int(sys.argv[1])); time.sleep(60)"
-process = subprocess.Popen([sys.executable, "-c", child, str(os.getpid())])
+process = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())])
 print(process.pid, flush=True)
 time.sleep(60)
 """
@@ -58,8 +63,8 @@ def test_a_stage_whose_process_fails_is_left_to_the_walk(template: Path, monkeyp
         others.begin(["train@absent"])
         assert others.has_begun("train@absent")
         time.sleep(0.1)  # its thread has taken it up
-        assert others.finish("train@absent") is False
-        assert others.finish("train@never") is False
+        assert others.finish("train@absent") is None
+        assert others.finish("train@never") is None
 
 
 def test_leaving_stops_the_processes_and_those_that_wait(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +79,7 @@ def test_leaving_stops_the_processes_and_those_that_wait(template: Path, monkeyp
 
 def test_a_stage_process_ends_with_the_one_that_started_it_even_if_that_was_killed() -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENVIRONMENT
+        [sys.executable, "-c", PARENT, CHILD], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=ENVIRONMENT
     )
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))

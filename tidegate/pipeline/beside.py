@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -56,6 +57,7 @@ class Beside:
         self._threads = ThreadPoolExecutor(max(1, self._others), thread_name_prefix="beside")
         self._begun: dict[str, Future[int]] = {}
         self._printed: dict[str, SimpleQueue[str | None]] = {}  # lines; None at the end
+        self._seconds: dict[str, float] = {}
         self._processes: list[subprocess.Popen[str]] = []
         self._starting, self._stopped = Lock(), False
 
@@ -86,21 +88,22 @@ class Beside:
             self._printed[name] = SimpleQueue()
             self._begun[name] = self._threads.submit(self._run, name)
 
-    def finish(self, name: str) -> bool:
-        """Show how a stage runs here until it has ended; say whether it has ended well. False if it has not begun."""
+    def finish(self, name: str) -> float | None:
+        """Show how a stage runs here until it has ended; give its seconds. None if it has not begun, or has failed."""
         future = self._begun.pop(name, None)
         if future is None or future.cancel():
-            return False
+            return None
         with console.progress_bar(name) as line:
             while (printed := self._printed[name].get()) is not None:
                 if printed.startswith("["):
                     line(*json.loads(printed))
                 else:
                     console.say(printed)
-        return future.result() == 0
+        return None if future.result() else self._seconds[name]
 
     def _run(self, name: str) -> int:
         command = [sys.executable, "-m", "tidegate.pipeline.stage_process", name, str(os.getpid())]
+        began = time.monotonic()
         try:
             with self._starting:
                 if self._stopped:
@@ -111,4 +114,5 @@ class Beside:
                 self._printed[name].put(line.rstrip("\n"))
             return process.wait()
         finally:
+            self._seconds[name] = time.monotonic() - began
             self._printed[name].put(None)

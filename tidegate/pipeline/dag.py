@@ -117,7 +117,8 @@ def _walk(
     timing = timing or Timing([])
 
     def reproduce_stage(stage: Stage, **options: Any) -> Stage | None:
-        if not stage.changed(upstream=options.get("upstream")):
+        begun = beside is not None and beside.has_begun(stage.addressing)  # then DVC lets nobody look at its outputs
+        if not begun and not stage.changed(upstream=options.get("upstream")):
             return None
         meta = _meta(stage)
         pool, attempts, results = meta.get("pool"), list[Stage](), list[Stage]()
@@ -127,9 +128,10 @@ def _walk(
                 sent.update(_send(stage, pool, remote))
             if stage.addressing in sent:
                 options["pull"] = True
-            elif beside and meta.get("beside") and not attempts and _has_run_beside(stage, beside):
+            first_here = stage.addressing not in sent and not attempts
+            if beside and first_here and meta.get("beside") and (seconds := _seconds_beside(stage, beside)) is not None:
                 results.append(stage.reload())
-                timing.keep()
+                timing.keep(seconds)
                 return
             with _commands(run_verb, sent) as executed:
                 # A retry loads the stage again: in memory, DVC holds the new hashes of its dependencies beside the old
@@ -150,16 +152,18 @@ def _walk(
     repo.reproduce(repro_fn=reproduce_stage, **selection)
 
 
-def _has_run_beside(stage: Stage, beside: Beside) -> bool:
-    """Let the stages begin that can run beside this one; say whether this one has run beside those before it."""
+def _seconds_beside(stage: Stage, beside: Beside) -> float | None:
+    """Let the stages begin that can run beside this one; give the seconds of this one if it ran beside an earlier."""
 
     def is_to_begin(other: Stage) -> bool:
-        return bool(_meta(other).get("beside")) and other != stage and not beside.has_begun(other.addressing)
+        meta = _meta(other)
+        suits = bool(meta.get("beside")) and not meta.get("pool")
+        return suits and other != stage and not beside.has_begun(other.addressing)
 
     beside.begin([other.addressing for other in _ready_stages(stage.repo, is_to_begin)])
     # DVC too releases its lock while a stage's command runs.
-    has_ended_well = unlocked_repo(lambda _stage: beside.finish(stage.addressing))(stage)
-    return has_ended_well and not stage.reload().changed()
+    seconds: float | None = unlocked_repo(lambda _stage: beside.finish(stage.addressing))(stage)
+    return None if stage.reload().changed() else seconds
 
 
 def _ready_stages(repo: Repo, chosen: Callable[[Stage], bool]) -> list[Stage]:

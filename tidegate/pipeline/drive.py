@@ -216,14 +216,15 @@ def reproduce(wrap: "StageWrapper", remote: "RemoteRunner | None" = None) -> Non
     Where stages have run before, a line first says which are stale and why, and how long it took last time.
     """
     from tidegate.pipeline import dag
+    from tidegate.pipeline.beside import stages_at_once
     from tidegate.pipeline.stale import find_stale
     from tidegate.pipeline.timing import Timing
 
     stale = find_stale() if LOCK.exists() else None
-    timing = Timing(stale.may_run if stale else [])
+    timing = Timing(stale.may_run, stale.side_by_side, stages_at_once()) if stale else Timing([])
     if stale and stale.reasons:
         seconds = timing.seconds_left()
-        took = f"; last time, what may have to run took {console.in_words(seconds)}" if seconds else ""
+        took = f"; about {console.in_words(seconds)}, by how long it took last time" if seconds else ""
         console.say(f"Stale: {', '.join(stale.reasons)}{took}")
     with console.time_left(timing.seconds_left):
         dag.reproduce(run_stage, wrap, remote, timing)

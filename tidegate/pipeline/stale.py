@@ -20,6 +20,7 @@ class Stale:
     names: list[str]  # of the stages that are stale, in order
     reasons: list[str]  # why: "train@gru (changed: models.gru in params.yaml)"; not of those stale by others alone
     may_run: list[str]  # the stale stages, and those after them
+    side_by_side: list[str]  # those of them of which several run at once: `meta.beside` in dvc.yaml
 
 
 def find_stale() -> Stale:
@@ -27,12 +28,13 @@ def find_stale() -> Stale:
     with open_repository() as repo, lock_repo(repo):
         stages = {stage.addressing for stage in repo.index.stages if stage.changed()}
         if not stages:  # only for the order is the graph needed, which takes DVC long
-            return Stale([], [], [])
+            return Stale([], [], [], [])
         graph = get_active_graph(repo.index.graph)
         changed = [stage for stage in plan_repro(graph) if stage.addressing in stages]
         may_run = plan_repro(graph, changed, downstream=True)
-        names, all_that_may = ([stage.addressing for stage in some] for some in (changed, may_run))
-        return Stale(names, list(_reasons(changed)), all_that_may)
+        several = [stage for stage in may_run if (getattr(stage, "meta", None) or {}).get("beside")]
+        names, all_that_may, together = ([stage.addressing for stage in some] for some in (changed, may_run, several))
+        return Stale(names, list(_reasons(changed)), all_that_may, together)
 
 
 def _reasons(changed: list[Stage]) -> Iterator[str]:

@@ -1,10 +1,7 @@
-"""How long a run will take: by the time that the walk spent on each stage when it last ran.
-
-Of a stage that ran beside another one that is the time that was waited for it, so the times add up to the whole.
-"""
+"""How long a run will take: by how long each of its stages took when it last ran here."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,33 +14,40 @@ LAST = Path(".tidegate") / "durations.json"  # seconds by stage
 class Timing:
     """The times of the stages of one run."""
 
-    def __init__(self, stages: Sequence[str]) -> None:
-        """Start with the stages that are to come."""
+    def __init__(self, stages: Sequence[str], side_by_side: Collection[str] = (), at_once: int = 1) -> None:
+        """Start with the stages that are to come, and those of them of which several run at once."""
         self._last = _last_durations()
         self._to_come = {name: self._last.get(name) for name in stages}
+        self._side_by_side, self._at_once = side_by_side, at_once
         self._now, self._began = "", 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage within the block; `keep` keeps what it took."""
+        """Let a stage be the present one within the block."""
         self._now, self._began = name, time.monotonic()
         yield
         self._to_come.pop(name, None)
         self._now = ""
 
-    def keep(self) -> None:
-        """Keep how long the present stage has taken, for the next run."""
-        self._last[self._now] = round(time.monotonic() - self._began, 1)
+    def keep(self, seconds: float | None = None) -> None:
+        """Keep how long the present stage has taken, for the next run: `seconds`, or those since it became present."""
+        self._last[self._now] = round(self._present() if seconds is None else seconds, 1)
         write_json(LAST, self._last)
 
     def seconds_left(self) -> float | None:
         """Give the seconds that are left; None if a stage to come has never run here."""
-        times = list(self._to_come.values())
-        known = [seconds for seconds in times if seconds is not None]
-        if not times or len(known) < len(times):
+        alone, together = list[float](), list[float]()
+        for name, seconds in self._to_come.items():
+            if seconds is None:
+                return None
+            left = max(0.0, seconds - self._present()) if name == self._now else seconds
+            (together if name in self._side_by_side else alone).append(left)
+        if not self._to_come:
             return None
-        expected = self._to_come.get(self._now) or 0.0
-        return sum(known) - min(expected, time.monotonic() - self._began if self._now else 0.0)
+        return sum(alone) + max([sum(together) / self._at_once, *together])
+
+    def _present(self) -> float:
+        return time.monotonic() - self._began
 
 
 def _last_durations() -> dict[str, float]:
