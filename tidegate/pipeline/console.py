@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Rich is imported where it is used: --help prints without it.
 
 logger = logging.getLogger("tidegate")
+logger.setLevel(logging.INFO)  # Prefect gives it a handler, and no level
 
 KEPT_LOGS = 50
 WIDTH = 132  # columns, where the output is no terminal
