@@ -20,7 +20,7 @@ def show_result() -> None:
 def described(settings: Settings) -> str:
     """Describe the result in Markdown."""
     scores, decision = read_json(EVALUATION / "metrics.json"), read_json(REGISTRATION)
-    unit = settings.dataset.variables[settings.dataset.targets[0]].unit
+    unit = settings.dataset.unit_of_targets
     ranked = sorted(scores, key=lambda name: float(scores[name][settings.evaluate.metric]))
     shown = [name for name in METRICS if METRICS[name].shown and name in scores[ranked[0]]]
     labels = [METRICS[name].label.format(unit=unit) for name in shown]

@@ -99,3 +99,8 @@ def test_settings_are_frozen() -> None:
     loaded = settings.load_settings(ROOT / "params.yaml")
     with pytest.raises(ValueError, match="frozen"):
         loaded.train.seed = 2  # type: ignore[misc]
+
+
+def test_errors_over_targets_of_several_units_bear_none_of_them() -> None:
+    assert settings.load_settings(ROOT / "params.yaml").dataset.unit_of_targets == "°C"
+    assert settings.load_settings(ROOT / "examples" / "ett" / "params.yaml").dataset.unit_of_targets == "mixed units"

@@ -27,8 +27,7 @@ def score_table(settings: Settings) -> Table:
     """Tabulate the candidates with their test scores, best first, with the registered candidate's role."""
     scores = read_json(EVALUATION / "metrics.json")
     decision = read_json(REGISTRATION)
-    target = settings.dataset.targets[0]
-    unit = settings.dataset.variables[target].unit
+    unit = settings.dataset.unit_of_targets
     table = Table(title=f"Test span, all stations: {_targets(settings)}", title_justify="left")
     table.add_column("candidate", no_wrap=True)
     metrics = metrics_of("classes" if settings.window.alert else "values")

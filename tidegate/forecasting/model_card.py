@@ -82,7 +82,7 @@ def _data(settings: Settings) -> str:
 
 def _scores(settings: Settings, candidate: str) -> str:
     scores = read_json(EVALUATION / "metrics.json")
-    unit = settings.dataset.variables[settings.dataset.targets[0]].unit
+    unit = settings.dataset.unit_of_targets
     shown = [name for name in (*shown_metrics(settings), "skill") if name in scores[candidate]]
     labels = [METRICS[name].label.format(unit=unit) if name in METRICS else name for name in shown]
     order = sorted(scores, key=lambda name: float(scores[name][settings.evaluate.metric]))

@@ -74,7 +74,8 @@ class Shown:
     @property
     def error(self) -> str:
         """What an error is, for an axis."""
-        return "squared error of the probability" if self.settings.window.alert else f"mean absolute error, {self.unit}"
+        unit = self.settings.dataset.unit_of_targets
+        return "squared error of the probability" if self.settings.window.alert else f"mean absolute error, {unit}"
 
     def forecasts(self) -> Section:
         """The last test forecasts of the best candidate."""

@@ -77,7 +77,7 @@ def _score_table(
     settings: Settings, scores: dict[str, dict[str, float]], baseline: str, colours: dict[str, str]
 ) -> dict[str, Any]:
     """Tabulate the candidates' test scores, best first."""
-    unit = settings.dataset.variables[settings.dataset.targets[0]].unit
+    unit = settings.dataset.unit_of_targets
     metrics = metrics_of("classes" if settings.window.alert else "values")
     shown = {name: metric for name, metric in metrics.items() if metric.shown}
     ranked = sorted(scores, key=lambda name: scores[name][settings.evaluate.metric])

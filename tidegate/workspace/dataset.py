@@ -62,6 +62,12 @@ class Dataset(Section):
         return self.targets + self.covariates + self.known
 
     @property
+    def unit_of_targets(self) -> str:
+        """The unit of errors over all targets: theirs, or "mixed units" where they have several."""
+        units = {self.variables[name].unit for name in self.targets}
+        return units.pop() if len(units) == 1 else "mixed units"
+
+    @property
     def naive_zone(self) -> str:
         """Give the zone of times that carry none; days and longer are dates, the same everywhere."""
         try:
