@@ -38,13 +38,13 @@ test-all: $(INSTALLED) ## run the tests, and those that take minutes each
 test-fast: $(INSTALLED) ## run the tests that need no whole pipeline
 	@$(BIN)/pytest -m "not slow"
 
-bench: $(INSTALLED) ## measure the drivers' overhead, what a forecast costs, and training (25 minutes; docs/speed.md)
+bench: $(INSTALLED) ## measure the drivers' overhead, what a forecast costs, and training (half an hour), into docs/speed.md
 	@$(BIN)/python bench/overhead.py
 	@$(BIN)/python bench/forecasting.py
 	@$(BIN)/python bench/inference.py
 	@$(BIN)/python bench/serving.py
-	@$(BIN)/python bench/training.py --short
-	@$(BIN)/python bench/feeding.py --short
+	@$(BIN)/python bench/training.py
+	@$(BIN)/python bench/feeding.py
 
 bench-accuracy: $(INSTALLED) ## measure accuracy on published protocols (hours)
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt

@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import page
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parent.parent
@@ -40,10 +40,11 @@ def main() -> None:
     options.add_argument("--short", action="store_true")
     given = options.parse_args()
     windows = 100_000 if given.short else 1_000_000
-    compare(f"{windows:,} windows", feeders(windows), given.rounds)
-    print(f"over the data at {10 * windows:,} windows: {memory_over_the_data(10 * windows):.0f} MB")
+    fed = compare(f"{windows:,} windows", feeders(windows), given.rounds)
+    memory = f"Over the data at {10 * windows:,} windows: {memory_over_the_data(10 * windows):.0f} MB."
     with tempfile.TemporaryDirectory() as folder:
-        compare("NumPy, by the batch", mapped(Path(folder) / "panel.npy", given.short), given.rounds)
+        read = compare("NumPy, by the batch", mapped(Path(folder) / "panel.npy", given.short), given.rounds)
+    page.show([fed, memory, read])
 
 
 def panel_of(windows: int) -> np.ndarray:
@@ -145,8 +146,8 @@ def mapped(path: Path, short: bool) -> dict[str, Feed]:
     return {"in memory": lambda: read(values), "mapped from a file": lambda: read(np.load(path, mmap_mode="r"))}
 
 
-def compare(title: str, feeds: dict[str, Feed], rounds: int) -> None:
-    """Feed in turns; print medians with the slowest and fastest round."""
+def compare(title: str, feeds: dict[str, Feed], rounds: int) -> Table:
+    """Feed in turns; give medians with the slowest and fastest round."""
     rates: dict[str, list[float]] = {name: [] for name in feeds}
     for _ in range(rounds):
         for name, feed in feeds.items():
@@ -157,7 +158,7 @@ def compare(title: str, feeds: dict[str, Feed], rounds: int) -> None:
     for name, each in rates.items():
         median = statistics.median(each)
         table.add_row(name, f"{median:,.0f}", f"{min(each):,.0f} – {max(each):,.0f}", f"{first / median:.2f}")
-    Console(width=120).print(table)
+    return table
 
 
 if __name__ == "__main__":

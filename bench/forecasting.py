@@ -25,9 +25,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import page
 import pandas as pd
 import psutil
-from rich.console import Console
 from rich.table import Table
 from ruamel.yaml import YAML
 
@@ -47,8 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = trained_workspace(Path(folder) / "workspace")
         os.chdir(workspace)
-        starts(given.rounds)
-        loaded(given.calls)
+        page.show([starts(given.rounds), *loaded(given.calls)])
 
 
 def trained_workspace(workspace: Path) -> Path:
@@ -62,7 +61,7 @@ def trained_workspace(workspace: Path) -> Path:
     return workspace
 
 
-def starts(rounds: int) -> None:
+def starts(rounds: int) -> Table:
     commands = {
         "import pandas, pyarrow": ("-c", "import pandas, pyarrow"),
         "import mlflow, pandas, pyarrow": ("-c", "import mlflow, pandas, pyarrow"),
@@ -88,10 +87,10 @@ def starts(rounds: int) -> None:
         spread = f"{min(cpu[name]):.2f} – {max(cpu[name]):.2f}"
         ratios = f"{middle / pandas:.2f}", f"{middle / mlflow:.2f}"
         table.add_row(name, f"{middle:.2f}", spread, f"{np.median(wall[name]):.2f}", *ratios)
-    Console(width=120).print(table)
+    return table
 
 
-def loaded(calls: int) -> None:
+def loaded(calls: int) -> tuple[Table, str]:
     import mlflow
 
     mlflow.set_tracking_uri(f"sqlite:///{Path('mlflow/mlflow.db').absolute()}")
@@ -118,13 +117,12 @@ def loaded(calls: int) -> None:
         wall, cpu = 1000 * np.array([timed(call) for _ in range(number + 2)][2:]).T
         figures = *np.percentile(wall, [50, 95, 99]), cpu.min(), np.median(cpu)
         table.add_row(name, *(f"{value:,.2f}" for value in figures))
-    Console(width=120).print(table)
     memory = {0: 0.0}
     for number in range(1, MANY + 1):
         forecaster.forecast(one)
         if number in (MANY // 10, MANY):
             memory[number] = psutil.Process().memory_info().rss / 1e6
-    print(*(f"{rss:.1f} MB after {number:,} calls" for number, rss in memory.items() if number), sep=", ")
+    return table, "; ".join(f"{rss:.1f} MB after {number:,} calls" for number, rss in memory.items() if number) + "."
 
 
 def for_many_stations(forecaster: Forecaster, one: pd.DataFrame) -> tuple[Forecaster, pd.DataFrame]:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+import page
 from rich.table import Table
 
 from models import recurrent
@@ -37,13 +37,14 @@ def main() -> None:
     chosen = options.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: chosen.cores])  # before TensorFlow counts them
     sys.path += [chosen.also] if chosen.also else []
+    tables = []
     for cell in ("lstm", "gru"):
         family, panel = net_and_panel(cell)
         for windows in (1, 10_000):
             runs = runs_of(family, panel, starts_of(panel, windows))
-            compare(
-                f"{cell.upper()}({UNITS}), windows: {windows:,}, cores: {chosen.cores}", runs, windows, chosen.rounds
-            )
+            title = f"{cell.upper()}({UNITS}), windows: {windows:,}, cores: {chosen.cores}"
+            tables.append(compare(title, runs, windows, chosen.rounds))
+    page.show(tables)
 
 
 def net_and_panel(cell: str) -> tuple[recurrent.Family, Panel]:
@@ -131,8 +132,8 @@ def onnx_run(family: recurrent.Family, past: np.ndarray) -> Run:
     return run
 
 
-def compare(title: str, runs: dict[str, Run], windows: int, rounds: int) -> None:
-    """Time the runs in turns; print medians, the fastest and slowest round, and how often as fast as model.predict.
+def compare(title: str, runs: dict[str, Run], windows: int, rounds: int) -> Table:
+    """Time the runs in turns; give medians, the fastest and slowest round, and how often as fast as model.predict.
 
     Processor time is of all threads; on a machine that is busy with other things it says more than the clock.
     """
@@ -151,7 +152,7 @@ def compare(title: str, runs: dict[str, Run], windows: int, rounds: int) -> None
         row = [f"{1000 * value:.4g}" for value in (times[name], min(each), max(each))]
         row += [f"{windows / times[name]:,.0f}", f"{times['model.predict'] / times[name]:.2f}"]
         table.add_row(name, *row, f"{1000 * work[name]:.4g}", f"{work['model.predict'] / work[name]:.2f}")
-    Console(width=120).print(table)
+    return table
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
+import page
 from rich.table import Table
 
 from tidegate.cli.servers import prefect_api
@@ -69,22 +69,22 @@ def main() -> None:
         subprocess.run(["git", "clone", "-q", ROOT, workspace], check=True)
         shutil.copytree(ROOT / ".prefect", workspace / ".prefect", dirs_exist_ok=True)
         os.chdir(workspace)
-        whole_run(rounds)
-        nothing_to_do(3 * rounds + 1)
-        stage_imports()
+        page.show([whole_run(rounds), *nothing_to_do(3 * rounds + 1), stage_imports()])
 
 
-def whole_run(rounds: int) -> None:
+def whole_run(rounds: int) -> Table:
     with prefect_api() as wait:
         url = wait()
         drivers = {
             "stage functions in a row": lambda: python(["-c", IN_A_ROW]),
-            "tidegate run, server up": lambda: python(["-m", "tidegate", "run"], PREFECT_API_URL=url),
+            "tidegate run, server up": lambda: python(
+                ["-m", "tidegate", "run"], PREFECT_API_URL=url, TIDEGATE_AT_ONCE="1"
+            ),
         }
-        compare("The default run", drivers, rounds, before=forget, target=1.15)
+        return compare("The default run", drivers, rounds, before=forget, target=1.15)
 
 
-def nothing_to_do(rounds: int) -> None:
+def nothing_to_do(rounds: int) -> Iterator[Table]:
     pairs = {
         "Nothing to do": (["-m", "dvc", "repro", "-q"], ["-m", "tidegate", "run"], 1.5),
         "A look": (["-m", "dvc", "status"], ["-m", "tidegate", "status"], 1.2),
@@ -93,16 +93,16 @@ def nothing_to_do(rounds: int) -> None:
     }
     for title, (reference, ours, target) in pairs.items():
         drivers = {" ".join(words): partial(python, words) for words in (reference, ours)}
-        compare(title, drivers, rounds, before=lambda: None, target=target, clock=children_seconds)
+        yield compare(title, drivers, rounds, before=lambda: None, target=target, clock=children_seconds)
 
 
-def stage_imports() -> None:
+def stage_imports() -> Table:
     table = Table("stage", "seconds", "heavy libraries loaded", "not used", title="A stage a process")
     for name, uses in USES.items():
         seconds, output = timed(lambda name=name: python(["-c", ONE_STAGE, *name.split()]))
         loaded = set(output.rsplit("loaded:", 1)[1].split())
         table.add_row(name, f"{seconds:.1f}", ", ".join(sorted(loaded)), ", ".join(sorted(loaded - uses)) or "–")
-    Console(width=120).print(table)
+    return table
 
 
 def compare(
@@ -112,8 +112,8 @@ def compare(
     before: Callable[[], None],
     target: float,
     clock: Callable[[], float] = time.perf_counter,
-) -> None:
-    """Time the drivers in turns; print medians, and the ratio of the second to the first."""
+) -> Table:
+    """Time the drivers in turns; give medians, and the ratio of the second to the first."""
     seconds: dict[str, list[float]] = {name: [] for name in drivers}
     for _ in range(rounds):
         for name, run in drivers.items():
@@ -125,7 +125,7 @@ def compare(
     for name, times in seconds.items():
         each = " ".join(f"{value:.2f}" for value in times)
         table.add_row(name, f"{medians[name]:.2f}", each, f"{medians[name] / reference:.2f}")
-    Console(width=120).print(table)
+    return table
 
 
 def timed(run: Callable[[], str], clock: Callable[[], float] = time.perf_counter) -> tuple[float, str]:

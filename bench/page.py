@@ -21,8 +21,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", "docs/speed.md", "docs/data.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("examples/*/*.md"))]
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = [str(path.relative_to(ROOT)) for path in ROOT.glob("examples/*/README.md")]
+PAGES = ["README.md", "docs/speed.md", "docs/data.md", *EXAMPLES]
 END = "<!-- end of what it made -->"
 
 
@@ -72,7 +73,5 @@ def processor() -> str:
 
 
 def commit() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import page
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from tidegate.forecasting.forecaster import Forecaster
@@ -90,7 +90,7 @@ def measure(seconds: float) -> None:
         ratio = f"{p50 / plain:.2f}" if clients == 1 else ""
         rate, versions = f"{len(asked.seconds) / asked.elapsed:.1f}", " ".join(sorted(asked.versions))
         table.add_row(str(clients), f"{len(asked.seconds):,}", str(len(asked.failed)), *figures, rate, versions, ratio)
-    Console(width=120).print(table)
+    page.show([table])
     for clients, asked in results.items():
         if asked.failed:
             raise SystemExit(f"{clients} clients: {len(asked.failed)} requests failed; the first: {asked.failed[0]}")

@@ -1,7 +1,7 @@
 """Training: windows/s of ours beside Keras and the peers under bench/peers, on the same windows, in turns.
 
     .venv/bin/python bench/training.py --short      about 6 minutes on two cores: 64 units, batches of 32 and 256
-    .venv/bin/python bench/training.py              about 25 minutes: every shape
+    .venv/bin/python bench/training.py              about 15 minutes: every shape
 
 Each library trains in a process of its own, which stays alive and trains one epoch whenever it is its turn: so what
 else the machine does falls on all of them, and the first epoch, in which some compile, counts for none. Beside the
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
+import page
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
@@ -106,7 +106,7 @@ class Trainer:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--short", action="store_true")
     options.add_argument("--engine", default="tensorflow", help="of Keras: tensorflow, jax or torch")
     options.add_argument("--only", help="shapes whose name has this in it")
@@ -114,12 +114,11 @@ def main() -> None:
     shapes = [shape for shape in (SHORT if given.short else ALL) if not given.only or given.only in str(shape)]
     trainers = start_all(given.engine)
     floor = products_per_second()
-    print(f"{len(os.sched_getaffinity(0))} cores, {floor / 1e9:.0f} GFLOP/s on one; load {os.getloadavg()[0]:.1f}")
-    for shape in shapes:
-        measure(shape, trainers, given.rounds, floor)
+    tables = [measure(shape, trainers, given.rounds, floor) for shape in shapes]
     for trainer in trainers.values():
         if trainer:
             trainer.close()
+    page.show([f"Products of matrices: {floor / 1e9:.0f} GFLOP/s on one core.", *tables])
 
 
 def start_all(engine: str) -> dict[str, Trainer | None]:
@@ -150,8 +149,8 @@ def products_per_second() -> float:
     return float(2 * 2048**3 / min(times))
 
 
-def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int, floor: float) -> None:
-    """Train in turns, and print a table."""
+def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int, floor: float) -> Table:
+    """Train in turns; give a table."""
     running = {name: trainer for name, trainer in trainers.items() if trainer and trainer.epoch(shape)}
     epochs: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
     for _ in range(rounds):
@@ -172,7 +171,7 @@ def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int, floo
         row = [f"{windows / median:,.0f}", spread, f"{keras[0] / median:.2f}"]
         row += [f"{windows / work:,.0f}", f"{keras[1] / work:.2f}", f"{windows / work * shape.flops / floor:.0%}"]
         table.add_row(name, *row)
-    Console(width=120).print(table)
+    return table
 
 
 if __name__ == "__main__":
