@@ -1,5 +1,6 @@
 """Each example has the sections that the stages ask for, says how it is run, and stands in the site."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,5 @@ def test_an_example_says_how_it_is_run_and_the_site_shows_it(example: Path) -> N
     page = example.with_name("README.md")
     assert f"cp examples/{example.parent.name}/params.yaml params.yaml" in page.read_text()
     assert f'"examples/{example.parent.name}/README.md"' in (ROOT / "docs" / "examples.md").read_text()
+    command = re.search(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert command and f"<!-- made by: {command[1].strip()}; at: " in page.read_text()  # bench/examples.py finds it so
