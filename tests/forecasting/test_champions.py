@@ -1,5 +1,6 @@
 """Decisions of a person about the champion: forecasts follow at once, and the log says why."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -57,7 +58,9 @@ def test_promote_and_rollback_move_the_champion_and_forecasts_follow(here: Path)
         "tidegate version 2 is champion, in the place of version 1. Because: the new sensor needs it."
     )
     assert "by version 2 " in invoke(here, "forecast").stdout
-    assert "version 1 is champion, in the place of version 2" in invoke(here, "rollback").stdout
+    moved = json.loads(invoke(here, "rollback", "--json").stdout)
+    assert (moved["version"], moved["before"]) == ("1", "2")
+    assert "version 1 is champion, in the place of version 2" in moved["sentence"]
     assert "by version 1 " in invoke(here, "forecast").stdout
     table = reigns(drive.checked_settings())
     assert table["version"].tolist() == ["1", "2", "1"]

@@ -54,7 +54,7 @@ def champion(
 def promote(
     version: Annotated[str, typer.Argument(help="Number of a registered version.")],
     because: Annotated[str, typer.Option(help="The reason; it is recorded.")],
-) -> None:
+) -> Result:
     """Make a registered version champion, by your decision. The next forecast is its.
 
     \b
@@ -63,14 +63,16 @@ def promote(
     """
     from tidegate.pipeline import drive
 
-    console.say(drive.promote(version, because))
+    moved = drive.promote(version, because)
+    console.say(moved["sentence"])
+    return moved
 
 
 @app.command()
 @guarded
 def rollback(
     because: Annotated[str | None, typer.Option(help="The reason; it is recorded.")] = None,
-) -> None:
+) -> Result:
     """Make the former champion champion again. The next forecast is its.
 
     \b
@@ -79,7 +81,9 @@ def rollback(
     """
     from tidegate.pipeline import drive
 
-    console.say(drive.rollback(because))
+    moved = drive.rollback(because)
+    console.say(moved["sentence"])
+    return moved
 
 
 @app.command()

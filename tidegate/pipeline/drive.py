@@ -178,8 +178,8 @@ def reproduce_version(reference: str) -> "Reproduced":
     return reproduced
 
 
-def promote(version: str, because: str) -> str:
-    """Make a version champion; say so in a sentence."""
+def promote(version: str, because: str) -> dict[str, str]:
+    """Make a version champion; give what has moved, and a sentence that says so."""
     from tidegate.forecasting import champions
 
     with lock.workspace_lock("tidegate promote"):
@@ -187,8 +187,8 @@ def promote(version: str, because: str) -> str:
         return _moved(settings.register_.name, champions.promote(settings, version, because))
 
 
-def rollback(because: str | None) -> str:
-    """Make the former champion champion again; say so in a sentence."""
+def rollback(because: str | None) -> dict[str, str]:
+    """Make the former champion champion again; give what has moved, and a sentence that says so."""
     from tidegate.forecasting import champions
 
     with lock.workspace_lock("tidegate rollback"):
@@ -196,9 +196,11 @@ def rollback(because: str | None) -> str:
         return _moved(settings.register_.name, champions.rollback(settings, because))
 
 
-def _moved(name: str, entry: "Entry") -> str:
+def _moved(name: str, entry: "Entry") -> dict[str, str]:
     before = f", in the place of version {entry.before}" if entry.before else ""
-    return f"{name} version {entry.version} is champion{before}. Because: {entry.because}."
+    sentence = f"{name} version {entry.version} is champion{before}. Because: {entry.because}."
+    parts = {"version": entry.version, "before": entry.before, "because": entry.because}
+    return {"model": name, **{key: str(part or "") for key, part in parts.items()}, "sentence": sentence}
 
 
 def is_current() -> bool:
