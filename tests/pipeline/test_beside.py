@@ -14,6 +14,7 @@ from workspaces import ENVIRONMENT, ROOT
 from tidegate.errors import UserError
 from tidegate.pipeline import beside
 from tidegate.pipeline.beside import Beside, stages_at_once
+from tidegate.pipeline.timing import Timing
 
 CHILD = """
 import sys, time
@@ -59,7 +60,7 @@ def test_a_number_at_once_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatc
 def test_a_stage_whose_process_fails_is_left_to_the_walk(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(template)
     monkeypatch.setenv("TIDEGATE_AT_ONCE", "2")
-    with Beside() as others:
+    with Beside(Timing([])) as others:
         others.begin(["train@absent"])
         assert others.has_begun("train@absent")
         time.sleep(0.1)  # its thread has taken it up
@@ -67,10 +68,25 @@ def test_a_stage_whose_process_fails_is_left_to_the_walk(template: Path, monkeyp
         assert others.finish("train@never") is None
 
 
+def test_a_stage_that_was_short_last_time_is_left_to_the_walk(
+    template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIDEGATE_AT_ONCE", "3")
+    timing = Timing([])
+    for name, seconds in (("train@linear", 1.0), ("train@gru", 30.0)):
+        with timing.stage(name):
+            timing.keep(seconds)
+    monkeypatch.chdir(template)
+    with Beside(timing) as others:
+        others.begin(["train@linear", "train@gru"])
+        assert others.has_begun("train@gru") and not others.has_begun("train@linear")
+
+
 def test_leaving_stops_the_processes_and_those_that_wait(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(template)
     monkeypatch.setenv("TIDEGATE_AT_ONCE", "2")
-    with Beside() as others:
+    with Beside(Timing([])) as others:
         others.begin(["train@lstm", "train@gru"])
         time.sleep(0.1)
     children = [child for child in psutil.Process().children() if "stage_process" in " ".join(child.cmdline())]

@@ -25,12 +25,14 @@ import psutil
 
 from tidegate.errors import UserError
 from tidegate.pipeline import console
+from tidegate.pipeline.timing import Timing
 from tidegate.workspace.processes import machines
 
 AT_ONCE = "TIDEGATE_AT_ONCE"  # environment variable: how many stages run at once, the walk's own included
 MEMORY_OF_ONE = 2 * 2**30  # bytes, more than a process that trains the default takes: fewer run where there is less
 GPU = Path("/dev/nvidiactl")  # a GPU is used by one training at a time
 SECONDS_TO_STOP = 5
+WORTH_A_PROCESS = 5.0  # seconds, about as long as a process takes to load what a training needs
 
 
 def stages_at_once() -> int:
@@ -51,8 +53,9 @@ def stages_at_once() -> int:
 class Beside:
     """The stages that run beside a walk; leaving it stops those that still run."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, timing: Timing) -> None:
+        """Start with none; those that were short last time are left to the walk."""
+        self._timing = timing
         self._others = stages_at_once() - 1
         self._threads = ThreadPoolExecutor(max(1, self._others), thread_name_prefix="beside")
         self._begun: dict[str, Future[int]] = {}
@@ -84,7 +87,8 @@ class Beside:
 
     def begin(self, stages: Sequence[str]) -> None:
         """Begin the stages, from the last one on, as cores become free."""
-        for name in reversed(stages) if self._others else ():
+        worth = [name for name in stages if (self._timing.last(name) or WORTH_A_PROCESS) >= WORTH_A_PROCESS]
+        for name in reversed(worth) if self._others else ():
             self._printed[name] = SimpleQueue()
             self._begun[name] = self._threads.submit(self._run, name)
 

@@ -66,21 +66,25 @@ def track_data(update: Work) -> None:
 
 
 def reproduce(
-    run_verb: VerbRunner, wrap: StageWrapper, remote: RemoteRunner | None = None, timing: Timing | None = None
+    run_verb: VerbRunner,
+    wrap: StageWrapper,
+    remote: RemoteRunner | None = None,
+    timing: Timing | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Bring all stages up to date, as `dvc repro` does; the work of each stale stage runs through `wrap`.
 
     A stage whose `meta.pool` names a pool that `remote` has is sent there, together with all other stages of that pool
-    whose dependencies are up to date. Without such a pool it runs here, and a message says so. Stages that
-    `meta.beside` marks run side by side, the others in processes of their own.
+    whose dependencies are up to date. Without such a pool it runs here, and a message says so. With
+    `beside`, stages that `meta.beside` marks run side by side, the others in processes of their own.
 
     Raises:
         StageFailed: a stage's shell command failed. The error of a Tidegate command is raised unchanged.
         UserError: params.yaml lacks a section that a stage depends on.
     """
-    with open_repository() as repo, Beside() as beside:
+    with open_repository() as repo:
         require_parameters(repo)
-        _walk(repo, run_verb, wrap, remote, beside, timing)
+        _walk(repo, run_verb, wrap, remote, timing, beside)
 
 
 def run_alone(name: str, run_verb: VerbRunner) -> None:
@@ -108,8 +112,8 @@ def _walk(
     run_verb: VerbRunner,
     wrap: StageWrapper,
     remote: RemoteRunner | None = None,
-    beside: Beside | None = None,
     timing: Timing | None = None,
+    beside: Beside | None = None,
     **selection: Any,
 ) -> None:
     """Let DVC walk all stages, or the selected ones."""

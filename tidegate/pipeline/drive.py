@@ -218,7 +218,7 @@ def reproduce(wrap: "StageWrapper", remote: "RemoteRunner | None" = None) -> Non
     Where stages have run before, a line first says which are stale and why, and how long it took last time.
     """
     from tidegate.pipeline import dag
-    from tidegate.pipeline.beside import stages_at_once
+    from tidegate.pipeline.beside import Beside, stages_at_once
     from tidegate.pipeline.stale import find_stale
     from tidegate.pipeline.timing import Timing
 
@@ -228,8 +228,8 @@ def reproduce(wrap: "StageWrapper", remote: "RemoteRunner | None" = None) -> Non
         seconds = timing.seconds_left()
         took = f"; about {console.in_words(seconds)}, by how long it took last time" if seconds else ""
         console.say(f"Stale: {', '.join(stale.reasons)}{took}")
-    with console.time_left(timing.seconds_left):
-        dag.reproduce(run_stage, wrap, remote, timing)
+    with console.time_left(timing.seconds_left), Beside(timing) as beside:
+        dag.reproduce(run_stage, wrap, remote, timing, beside)
 
 
 def run_for_another(stage: str, inputs: "StageInputs", wrap: "StageWrapper") -> None:

@@ -21,6 +21,10 @@ class Timing:
         self._side_by_side, self._at_once = side_by_side, at_once
         self._now, self._began = "", 0.0
 
+    def last(self, name: str) -> float | None:
+        """Give the seconds that a stage took last time, if it ever ran here."""
+        return self._last.get(name)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Let a stage be the present one within the block."""
