@@ -50,6 +50,7 @@ def main() -> None:
     try:
         app(prog_name="tidegate")
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done or said: a Ctrl-C now would only print a traceback
         console.silence_until_exit()
         gc.freeze()
 

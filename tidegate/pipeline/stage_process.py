@@ -25,8 +25,11 @@ def main(name: str, parent: int) -> None:
         with console.stage_line(name) as line:
             line.result = drive.result_of(words, _progress)
 
-    with console.quiet(name):
-        dag.run_alone(name, run_verb)
+    try:
+        with console.quiet(name):
+            dag.run_alone(name, run_verb)
+    finally:
+        console.silence_until_exit()
 
 
 def _progress(done: float, total: float, note: str = "", loss: float | None = None) -> None:
