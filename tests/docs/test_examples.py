@@ -24,3 +24,8 @@ def test_an_example_says_how_it_is_run_and_the_site_shows_it(example: Path) -> N
     assert f'"examples/{example.parent.name}/README.md"' in (ROOT / "docs" / "examples.md").read_text()
     command = re.search(r"```sh\n(.*?)```", page.read_text(), flags=re.DOTALL)
     assert command and f"<!-- made by: {command[1].strip()}; at: " in page.read_text()  # bench/examples.py finds it so
+
+
+def test_dvc_yaml_takes_from_params_yaml_only_what_has_no_default() -> None:
+    taken = re.findall(r"\$\{([\w.]+)\}", (ROOT / "dvc.yaml").read_text())
+    assert set(taken) == {"models", "item.family", "key", "dataset.frequency"}
