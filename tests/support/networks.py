@@ -12,11 +12,11 @@ STATIONS = ("north", "south", "west")
 AHEAD = 6  # steps by which the wind comes before the level
 
 
-def write_network(folder: Path, days: int, change: pd.Timestamp, late: bool = False) -> None:
+def write_network(folder: Path, days: int, change: pd.Timestamp, late_until: pd.Timestamp | None = None) -> None:
     """Let a workspace read a network, from 2024 on: levels that follow the wind, and from a date on go against it.
 
-    The level has a daily cycle, which repeating yesterday knows; the sensor in the west drifts slowly. With `late`, a
-    row in fifty arrives five hours after it was measured.
+    The level has a daily cycle, which repeating yesterday knows; the sensor in the west drifts slowly. Up to
+    `late_until`, a row in fifty arrives five hours after it was measured.
     """
     rng = np.random.default_rng(7)
     times = pd.date_range("2024-01-01", periods=24 * days, freq="h", tz="UTC")
@@ -27,7 +27,8 @@ def write_network(folder: Path, days: int, change: pd.Timestamp, late: bool = Fa
         cycle = 4 * np.sin(2 * np.pi * (times.hour.to_numpy() - number) / 24)
         level = 20 + cycle + 3 * sign * wind[:-AHEAD] + _autoregression(rng, len(times), 0.5)
         level += 0.01 * np.arange(len(times)) / 24 * (station == "west")
-        arrived = times + pd.to_timedelta(5 * (late & (rng.random(len(times)) < 0.02)), unit="h")
+        late = (rng.random(len(times)) < 0.02) & (late_until is not None and times < late_until)
+        arrived = times + pd.to_timedelta(5 * late, unit="h")
         columns = {"time": times, "arrived": arrived, "level": level.round(3), "wind": wind[AHEAD:].round(3)}
         parts.append(pd.DataFrame({"station": station, **columns}))
     (folder / "in").mkdir()
