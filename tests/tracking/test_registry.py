@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import invoke
-from workspaces import copy_workspace, run_in, set_params
+from workspaces import copy_workspace, keep_models, run_in, set_params
 
 from models.nets import numpy_cells
 from tidegate.errors import GateClosed
@@ -130,6 +130,7 @@ def test_a_worse_model_does_not_promote_and_a_better_one_does(here: Path) -> Non
 
 def test_a_champion_that_cannot_be_compared_is_not_replaced(here: Path) -> None:
     decide()
+    keep_models(here, "seasonal_naive", "linear")
     set_params(here, {"window.horizon_steps": 3})
     from tidegate.stages import train, window
 
