@@ -17,7 +17,6 @@ import pandas as pd
 
 from tidegate.errors import DataError, UserError
 from tidegate.measurements import months
-from tidegate.pipeline.beside import AT_ONCE
 from tidegate.pipeline.console import terminal
 from tidegate.workspace import identity
 from tidegate.workspace.params import digest, typed_time
@@ -114,9 +113,7 @@ def read_plan() -> Plan:
 
 def run_days(plan: Plan) -> int:
     """Run the days of a replay in its workspace, by the code that lies there; give the exit code."""
-    environment = {
-        key: value for key, value in os.environ.items() if key == AT_ONCE or not key.startswith(NOT_INHERITED)
-    }
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(NOT_INHERITED)}
     process = subprocess.Popen(
         [sys.executable, "-m", "tidegate", "replay-days", *(["--quiet"] if terminal.errors_alone else [])],
         cwd=plan.folder, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
