@@ -103,7 +103,7 @@ def test_a_section_that_a_stage_depends_on_is_missed_before_any_stage_runs(
     end = next(number for number in range(begin + 1, len(lines)) if lines[number][:1].isalpha())
     (copy / "params.yaml").write_text("\n".join(lines[:begin] + lines[end:]))
     monkeypatch.chdir(copy)
-    with pytest.raises(UserError, match="'diagnose' are missing from 'params.yaml'"):
+    with pytest.raises(UserError, match=r"'diagnose' are missing from 'params\.yaml'"):
         drive.reproduce(lambda _, work: work())  # as the flow does
     assert not (copy / "artifacts").exists()
 
