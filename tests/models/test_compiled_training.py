@@ -63,12 +63,26 @@ def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: b
 @pytest.mark.parametrize(
     "section",
     [
-        {"cell": "rnn", "units": 6},
-        {"cell": "lstm", "units": 6, "layers": 2, "bidirectional": True, "layer_norm": True},
+        {"cell": "lstm", "units": 6, "layer_norm": True},
+        {"cell": "gru", "units": 6, "segment": 4, "normalise": "last"},
+        pytest.param({"cell": "rnn", "units": 6}, marks=pytest.mark.long),
+        pytest.param(
+            {"cell": "lstm", "units": 6, "layers": 2, "bidirectional": True, "layer_norm": True}, marks=pytest.mark.long
+        ),
         pytest.param(
             {"cell": "gru", "units": 6, "layers": 2, "residual": True, "output": "gaussian"}, marks=pytest.mark.long
         ),
-        {"cell": "gru", "units": 6, "segment": 4, "head": "queries", "channels": "independent", "normalise": "last"},
+        pytest.param(
+            {
+                "cell": "gru",
+                "units": 6,
+                "segment": 4,
+                "head": "queries",
+                "channels": "independent",
+                "normalise": "last",
+            },
+            marks=pytest.mark.long,
+        ),
         pytest.param({"cell": "lstm", "units": 6, "head": "recursive", "output": "quantiles"}, marks=pytest.mark.long),
     ],
 )

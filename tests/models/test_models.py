@@ -36,7 +36,9 @@ def test_what_is_saved_forecasts_the_same_when_read_back(name: str, tmp_path: Pa
     assert np.array_equal(model.predict(PANEL, starts).point, copy.predict(PANEL, starts).point)
 
 
-@pytest.mark.parametrize("name", LEARNING)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in ("rnn", "lstm") else ()) for name in LEARNING]
+)
 def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     content = []
     for fit in (shared_model, lambda name: fitted(name, PANEL)):
@@ -73,7 +75,9 @@ def test_every_step_of_a_forecast_depends_on_the_newest_observation(name: str) -
     assert (np.abs(moved) > 1e-6).all()
 
 
-@pytest.mark.parametrize("name", [name for name in LEARNING if name not in ("short", "lecture")])
+@pytest.mark.parametrize(
+    "name", ["linear", "lstm", *(pytest.param(name, marks=pytest.mark.long) for name in ("rnn", "gru"))]
+)
 def test_a_planted_cycle_is_learnt(name: str) -> None:
     panel = cycle(spec_of(2, 1, lookback=12, horizon=6, season=12))
     recipe = RECIPE.model_copy(update={"epochs": 30, "learning_rate_decay": 1.0, "patience_epochs": 30})

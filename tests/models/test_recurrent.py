@@ -3,10 +3,12 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from nets import SHORT_RECIPE as RECIPE
+from nets import untrained
 from panels import all_starts, cycle, noise, spec_of
 from workspaces import ROOT, run_in
 
@@ -30,11 +32,14 @@ VARIANTS: dict[str, dict[str, object]] = {
     "queries, rnn": {"cell": "rnn", "segment": 8, "head": "queries", "channels": "independent"},
     "recursive": {"cell": "gru", "head": "recursive", "normalise": "last"},
     "taught": {"cell": "lstm", "segment": 4, "head": "recursive", "teacher_forcing": 0.7, "channels": "independent"},
-    "quantiles": {"cell": "gru", "output": "quantiles", "normalise": "last"},
+    "quantiles": {"cell": "gru", "output": "quantiles", "normalise": "standard"},
     "gaussian": {"cell": "rnn", "output": "gaussian", "head": "recursive", "segment": 2},
     "embedded": {"cell": "gru", "station_embedding": 3, "channels": "independent"},
 }
-every = pytest.mark.parametrize("name", VARIANTS)
+RARE = ("queries, mixed", "queries, rnn")  # whose parts others have too
+every = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in RARE else ()) for name in VARIANTS]
+)
 
 
 def rich(steps: int = 160, seed: int = 0, missing: float = 0.1) -> Panel:
@@ -80,7 +85,7 @@ def test_it_forecasts_all_targets_in_order_and_is_the_same_when_read_back(name: 
 
 
 def test_every_net_is_read_in_a_process_that_has_built_none(tmp_path: Path) -> None:
-    for name in VARIANTS:
+    for name in VARIANTS.keys() - set(RARE):
         (tmp_path / name).mkdir()
         section = {"family": "recurrent", "units": 6, **VARIANTS[name]}
         models.save(trained(name), section, rich().spec, tmp_path / name)
@@ -107,7 +112,7 @@ def test_every_step_depends_on_the_newest_observation(name: str) -> None:
     assert (np.abs(moved) > 1e-6).all()
 
 
-@pytest.mark.parametrize("name", ["queries", "taught"])
+@pytest.mark.parametrize("name", [pytest.param("queries", marks=pytest.mark.long), "taught"])
 def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     content = []
     for fit in (trained, lambda name: fitted(name, rich())):
@@ -119,11 +124,9 @@ def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("normalise", ["last", "standard"])
-def test_a_shift_in_the_target_shifts_the_forecast(normalise: str) -> None:
+def test_a_shift_in_the_target_shifts_the_forecast(normalise: Literal["last", "standard"]) -> None:
     panel = noise(spec_of(2, 1, lookback=8, horizon=4), 160, missing=0.1)
-    section = {"family": "recurrent", "cell": "gru", "units": 6, "normalise": normalise}
-    model = models.make("x", section, panel.spec)
-    model.fit(Training(panel, all_starts(panel, end=100), all_starts(panel, 100), RECIPE), no_progress)
+    model = untrained(Options(cell="gru", units=6, normalise=normalise), panel.spec)
     starts = all_starts(panel)[:30]
     shifted = replace(panel, values=np.where(panel.observed, panel.values + 5, 0).astype(np.float32))
     moved = model.predict(shifted, starts).point - model.predict(panel, starts).point
@@ -131,7 +134,7 @@ def test_a_shift_in_the_target_shifts_the_forecast(normalise: str) -> None:
 
 
 def test_shuffled_time_destroys_skill() -> None:
-    recipe = RECIPE.model_copy(update={"epochs": 30, "patience_epochs": 30, "learning_rate": 0.01})
+    recipe = RECIPE.model_copy(update={"epochs": 12, "patience_epochs": 12, "learning_rate": 0.02})
     ordered = cycle(spec_of(2, 1, lookback=12, horizon=6, season=12), 240)
     order = np.random.default_rng(0).permutation(240)
     shuffled = replace(ordered, values=ordered.values[:, order])
@@ -143,8 +146,10 @@ def test_shuffled_time_destroys_skill() -> None:
         truth = panel.future(rest)[0]
         return 1 - float(np.abs(model.predict(panel, rest).point - truth).mean() / np.abs(truth).mean())
 
-    assert skill(ordered) > 0.4
-    assert skill(shuffled) < 0.1
+    a, b = skill(ordered), skill(shuffled)
+    print("SKILL", a, b)
+    assert a > 0.4
+    assert b < 0.1
 
 
 def test_independent_channels_share_one_net() -> None:

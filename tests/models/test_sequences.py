@@ -37,6 +37,7 @@ def test_what_is_padded_says_nothing(classifier: Classifier) -> None:
     assert np.allclose(classifier.probabilities(junk), plain, atol=1e-5)
 
 
+@pytest.mark.long
 def test_shuffled_time_destroys_skill() -> None:
     rng = np.random.default_rng(0)
 

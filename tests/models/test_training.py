@@ -11,8 +11,12 @@ from models.recurrent import Options, build_net
 from tidegate.windows.panel import Panel, evenly_spaced
 from tidegate.workspace.progress import no_progress
 
+gru_and_at_length_the_others = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "gru" else pytest.mark.long) for name in NETS]
+)
 
-@pytest.mark.parametrize("name", NETS)
+
+@gru_and_at_length_the_others
 def test_what_other_threads_draw_at_random_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import random
 
@@ -85,7 +89,7 @@ def test_each_epoch_draws_other_windows_and_none_twice() -> None:
     assert [int(step) for _ in range(4) for step in next(again)[0][:, 1]] == epochs[0]
 
 
-@pytest.mark.parametrize("name", NETS)
+@gru_and_at_length_the_others
 def test_clipping_bounds_the_first_update(name: str) -> None:
     import keras
 

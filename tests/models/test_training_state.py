@@ -21,9 +21,11 @@ def bits(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("name", "moment", "later"),
     [
-        ("gru", 1.5, (4.25,)),
+        ("gru", 1.5, ()),
+        pytest.param("gru", 1.5, (4.25,), marks=pytest.mark.long),
         ("compiled", 1.5, ()),
         pytest.param("compiled", 1.5, (4.25, 5.99), marks=pytest.mark.long),
+        pytest.param("compiled deep", 1.5, (), marks=pytest.mark.long),
         pytest.param("taught", 3.5, (), marks=pytest.mark.long),
         pytest.param("lecture", 2.5, (), marks=pytest.mark.long),
     ],

@@ -25,7 +25,8 @@ CHANGES = {
 }
 SECTIONS = {
     "gru": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
-    "compiled": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
+    "compiled": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3},
+    "compiled deep": {"family": "recurrent", "cell": "gru", "units": 5, "dropout": 0.3, "layers": 2},
     "taught": {"family": "recurrent", "cell": "lstm", "units": 5, "head": "recursive", "teacher_forcing": 0.5},
     "lecture": {"family": "lecture", "units": 4, "epochs": 6},
 }
@@ -38,7 +39,7 @@ def train(name: str, folder: Path, progress: Progress, **changes: float) -> None
     folder.mkdir(exist_ok=True)
     starts, validation = all_starts(panel, end=130), all_starts(panel, 130)
     given = Training(panel, starts, validation, recipe)
-    with patch("models.nets.training.WORTH_COMPILING", 0 if name == "compiled" else 10**9):
+    with patch("models.nets.training.WORTH_COMPILING", 0 if name.startswith("compiled") else 10**9):
         model, history = models.fit(name, SECTIONS[name], given, progress, folder / "checkpoint.npz")
     models.save(model, SECTIONS[name], panel.spec, folder)
     (folder / "history.json").write_text(json.dumps(history))

@@ -8,7 +8,9 @@ from workspaces import ROOT
 import models
 from models.conformal import CalibratedModel
 from models.interface import Training
+from models.recurrent import Family, Options, RecurrentNet, build_net
 from tidegate.windows.panel import Panel
+from tidegate.windows.spec import WindowSpec
 from tidegate.workspace import settings
 from tidegate.workspace.progress import no_progress
 from tidegate.workspace.settings import Train
@@ -37,6 +39,14 @@ NETS = ["rnn", "lstm", "gru"]
 def fitted(name: str, panel: Panel, recipe: Train = RECIPE) -> CalibratedModel:
     train, validation = all_starts(panel, end=120), all_starts(panel, 130, 160)
     return models.fit(name, SECTIONS[name], Training(panel, train, validation, recipe), no_progress)[0]
+
+
+def untrained(options: Options, spec: WindowSpec) -> Family:
+    """Make a net with its first weights, where it is not the training that counts: to trace one takes seconds."""
+    family = Family(options, spec)
+    family.net = build_net(options, spec, seed=1)
+    family.inference = RecurrentNet(options, spec, family.net.get_weights())
+    return family
 
 
 PANEL = noise(spec_of(2, 3, lookback=8, horizon=5, targets=2), steps=200)
