@@ -65,8 +65,8 @@ def beijing() -> Path:
     return folder
 
 
-# The longest, which has `trained` made, and one that needs it not: no core waits for the other.
-FIRST = ["test_drivers.py", "test_full_disk.py"]
+# One that has `trained` made, and two that take as long and need it not: no core waits for the other.
+FIRST = ["test_drivers.py", "test_replay.py", "test_full_disk.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

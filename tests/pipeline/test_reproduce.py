@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import refused
+from commands import invoke, refused
 from workspaces import copy_workspace, run_in, set_params
 
 from tidegate.tracking import runs
@@ -21,8 +21,8 @@ def registered(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the trained workspace with a registry of its own; the last test spoils it."""
     copy = copy_workspace(trained, tmp_path_factory.mktemp("registered") / "workspace", "mlflow", "logs")
     (copy / "mlflow").mkdir()
-    run_in(copy, "tidegate", "evaluate")
-    run_in(copy, "tidegate", "register")
+    invoke(copy, "evaluate")
+    invoke(copy, "register")
     return copy
 
 
@@ -42,7 +42,7 @@ def state(workspace: Path) -> list[str]:
 
 def test_the_champion_is_made_again_to_the_byte_and_nothing_else_changes(here: Path) -> None:
     before = state(here)
-    done = run_in(here, "tidegate", "reproduce", "champion")
+    done = invoke(here, "reproduce", "champion")
     assert "was made again: identical to the byte, and so are its scores" in done.stdout
     assert state(here) == before
 

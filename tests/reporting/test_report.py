@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import invoke
 from pages import Page
 from workspaces import copy_workspace, run_in, set_params
 
@@ -115,7 +116,7 @@ def test_a_run_that_the_gate_refuses_leaves_a_report_that_says_so(trained: Path,
     assert done.returncode and f"Report: {REPORT}" in done.stdout
     verdict = Page(workspace / REPORT).text
     assert "The run stopped, and version 1" in verdict and "data gate is closed" in verdict
-    run_in(workspace, "tidegate", "report")
+    invoke(workspace, "report")
     assert re.search(
         r"The data gate is closed, and version 1 \(\w+\) stays champion: missing at S0", Page(workspace / REPORT).text
     )
@@ -123,7 +124,7 @@ def test_a_run_that_the_gate_refuses_leaves_a_report_that_says_so(trained: Path,
 
 def test_a_workspace_without_any_run_has_a_report_that_says_what_makes_each_part(cheap: Path, tmp_path: Path) -> None:
     workspace = copy_workspace(cheap, tmp_path / "workspace")
-    assert run_in(workspace, "tidegate", "report").stdout.split() == [str(REPORT)]
+    assert invoke(workspace, "report").stdout.split() == [str(REPORT)]
     page = Page(workspace / REPORT)
     assert "there is no champion: no candidate has been decided about yet" in page.text
     for stage in ("evaluate", "diagnose", "validate"):
@@ -134,9 +135,9 @@ def test_a_workspace_without_any_run_has_a_report_that_says_what_makes_each_part
 
 def test_issued_and_verified_forecasts_are_in_the_report(trained: Path, tmp_path: Path) -> None:
     workspace = copy_workspace(trained, tmp_path / "workspace", "forecasts")
-    run_in(workspace, "tidegate", "forecast", "--backfill", "2024-03-20", "2024-03-21")
-    run_in(workspace, "tidegate", "verify")
-    run_in(workspace, "tidegate", "report")
+    invoke(workspace, "forecast", "--backfill", "2024-03-20", "2024-03-21")
+    invoke(workspace, "verify")
+    invoke(workspace, "report")
     page = Page(workspace / REPORT)
     rows = pd.concat(pd.read_parquet(path) for path in (workspace / "verification").rglob("rows/*.parquet"))
     assert page.row("tidegate version 1")[1] == f"{(rows['status'] == 'verified').sum():,}"

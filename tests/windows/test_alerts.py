@@ -30,8 +30,7 @@ ALERT = {
     "window.calendar": ["hour", "day_of_year"],
     "evaluate.metric": "brier",
     "models": MODELS,
-    "train.epochs": 4,
-    "train.learning_rate": 0.01,
+    "train.epochs": 1,
 }
 
 
