@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands import invoke, refused
-from workspaces import copy_workspace
+from workspaces import copy_workspace, keep_models
 
 from tidegate.forecasting.champions import reigns
 from tidegate.pipeline import drive
@@ -26,6 +26,7 @@ def two_versions(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(copy)
         subprocess.run(["git", "checkout", "-q", "--", "mlflow"], check=True)
+        keep_models(copy, "seasonal_naive", "linear")
         for step in range(2):
             if step:
                 Path(f"artifacts/models/{best()}/note.txt").write_text("the same forecasts under another digest")

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import invoke
 from pages import Page
-from workspaces import copy_workspace, run_in
+from workspaces import copy_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def times(milliseconds: list[int]) -> list[pd.Timestamp]:
 
 
 def test_the_newest_forecasts_are_drawn_as_they_were_issued(issuing: Path) -> None:
-    run_in(issuing, "tidegate", "forecast")
+    invoke(issuing, "forecast")
     page, rows = Page(issuing / "forecasts" / "latest.html"), issued(issuing)
     charts = page.json["charts"]["charts"]
     assert [chart["station"] for chart in charts] == sorted(rows["station"].unique())
@@ -48,7 +49,7 @@ def test_measured_values_are_those_of_the_data_and_no_sentinel_is_drawn(issuing:
     last = rows.loc[rows["station"] == "S01", "time"].max()
     rows.loc[(rows["station"] == "S01") & (rows["time"] == last - pd.Timedelta("5h")), "temperature"] = -999.0
     rows.to_parquet(month, index=False)
-    run_in(issuing, "tidegate", "forecast")
+    invoke(issuing, "forecast")
     chart = Page(issuing / "forecasts" / "latest.html").json["charts"]["charts"][0]
     first = pd.Timestamp(chart["measured"]["first"], unit="ms", tz="UTC")
     drawn = pd.Series(
@@ -67,7 +68,7 @@ def test_a_station_that_has_fallen_silent_is_marked_as_the_baselines(issuing: Pa
         silent = (rows["station"] == "S02") & (rows["time"] > newest - pd.Timedelta("2D"))
         rows.loc[silent, "temperature"] = np.nan
         rows.to_parquet(month, index=False)
-    run_in(issuing, "tidegate", "forecast")
+    invoke(issuing, "forecast")
     page, rows = Page(issuing / "forecasts" / "latest.html"), issued(issuing)
     by_baseline = set(rows.loc[rows["method"] == "baseline", "station"])
     assert "S02" in by_baseline
@@ -78,16 +79,16 @@ def test_a_station_that_has_fallen_silent_is_marked_as_the_baselines(issuing: Pa
 
 
 def test_a_past_forecast_leaves_the_newest_ones_page_alone(issuing: Path) -> None:
-    run_in(issuing, "tidegate", "forecast")
+    invoke(issuing, "forecast")
     page = (issuing / "forecasts" / "latest.html").read_text()
-    run_in(issuing, "tidegate", "forecast", "--as-of", "2024-03-20")
+    invoke(issuing, "forecast", "--as-of", "2024-03-20")
     assert (issuing / "forecasts" / "latest.html").read_text() == page
 
 
 def test_a_plot_shows_a_span_with_forecasts_one_horizon_after_another(issuing: Path) -> None:
-    run_in(issuing, "tidegate", "forecast", "--backfill", "2024-03-20", "2024-03-22")
+    invoke(issuing, "forecast", "--backfill", "2024-03-20", "2024-03-22")
     words = ["plot", "S02", "--from", "2024-03-20", "--to", "2024-03-22", "--out", "s02.html"]
-    assert "s02.html" in run_in(issuing, "tidegate", *words).stdout
+    assert "s02.html" in invoke(issuing, *words).stdout
     page = Page(issuing / "s02.html")
     [chart] = page.json["charts"]["charts"]
     origins = times(chart["origins"])
@@ -111,13 +112,13 @@ def test_a_plot_shows_a_span_with_forecasts_one_horizon_after_another(issuing: P
 )
 def test_a_plot_of_nothing_is_refused_in_a_sentence(trained: Path, tmp_path: Path, words: list[str], said: str) -> None:
     workspace = copy_workspace(trained, tmp_path / "workspace", "mlflow")
-    done = run_in(workspace, "tidegate", "plot", *words, check=False)
+    done = invoke(workspace, "plot", *words, check=False)
     assert done.returncode == 2 and said in done.stderr and not list((workspace / "reports").glob("S*"))
 
 
 def test_a_plot_without_any_forecast_shows_what_was_measured(cheap: Path, tmp_path: Path) -> None:
     workspace = copy_workspace(cheap, tmp_path / "workspace")
-    assert run_in(workspace, "tidegate", "plot", "S01").stdout.split() == ["reports/S01.html"]
+    assert invoke(workspace, "plot", "S01").stdout.split() == ["reports/S01.html"]
     page = Page(workspace / "reports" / "S01.html")
     [chart] = page.json["charts"]["charts"]
     assert any(value is not None for value in chart["measured"]["values"]) and not chart["forecasts"]["time"]

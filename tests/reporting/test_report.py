@@ -12,7 +12,8 @@ from workspaces import copy_workspace, run_in, set_params
 
 import models
 from tidegate.evaluation.colours import BASELINE, CANDIDATES, colours_of
-from tidegate.reporting import evaluation
+from tidegate.reporting import decision, evaluation
+from tidegate.workspace.paths import REGISTRATION, read_json, write_json
 from tidegate.workspace.settings import Settings, load_settings
 
 pytestmark = pytest.mark.slow
@@ -75,31 +76,22 @@ def test_the_report_is_kept_with_the_run_of_the_version(trained: Path) -> None:
     assert kept.read_bytes() == (trained / REPORT).read_bytes()
 
 
-VERDICTS = """
-import json
-from tidegate.reporting import decision
-from tidegate.workspace.paths import REGISTRATION, read_json, write_json
-from tidegate.workspace.settings import load_settings
-settings, before = load_settings(), read_json(REGISTRATION)
-cases = [
-    {"registered": False, "promoted": False, "version": None, "reason": "no candidate beats seasonal naive"},
-    {"registered": True, "promoted": False, "version": 2, "reason": "lstm does not beat the champion"},
-]
-said = []
-for case in cases:
-    write_json(REGISTRATION, {**before, **case})
+def test_the_verdict_is_right_after_runs_that_promote_nothing(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy_workspace(trained, tmp_path / "workspace"))
+    settings, before, said = load_settings(), read_json(REGISTRATION), []
+    cases = [
+        {"registered": False, "promoted": False, "version": None, "reason": "no candidate beats seasonal naive"},
+        {"registered": True, "promoted": False, "version": 2, "reason": "lstm does not beat the champion"},
+    ]
+    for case in cases:
+        write_json(REGISTRATION, {**before, **case})
+        said.append(decision.verdict(settings, "", []).sentence)
+    said.append(decision.verdict(settings, "The evaluation gate is closed: x.", []).sentence)
+    said.append(decision.verdict(settings, "", ["register"]).sentence)
+    REGISTRATION.unlink()
     said.append(decision.verdict(settings, "", []).sentence)
-said.append(decision.verdict(settings, "The evaluation gate is closed: x.", []).sentence)
-said.append(decision.verdict(settings, "", ["register"]).sentence)
-REGISTRATION.unlink()
-said.append(decision.verdict(settings, "", []).sentence)
-print(json.dumps(said))
-"""
-
-
-def test_the_verdict_is_right_after_runs_that_promote_nothing(trained: Path, tmp_path: Path) -> None:
-    workspace = copy_workspace(trained, tmp_path / "workspace")
-    said = json.loads(run_in(workspace, "python", "-c", VERDICTS).stdout.splitlines()[-1])
     candidate = json.loads((trained / "artifacts" / "registration.json").read_text())["candidate"]
     champion = f"version 1 ({candidate})"
     assert said[0] == f"The champion stays, {champion}: no candidate beats seasonal naive."

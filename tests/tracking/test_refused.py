@@ -54,7 +54,9 @@ def test_what_a_user_can_repair_is_no_refusal(identity: Identity, monkeypatch: p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"])
+@pytest.mark.parametrize(
+    "name", ["MLFLOW_RUN_ID", pytest.param("MLFLOW_EXPERIMENT_ID", marks=pytest.mark.long), "MLFLOW_EXPERIMENT_NAME"]
+)
 def test_what_mlflow_reads_from_the_environment_redirects_no_record(identity: Identity, name: str) -> None:
     script = (
         "from tidegate.tracking import runs\n"
