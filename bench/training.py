@@ -8,7 +8,7 @@ else the machine does falls on all of them, and the first epoch, in which some c
 windows of a second there are those of a second of processor time, which other work lengthens much less. The share is
 that of the floor: the product of matrices that the machine can compute on one core, and what a window needs of it.
 
-A peer is installed as bench/peers/README.md says; the row of one that is not says "not run". On a machine with a GPU,
+A peer is installed as bench/peers/README.md says; those that are not are named. On a machine with a GPU,
 --engine jax or torch lets ours and Keras run on that engine of Keras, where it is installed.
 """
 
@@ -118,7 +118,8 @@ def main() -> None:
     for trainer in trainers.values():
         if trainer:
             trainer.close()
-    page.show([f"Products of matrices: {floor / 1e9:.0f} GFLOP/s on one core.", *tables])
+    absent = ", ".join(name for name, trainer in trainers.items() if not trainer) or "none"
+    page.show([f"Products of matrices: {floor / 1e9:.0f} GFLOP/s on one core. Not installed: {absent}.", *tables])
 
 
 def start_all(engine: str) -> dict[str, Trainer | None]:
@@ -161,9 +162,10 @@ def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int, floo
     columns = ("trains", "windows/s", "of each round", "× Keras", "a processor s", "× Keras", "of the floor")
     table = Table(*columns, title=f"{shape} (load {os.getloadavg()[0]:.1f})", title_justify="left")
     keras = [statistics.median(times) for times in zip(*epochs.get("Keras fit") or [(1.0, 1.0)], strict=True)]
-    for name in trainers:
+    for name, trainer in trainers.items():
         if not epochs.get(name):
-            table.add_row(name, "not run")
+            if trainer:
+                table.add_row(name, "not run: it has no such net")
             continue
         seconds, processor = zip(*epochs[name], strict=True)
         median, work = statistics.median(seconds), statistics.median(processor)
