@@ -63,8 +63,9 @@ class Gather(keras.layers.Layer):
         self.rows = rows
         self.window = np.arange(offset, offset + length, dtype="int32")
         flat = cells.reshape(rows * self.steps, channels)
-        self.cells = self.add_weight(shape=flat.shape, initializer="zeros", trainable=False, name="cells")
-        self.cells.assign(flat)
+        self.cells = self.add_weight(  # begun with the cells: zeros before them would be there besides
+            shape=flat.shape, initializer=lambda *_, **__: ops.convert_to_tensor(flat), trainable=False, name="cells"
+        )
 
     def call(self, starts: Any) -> Any:
         """Gather the windows; cells with a single row are the same for every station."""
