@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.nets.engine import Trainable, sum_over_replicas
+from models.nets.engine import Trainable, replica_count, sum_over_replicas
 from models.nets.outputs import Cost
 from tidegate.windows.calendar import calendar_columns
 from tidegate.windows.panel import Panel
@@ -63,9 +63,12 @@ class Gather(keras.layers.Layer):
         self.rows = rows
         self.window = np.arange(offset, offset + length, dtype="int32")
         flat = cells.reshape(rows * self.steps, channels)
-        self.cells = self.add_weight(  # begun with the cells: zeros before them would be there besides
-            shape=flat.shape, initializer=lambda *_, **__: ops.convert_to_tensor(flat), trainable=False, name="cells"
-        )
+        # Zeros at first would be in memory besides, but with several replicas TensorFlow crashes where it sends values.
+        several = replica_count() > 1
+        initial = "zeros" if several else lambda *_, **__: flat
+        self.cells = self.add_weight(shape=flat.shape, initializer=initial, trainable=False, name="cells")
+        if several:
+            self.cells.assign(flat)
 
     def call(self, starts: Any) -> Any:
         """Gather the windows; cells with a single row are the same for every station."""
