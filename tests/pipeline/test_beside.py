@@ -5,16 +5,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from workspaces import ENVIRONMENT, ROOT
+from servers import until
+from workspaces import ENVIRONMENT, ROOT, copy_workspace
 
-from tidegate.errors import UserError
-from tidegate.pipeline import beside
+from tidegate.errors import StageFailed, UserError
+from tidegate.pipeline import beside, dag, drive
 from tidegate.pipeline.beside import Beside, stages_at_once
 from tidegate.pipeline.timing import Timing
+from tidegate.workspace.progress import no_progress
 
 CHILD = """
 import sys, time
@@ -103,3 +106,26 @@ def test_a_stage_process_ends_with_the_one_that_started_it_even_if_that_was_kill
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     child.wait(timeout=20)
+
+
+@pytest.mark.slow
+def test_the_walk_waits_for_a_stage_that_still_runs_beside_it(
+    cheap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copy_workspace(cheap, tmp_path / "copy")
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("TIDEGATE_AT_ONCE", "2")
+    ended = []
+
+    def wrap(run: dag.StageRun, work: Callable[[], object]) -> None:
+        if run.name == "diagnose":
+            raise StageFailed("that is enough")
+        work()
+        ended.append(run.name)
+        if run.name == "train@seasonal_naive":  # the walk comes to train@linear while its process has DVC's lock
+            linear = Path("artifacts/models/linear")  # which it has written, if all went faster than this looks
+            until(lambda: str(linear) in Path(".dvc/tmp/rwlock").read_text() or linear.exists(), pause=0.01)
+
+    with pytest.raises(StageFailed, match="that is enough"), Beside(Timing([])) as others:
+        dag.reproduce(lambda words: drive.result_of(words, no_progress), wrap, beside=others)
+    assert ended[-2:] == ["train@seasonal_naive", "train@linear"]

@@ -30,11 +30,11 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def until(ready: Callable[[], object], seconds: float = 90) -> None:
+def until(ready: Callable[[], object], seconds: float = 90, pause: float = 0.3) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline
-        time.sleep(0.3)
+        time.sleep(pause)
 
 
 def answers(url: str) -> bool:
