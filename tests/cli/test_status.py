@@ -96,6 +96,7 @@ def test_a_moved_workspace_leaves_the_champion_to_mlflow_until_it_has_looked(tra
     assert told(moved)["champion"].startswith("tidegate version 1 (")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_team_s_server_is_asked_who_is_champion(workspace: Path, tmp_path: Path) -> None:
     from mlflow import MlflowClient

@@ -123,6 +123,7 @@ def test_a_changed_parameter_and_a_shell_stage_run_alone_under_either_driver(cop
     (stale,) = (line for line in printed.splitlines() if line.startswith("Stale: "))
     assert "train@gru (changed: models.gru in params.yaml)" in stale and "count (not in dvc.lock yet)" in stale
     assert "train@lstm" not in stale and "window" not in stale
+    assert "last time" not in stale  # nobody knows how long count takes
     assert len(list((copied / "logs").glob("*-train@*.log"))) == 1
     for workspace in (copied, reproduced):
         assert (workspace / "artifacts" / "count.txt").read_text().strip() == "31"
@@ -145,6 +146,7 @@ def test_stale_stages_are_listed_with_at_most_three_causes_each(copied: Path, mo
     assert stale["register"] == "tidegate/measurements, tidegate/workspace"
 
 
+@pytest.mark.long
 def test_a_shell_stage_that_fails_is_reported_in_one_sentence_and_its_output_is_in_the_log(copied: Path) -> None:
     yaml = YAML()
     content = yaml.load(copied / "dvc.yaml")

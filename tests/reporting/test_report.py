@@ -106,6 +106,7 @@ def test_a_run_that_the_gate_refuses_leaves_a_report_that_says_so(trained: Path,
     set_params(workspace, {"validate.rules.missing.tolerance": 0.0})
     done = run_in(workspace, "tidegate", "run", check=False)
     assert done.returncode and f"Report: {REPORT}" in done.stdout
+    assert re.search(r"^Stale: validate .*; about \d+ (s|min), by how long it took last time$", done.stdout, re.M)
     verdict = Page(workspace / REPORT).text
     assert "The run stopped, and version 1" in verdict and "data gate is closed" in verdict
     invoke(workspace, "report")

@@ -19,6 +19,7 @@ def opened(folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", OPEN], cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_a_store_whose_making_was_killed_is_made_by_the_next(tmp_path: Path) -> None:
     first = opened(tmp_path)
     while first.poll() is None and not list(tmp_path.glob("mlflow/.mlflow.db.*")):
@@ -29,6 +30,7 @@ def test_a_store_whose_making_was_killed_is_made_by_the_next(tmp_path: Path) -> 
     assert opened(tmp_path).communicate()[0].strip() == "tidegate"
 
 
+@pytest.mark.long
 def test_two_that_make_it_at_once_have_one(tmp_path: Path) -> None:
     both = [opened(tmp_path), opened(tmp_path)]
     assert [process.communicate()[0].strip() for process in both] == ["tidegate"] * 2
