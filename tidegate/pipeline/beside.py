@@ -103,7 +103,10 @@ class Beside:
                     line(*json.loads(printed))
                 else:
                     console.say(printed)
-        return None if future.result() else self._seconds[name]
+        if code := future.result():
+            console.say(f"{name:<22} ended in its own process with exit code {code}: it runs again in this one")
+            return None
+        return self._seconds[name]
 
     def _run(self, name: str) -> int:
         command = [sys.executable, "-m", "tidegate.pipeline.stage_process", name, str(os.getpid())]
