@@ -62,17 +62,18 @@ def test_what_cannot_be_compared_has_no_skill(days: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_the_newest_forecasts_are_found_over_all_versions(
+def test_the_newest_forecasts_are_found_over_all_versions_of_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert newest_forecasts() is None
-    for version, last in (("m-v9", "2026-02-03T04:00"), ("m-v10", "2026-02-03T05:00")):
+    assert newest_forecasts("m") is None
+    lasts = {"m-v9": "2026-02-03T04:00", "m-v10": "2026-02-03T05:00", "m-v1-v1": "2026-02-03T06:00"}  # last: another
+    for version, last in lasts.items():
         folder = ISSUED.forecasts / version
         folder.mkdir(parents=True)
         origins = pd.date_range("2026-02-01", last, freq="h", tz="UTC", unit=unit)
         pd.DataFrame({"origin": origins}).to_parquet(folder / "2026-02.parquet", row_group_size=7)
-    found = newest_forecasts()
+    found = newest_forecasts("m")
     assert found is not None and found.version == "m-v10" and found.origin.isoformat() == "2026-02-03T05:00:00+00:00"
     assert time_span([folder / "2026-02.parquet"], "origin")[0].isoformat() == "2026-02-01T00:00:00+00:00"
 

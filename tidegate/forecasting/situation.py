@@ -76,7 +76,8 @@ def _needed(spec: WindowSpec, station: npt.NDArray[Any], usual: Usual | None) ->
 
 
 def _old(spec: WindowSpec, decision: Situation, window: int) -> str:
-    return f"the newest {spec.features[decision.latest[window]]} is {decision.late[window]} steps old"
+    steps = decision.late[window]
+    return f"the newest {spec.features[decision.latest[window]]} is {steps} step{'s' if steps > 1 else ''} old"
 
 
 def _old_for_alert(spec: WindowSpec, decision: Situation) -> dict[int, str]:

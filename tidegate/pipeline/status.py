@@ -144,7 +144,7 @@ def _entry_of(model: read_only.RegisteredModel, number: str) -> Entry | None:
 def _forecasts() -> Part:
     from tidegate.verification.newest import newest_forecasts, recent_scores
 
-    newest = newest_forecasts()
+    newest = newest_forecasts(_registered_name())
     if newest is None:
         return Part("there are none yet: tidegate forecast issues them")
     says, figures = f"from {_minute(newest.origin)} UTC, by {newest.version}", {"newest": newest}

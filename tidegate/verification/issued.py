@@ -163,4 +163,4 @@ def _pairs(rows: pd.DataFrame) -> pd.MultiIndex:
 def _lacking(row: "pd.Series") -> str:
     if row[METHOD] == BASELINE:
         return row[REASON] or "too little was measured"
-    return f"its newest value was {row[LATE_STEPS]} steps old"
+    return f"its newest value was {row[LATE_STEPS]} step{'s' if row[LATE_STEPS] > 1 else ''} old"

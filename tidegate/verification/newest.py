@@ -1,5 +1,6 @@
 """The newest forecasts, and how those of the last month did, from their files and without pandas, which takes long."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,13 +42,15 @@ class Recently:
     coverage: float | None  # of the interval between the outermost quantiles
 
 
-def newest_forecasts(place: Place = ISSUED) -> Newest | None:
-    """Find the newest forecasts; None if there are none.
+def newest_forecasts(name: str, place: Place = ISSUED) -> Newest | None:
+    """Find the newest forecasts of a registered model's versions; None if there are none.
 
     Raises:
         DataError: a file is damaged.
     """
-    newest = [(_last(path, "origin"), path.parent.name) for path in _last_months(place.forecasts, "*.parquet")]
+    version = re.compile(rf"{re.escape(name)}-v\d+")
+    months = [path for path in _last_months(place.forecasts, "*.parquet") if version.fullmatch(path.parent.name)]
+    newest = [(_last(path, "origin"), path.parent.name) for path in months]
     found = max(newest, default=None)
     return Newest(found[1], found[0]) if found else None
 
