@@ -54,7 +54,7 @@ def test_an_experiment_registers_nothing_and_shows_and_the_next_repro_registers(
     experiment(committed(copied), "six", "-S", "models.gru.units=6")
     table = run_in(copied, "dvc", "exp", "show", "--csv").stdout.splitlines()
     columns = table[0].split(",")
-    assert "models.gru.units" in columns and any(name.endswith("gru.mase") for name in columns)
+    assert "models.gru.units" in columns and any(name.endswith("gru.json:mase") for name in columns)
     assert any("six" in row for row in table)
     assert registered(copied) == ([], [])  # the registry of this copy is empty: it would have become champion
     said = decision(copied)
