@@ -55,19 +55,6 @@ def test_an_unknown_reference_is_refused(here: Path, words: tuple[str, ...], say
     assert says in refused(here, "reproduce", *words)
 
 
-def test_data_or_a_commit_that_are_gone_are_named(here: Path) -> None:
-    client = open_client()
-    shutil.rmtree(".dvc/cache")
-    shutil.rmtree(".dvc/storage", ignore_errors=True)
-    assert "neither in DVC's cache nor in its remote" in refused(here, "reproduce", "1")
-    client.set_model_version_tag("tidegate", "1", "tidegate.commit", "0" * 40)
-    assert f"Commit {'0' * 40} is not in this repository" in refused(here, "reproduce", "1")
-    client.set_model_version_tag("tidegate", "1", "tidegate.dirty", "true")
-    for path in Path("mlflow/artifacts").rglob("changes.patch"):
-        path.unlink()
-    assert "neither committed nor kept" in refused(here, "reproduce", "1")
-
-
 @pytest.mark.long
 def test_a_model_of_a_changed_tree_is_made_again_from_the_changes_that_were_kept(here: Path) -> None:
     set_params(here, {"models.linear.ridge": 0.02})
@@ -92,3 +79,17 @@ def test_where_and_by_how_much_it_parts_is_said(here: Path) -> None:
     open_client().set_tag(run_id, runs.DIGEST, folder)
     done = run_in(here, "tidegate", "reproduce", "1").stdout
     assert f"it is not identical; {path.name} parts by at most 0.001" in " ".join(done.split())
+
+
+def test_data_or_a_commit_that_are_gone_are_named(here: Path) -> None:
+    # The last of the file: it spoils the workspace that all tests here share.
+    client = open_client()
+    shutil.rmtree(".dvc/cache")
+    shutil.rmtree(".dvc/storage", ignore_errors=True)
+    assert "neither in DVC's cache nor in its remote" in refused(here, "reproduce", "1")
+    client.set_model_version_tag("tidegate", "1", "tidegate.commit", "0" * 40)
+    assert f"Commit {'0' * 40} is not in this repository" in refused(here, "reproduce", "1")
+    client.set_model_version_tag("tidegate", "1", "tidegate.dirty", "true")
+    for path in Path("mlflow/artifacts").rglob("changes.patch"):
+        path.unlink()
+    assert "neither committed nor kept" in refused(here, "reproduce", "1")

@@ -125,7 +125,10 @@ def reported() -> Iterator[None]:
         raise
     page, decision = report(), read_json(REGISTRATION) if REGISTRATION.exists() else {}
     if decision.get("version") is not None:
-        registry.record_page(registry.get_version(decision["model"], str(decision["version"])), page)
+        try:
+            registry.record_page(registry.get_version(decision["model"], str(decision["version"])), page)
+        except ServiceError as error:  # the run itself is done
+            console.say(f"The report is not kept with version {decision['version']}: {error}")
 
 
 def plot(station: str, first: str | None, last: str | None, out: Path | None) -> Path:
