@@ -62,8 +62,7 @@ def test_a_number_at_once_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatc
 
 def test_a_stage_whose_process_fails_is_left_to_the_walk(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(template)
-    monkeypatch.setenv("TIDEGATE_AT_ONCE", "2")
-    with Beside(Timing([])) as others:
+    with Beside(Timing([], at_once=2)) as others:
         others.begin(["train@absent"])
         assert others.has_begun("train@absent")
         time.sleep(0.1)  # its thread has taken it up
@@ -75,8 +74,7 @@ def test_a_stage_that_was_short_last_time_is_left_to_the_walk(
     template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TIDEGATE_AT_ONCE", "3")
-    timing = Timing([])
+    timing = Timing([], at_once=3)
     for name, seconds in (("train@linear", 1.0), ("train@gru", 30.0)):
         with timing.stage(name):
             timing.keep(seconds)
@@ -88,8 +86,7 @@ def test_a_stage_that_was_short_last_time_is_left_to_the_walk(
 
 def test_leaving_stops_the_processes_and_those_that_wait(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(template)
-    monkeypatch.setenv("TIDEGATE_AT_ONCE", "2")
-    with Beside(Timing([])) as others:
+    with Beside(Timing([], at_once=2)) as others:
         others.begin(["train@lstm", "train@gru"])
         time.sleep(0.1)
     children = [child for child in psutil.Process().children() if "stage_process" in " ".join(child.cmdline())]
@@ -114,7 +111,6 @@ def test_the_walk_waits_for_a_stage_that_still_runs_beside_it(
 ) -> None:
     copy = copy_workspace(cheap, tmp_path / "copy")
     monkeypatch.chdir(copy)
-    monkeypatch.setenv("TIDEGATE_AT_ONCE", "2")
     ended = []
 
     def wrap(run: dag.StageRun, work: Callable[[], object]) -> None:
@@ -126,6 +122,6 @@ def test_the_walk_waits_for_a_stage_that_still_runs_beside_it(
             linear = Path("artifacts/models/linear")  # which it has written, if all went faster than this looks
             until(lambda: str(linear) in Path(".dvc/tmp/rwlock").read_text() or linear.exists(), pause=0.01)
 
-    with pytest.raises(StageFailed, match="that is enough"), Beside(Timing([])) as others:
+    with pytest.raises(StageFailed, match="that is enough"), Beside(Timing([], at_once=2)) as others:
         dag.reproduce(lambda words: drive.result_of(words, no_progress), wrap, beside=others)
     assert ended[-2:] == ["train@seasonal_naive", "train@linear"]

@@ -25,6 +25,7 @@ def test_what_a_stage_took_is_expected_of_it_next_time(clock: list[float]) -> No
         with first.stage(name):
             clock[0] += seconds
             first.keep()
+    first.write()
     second = Timing(["window", "train@gru"])
     assert second.seconds_left() == 42.0
     with second.stage("window"):
@@ -42,9 +43,11 @@ def test_a_stage_that_was_restored_keeps_its_time_and_one_that_never_ran_makes_t
     with first.stage("window"):
         clock[0] += 2.0
         first.keep()
+    first.write()
     again = Timing(["window"])
     with again.stage("window"):
         clock[0] += 0.1  # from the run cache: it is not kept
+    again.write()
     assert Timing(["window"]).seconds_left() == 2.0
     assert Timing(["window", "count"]).seconds_left() is None
     assert Timing([]).seconds_left() is None
@@ -55,6 +58,7 @@ def test_stages_side_by_side_take_their_share_or_as_long_as_the_longest(clock: l
     for name, seconds in (("window", 2.0), ("train@rnn", 10.0), ("train@lstm", 20.0), ("train@gru", 24.0)):
         with first.stage(name):
             first.keep(seconds)
+    first.write()
     together = ["train@rnn", "train@lstm", "train@gru"]
     assert Timing(["window", *together], together, at_once=2).seconds_left() == 2.0 + 54.0 / 2
     assert Timing(["window", *together], together, at_once=3).seconds_left() == 2.0 + 24.0

@@ -55,8 +55,8 @@ class Beside:
 
     def __init__(self, timing: Timing) -> None:
         """Start with none; those that were short last time are left to the walk."""
-        self._timing = timing
-        self._others = stages_at_once() - 1
+        self.timing = timing
+        self._others = timing.at_once - 1
         self._threads = ThreadPoolExecutor(max(1, self._others), thread_name_prefix="beside")
         self._begun: dict[str, Future[int]] = {}
         self._printed: dict[str, SimpleQueue[str | None]] = {}  # lines; None at the end
@@ -87,7 +87,7 @@ class Beside:
 
     def begin(self, stages: Sequence[str]) -> None:
         """Begin the stages, from the last one on, as cores become free."""
-        worth = [name for name in stages if (self._timing.last(name) or WORTH_A_PROCESS) >= WORTH_A_PROCESS]
+        worth = [name for name in stages if (self.timing.last(name) or WORTH_A_PROCESS) >= WORTH_A_PROCESS]
         for name in reversed(worth) if self._others else ():
             self._printed[name] = SimpleQueue()
             self._begun[name] = self._threads.submit(self._run, name)

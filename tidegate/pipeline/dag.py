@@ -20,18 +20,19 @@ from dvc.stage import PipelineStage, Stage
 from dvc.stage.decorators import unlocked_repo
 from dvc.stage.run import cmd_run
 
-from tidegate.errors import ServiceError, StageFailed, UserError
+from tidegate.errors import ServiceError, StageFailed
 from tidegate.pipeline.beside import Beside
 from tidegate.pipeline.console import say, stage_line
 from tidegate.pipeline.remote import RemoteRunner, StageInputs, collect_inputs, inputs_in_place
 from tidegate.pipeline.repository import (
     cached_dependencies,
+    meta_of,
     open_repository,
     require_parameters,
     transfer_files,
 )
 from tidegate.pipeline.timing import Timing
-from tidegate.workspace.paths import DATA, PIPELINE
+from tidegate.workspace.paths import DATA
 
 TIDEGATE_COMMAND = ["python", "-m", "tidegate"]
 REMOTE_RETRIES = 2
@@ -69,7 +70,6 @@ def reproduce(
     run_verb: VerbRunner,
     wrap: StageWrapper,
     remote: RemoteRunner | None = None,
-    timing: Timing | None = None,
     beside: Beside | None = None,
 ) -> None:
     """Bring all stages up to date, as `dvc repro` does; the work of each stale stage runs through `wrap`.
@@ -84,7 +84,7 @@ def reproduce(
     """
     with open_repository() as repo:
         require_parameters(repo)
-        _walk(repo, run_verb, wrap, remote, timing, beside)
+        _walk(repo, run_verb, wrap, remote, beside)
 
 
 def run_alone(name: str, run_verb: VerbRunner) -> None:
@@ -112,19 +112,18 @@ def _walk(
     run_verb: VerbRunner,
     wrap: StageWrapper,
     remote: RemoteRunner | None = None,
-    timing: Timing | None = None,
     beside: Beside | None = None,
     **selection: Any,
 ) -> None:
     """Let DVC walk all stages, or the selected ones."""
     sent: set[str] = set()
-    timing = timing or Timing([])
+    timing = beside.timing if beside else Timing([])
 
     def reproduce_stage(stage: Stage, **options: Any) -> Stage | None:
         begun = beside is not None and beside.has_begun(stage.addressing)  # then DVC lets nobody look at its outputs
         if not begun and not stage.changed(upstream=options.get("upstream")):
             return None
-        meta = _meta(stage)
+        meta = meta_of(stage)
         pool, attempts, results = meta.get("pool"), list[Stage](), list[Stage]()
 
         def work() -> None:
@@ -160,7 +159,7 @@ def _seconds_beside(stage: Stage, beside: Beside) -> float | None:
     """Let the stages begin that can run beside this one; give the seconds of this one if it ran beside an earlier."""
 
     def is_to_begin(other: Stage) -> bool:
-        meta = _meta(other)
+        meta = meta_of(other)
         suits = bool(meta.get("beside")) and not meta.get("pool")
         return suits and other != stage and not beside.has_begun(other.addressing)
 
@@ -188,7 +187,7 @@ def _send(stage: Stage, pool: str, remote: RemoteRunner) -> list[str]:
         say(f"{stage.addressing:<22} asks for pool {pool}, which is not here: it runs in place")
         return []
     repo = stage.repo
-    ready = _ready_stages(repo, lambda other: _meta(other).get("pool") == pool)
+    ready = _ready_stages(repo, lambda other: meta_of(other).get("pool") == pool)
     if paths := sorted({path for other in ready for path in cached_dependencies(other)}):
         transfer_files(repo, lambda: repo.push(paths))
     names = [other.addressing for other in ready]
@@ -236,23 +235,3 @@ def _tidegate_words(stage: Stage) -> list[str] | None:
     words = shlex.split(stage.cmd)
     plain = all(PLAIN_WORD.fullmatch(word) for word in words)
     return words[3:] if plain and words[:3] == TIDEGATE_COMMAND else None
-
-
-def _meta(stage: Stage) -> dict[str, Any]:
-    """Give what a stage's `meta` in dvc.yaml tells the drivers: retries, pool, report, beside.
-
-    Raises:
-        UserError: one of them has the wrong type.
-    """
-    meta: dict[str, Any] = getattr(stage, "meta", None) or {}
-    retries, pool, report = meta.get("retries", 0), meta.get("pool", ""), meta.get("report", "")
-    beside = meta.get("beside", False)
-    if not isinstance(retries, int) or retries < 0:
-        raise UserError(f"{PIPELINE}: meta.retries of stage {stage.addressing} is {retries!r}: give a whole number.")
-    if not isinstance(pool, str):
-        raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
-    if not isinstance(report, str):
-        raise UserError(f"{PIPELINE}: meta.report of stage {stage.addressing} is {report!r}: give a CSV file.")
-    if not isinstance(beside, bool):
-        raise UserError(f"{PIPELINE}: meta.beside of stage {stage.addressing} is {beside!r}: give true or false.")
-    return meta

@@ -222,17 +222,20 @@ def reproduce(wrap: "StageWrapper", remote: "RemoteRunner | None" = None) -> Non
     """
     from tidegate.pipeline import dag
     from tidegate.pipeline.beside import Beside, stages_at_once
-    from tidegate.pipeline.stale import find_stale
+    from tidegate.pipeline.stale import Stale, find_stale
     from tidegate.pipeline.timing import Timing
 
-    stale = find_stale() if LOCK.exists() else None
-    timing = Timing(stale.may_run, stale.side_by_side, stages_at_once()) if stale else Timing([])
-    if stale and stale.reasons:
+    stale = find_stale() if LOCK.exists() else Stale()
+    timing = Timing(stale.may_run, stale.side_by_side, stages_at_once())
+    if stale.reasons:
         seconds = timing.seconds_left()
         took = f"; about {console.in_words(seconds)}, by how long it took last time" if seconds else ""
         console.say(f"Stale: {', '.join(stale.reasons)}{took}")
-    with console.time_left(timing.seconds_left), Beside(timing) as beside:
-        dag.reproduce(run_stage, wrap, remote, timing, beside)
+    try:
+        with console.time_left(timing.seconds_left), Beside(timing) as beside:
+            dag.reproduce(run_stage, wrap, remote, beside)
+    finally:
+        timing.write()
 
 
 def run_for_another(stage: str, inputs: "StageInputs", wrap: "StageWrapper") -> None:

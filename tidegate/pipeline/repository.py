@@ -13,7 +13,7 @@ from dvc.stage import Stage
 from dvc.stage.exceptions import StageCmdFailedError
 
 from tidegate.errors import ServiceError, StageFailed, TidegateError, UserError, one_line, without_secrets
-from tidegate.workspace.paths import LOCK
+from tidegate.workspace.paths import LOCK, PIPELINE
 
 
 @contextmanager
@@ -94,3 +94,23 @@ def cached_dependencies(stage: Stage) -> list[str]:
     cached = [out for out in stage.repo.index.outs if out.use_cache]
     read = [dep.fs_path for dep in stage.deps]
     return sorted({out.def_path for out in cached if any(localfs.overlaps(out.fs_path, path) for path in read)})
+
+
+def meta_of(stage: Stage) -> dict[str, Any]:
+    """Give what a stage's `meta` in dvc.yaml tells the drivers: retries, pool, report, beside.
+
+    Raises:
+        UserError: one of them has the wrong type.
+    """
+    meta: dict[str, Any] = getattr(stage, "meta", None) or {}
+    retries, pool, report = meta.get("retries", 0), meta.get("pool", ""), meta.get("report", "")
+    beside = meta.get("beside", False)
+    if not isinstance(retries, int) or retries < 0:
+        raise UserError(f"{PIPELINE}: meta.retries of stage {stage.addressing} is {retries!r}: give a whole number.")
+    if not isinstance(pool, str):
+        raise UserError(f"{PIPELINE}: meta.pool of stage {stage.addressing} is {pool!r}: give a work pool's name.")
+    if not isinstance(report, str):
+        raise UserError(f"{PIPELINE}: meta.report of stage {stage.addressing} is {report!r}: give a CSV file.")
+    if not isinstance(beside, bool):
+        raise UserError(f"{PIPELINE}: meta.beside of stage {stage.addressing} is {beside!r}: give true or false.")
+    return meta

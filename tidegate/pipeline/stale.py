@@ -1,14 +1,14 @@
 """Which stages of dvc.yaml are stale, why, and which may have to run with them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dvc.fs import localfs
 from dvc.repo import lock_repo
 from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.stage import PipelineStage, Stage
 
-from tidegate.pipeline.repository import open_repository
+from tidegate.pipeline.repository import meta_of, open_repository
 
 SHOWN_CAUSES = 3
 
@@ -17,10 +17,11 @@ SHOWN_CAUSES = 3
 class Stale:
     """What is stale in a workspace."""
 
-    names: list[str]  # of the stages that are stale, in order
-    reasons: list[str]  # why: "train@gru (changed: models.gru in params.yaml)"; not of those stale by others alone
-    may_run: list[str]  # the stale stages, and those after them
-    side_by_side: list[str]  # those of them of which several run at once: `meta.beside` in dvc.yaml
+    names: list[str] = field(default_factory=list)  # of the stages that are stale, in order
+    # Why: "train@gru (changed: models.gru in params.yaml)"; not of those that are stale by others alone.
+    reasons: list[str] = field(default_factory=list)
+    may_run: list[str] = field(default_factory=list)  # the stale stages, and those after them
+    side_by_side: list[str] = field(default_factory=list)  # those of them that `meta.beside` in dvc.yaml marks
 
 
 def find_stale() -> Stale:
@@ -28,11 +29,11 @@ def find_stale() -> Stale:
     with open_repository() as repo, lock_repo(repo):
         stages = {stage.addressing for stage in repo.index.stages if stage.changed()}
         if not stages:  # only for the order is the graph needed, which takes DVC long
-            return Stale([], [], [], [])
+            return Stale()
         graph = get_active_graph(repo.index.graph)
         changed = [stage for stage in plan_repro(graph) if stage.addressing in stages]
         may_run = plan_repro(graph, changed, downstream=True)
-        several = [stage for stage in may_run if (getattr(stage, "meta", None) or {}).get("beside")]
+        several = [stage for stage in may_run if meta_of(stage).get("beside")]
         names, all_that_may, together = ([stage.addressing for stage in some] for some in (changed, may_run, several))
         return Stale(names, list(_reasons(changed)), all_that_may, together)
 

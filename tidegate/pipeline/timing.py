@@ -18,7 +18,7 @@ class Timing:
         """Start with the stages that are to come, and those of them of which several run at once."""
         self._last = _last_durations()
         self._to_come = {name: self._last.get(name) for name in stages}
-        self._side_by_side, self._at_once = side_by_side, at_once
+        self._side_by_side, self.at_once = side_by_side, at_once
         self._now, self._began = "", 0.0
 
     def last(self, name: str) -> float | None:
@@ -34,8 +34,11 @@ class Timing:
         self._now = ""
 
     def keep(self, seconds: float | None = None) -> None:
-        """Keep how long the present stage has taken, for the next run: `seconds`, or those since it became present."""
+        """Keep how long the present stage has taken: `seconds`, or those since it became the present one."""
         self._last[self._now] = round(self._present() if seconds is None else seconds, 1)
+
+    def write(self) -> None:
+        """Write what was kept, for the next run."""
         write_json(LAST, self._last)
 
     def seconds_left(self) -> float | None:
@@ -48,7 +51,7 @@ class Timing:
             (together if name in self._side_by_side else alone).append(left)
         if not self._to_come:
             return None
-        return sum(alone) + max([sum(together) / self._at_once, *together])
+        return sum(alone) + max([sum(together) / self.at_once, *together])
 
     def _present(self) -> float:
         return time.monotonic() - self._began
