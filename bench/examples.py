@@ -33,7 +33,7 @@ def main() -> None:
         printed = run(command)
         minutes = (time.monotonic() - began) / 60
         print(f"{name}: {minutes:.1f} minutes", flush=True)
-        took = f"{page.machine().removesuffix('*')} {minutes:.1f} minutes, the installation apart.*"
+        took = page.machine(f"{minutes:.1f} minutes, the installation apart")
         page.put(command, f"{took}\n\n```\n{printed}\n```")
 
 

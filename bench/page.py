@@ -58,11 +58,11 @@ def as_markdown(table: Table) -> str:
     return "\n".join([f"{table.title}:\n"] * bool(table.title) + rows)
 
 
-def machine() -> str:
-    """Say on what was measured, and when."""
+def machine(*more: str) -> str:
+    """Say on what was measured, and when, and more."""
     cores, memory = len(os.sched_getaffinity(0)), psutil.virtual_memory().total / 2**30
-    load = os.getloadavg()[0]
-    return f"*{date.today()}, {processor()}, {cores} cores, {memory:.0f} GiB; load at the end {load:.1f}.*"
+    measured = f"{date.today()}, {processor()}, {cores} cores, {memory:.0f} GiB"
+    return f"*{'; '.join([measured, f'load at the end {os.getloadavg()[0]:.1f}', *more])}.*"
 
 
 def processor() -> str:
