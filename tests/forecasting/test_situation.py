@@ -115,7 +115,7 @@ def test_a_late_station_is_forecast_from_its_own_newest_value(
     ahead = (rows["time"] - rows["origin"]) // HOUR
     assert set(ahead[rows["method"] == "model"]) == set(range(1, HORIZON - late + 1))
     beyond = rows[(ahead > HORIZON - late) & (rows["method"] == "baseline")]
-    assert beyond["reason"].str.contains(f"the newest temperature is {late} steps old").any()
+    assert beyond["reason"].str.contains(f"the newest temperature is {late} step{'s' if late > 1 else ''} old").any()
     day_before = clean.set_index(["station", "time"])["temperature"].reindex(
         pd.MultiIndex.from_arrays([rows["station"], rows["time"] - 24 * HOUR])
     )
