@@ -5,8 +5,8 @@
 
 The champion is the linear model, which takes a tenth of a millisecond: what is seen is the cost of all around it.
 
-1. A loaded forecaster, 72 steps of 4 variables → 24 steps: one station, six, and 10,000 in one call, by timestamps
-   and, as the registered model, through MLflow's pyfunc. Targets: one station p50 5 ms and p99 20 ms, pyfunc 8 ms.
+1. A loaded forecaster, 72 steps of 4 variables → 24 steps: one station and up to 10,000 in one call, by timestamps and,
+   as the registered model, through MLflow's pyfunc. Targets: one station p50 5 ms and p99 20 ms, pyfunc 8 ms.
 2. Memory after 10,000 calls beside that after 1,000. Target: the same.
 3. `tidegate forecast` in a process of its own, with nothing new and with one new origin, against imports that it
    cannot do without, in turns. Targets: 1.3 × `import mlflow, pandas, pyarrow` and 3 × `import pandas, pyarrow`.
@@ -22,12 +22,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import page
 import pandas as pd
 import psutil
+from drawing import Drawing
 from rich.table import Table
 from ruamel.yaml import YAML
 
@@ -36,7 +38,8 @@ from tidegate.windows.arrival import ArrivalRules
 from tidegate.windows.scaler import Scaler
 
 ROOT = Path(__file__).parent.parent
-MANY = 10_000  # stations
+CALLS = 10_000  # after which memory is measured
+STATIONS = (10, 100, 1000, 10_000)  # at each of which the latency of a call is measured, besides one and six
 
 
 def main() -> None:
@@ -90,7 +93,7 @@ def starts(rounds: int) -> Table:
     return table
 
 
-def loaded(calls: int) -> tuple[Table, str]:
+def loaded(calls: int) -> tuple[Table, Drawing, str]:
     import mlflow
 
     mlflow.set_tracking_uri(f"sqlite:///{Path('mlflow/mlflow.db').absolute()}")
@@ -103,40 +106,48 @@ def loaded(calls: int) -> tuple[Table, str]:
     six = clean[clean["time"] > clean["time"].max() - span].reset_index(drop=True)
     one = six[six["station"] == six["station"].iloc[0]].reset_index(drop=True)
     text = one.assign(time=one["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    many, rows = for_many_stations(forecaster, one)
     kinds: dict[str, tuple[Callable[[], object], int]] = {
         "one station": (lambda: forecaster.forecast(one), calls),
         "six stations": (lambda: forecaster.forecast(six), calls),
         "one station, pyfunc": (lambda: served.predict(one), calls),
         "one station, pyfunc, times as text": (lambda: served.predict(text), calls),
-        f"{MANY:,} stations": (lambda: many.forecast(rows), 5),
     }
+    for stations in STATIONS:
+        many, rows = for_many_stations(forecaster, one, stations)
+        kinds[f"{stations:,} stations"] = partial(many.forecast, rows), max(5, calls // stations)
     title = f"Loaded (in {1000 * seconds:.0f} ms)"
+    latency = dict[str, float]()
     table = Table("forecast", "p50, ms", "p95, ms", "p99, ms", "CPU: least, ms", "p50, ms", title=title)
     for name, (call, number) in kinds.items():
         wall, cpu = 1000 * np.array([timed(call) for _ in range(number + 2)][2:]).T
         figures = *np.percentile(wall, [50, 95, 99]), cpu.min(), np.median(cpu)
         table.add_row(name, *(f"{value:,.2f}" for value in figures))
-    memory = {0: 0.0}
-    for number in range(1, MANY + 1):
+        latency[name] = float(np.median(wall[0]))
+    memory = dict[int, float]()
+    for number in range(1, CALLS + 1):
         forecaster.forecast(one)
-        if number in (MANY // 10, MANY):
+        if number in (CALLS // 10, CALLS):
             memory[number] = psutil.Process().memory_info().rss / 1e6
-    return table, "; ".join(f"{rss:.1f} MB after {number:,} calls" for number, rss in memory.items() if number) + "."
+    drawn = [(1, latency["one station"]), *((number, latency[f"{number:,} stations"]) for number in STATIONS)]
+    says = "Milliseconds of a call against the stations in it"
+    drawing = Drawing(
+        "speed-forecast", says, "stations in a call", "ms a call", {"a linear champion": {"Forecaster": drawn}}
+    )
+    return table, drawing, "; ".join(f"{rss:.1f} MB after {number:,} calls" for number, rss in memory.items()) + "."
 
 
-def for_many_stations(forecaster: Forecaster, one: pd.DataFrame) -> tuple[Forecaster, pd.DataFrame]:
+def for_many_stations(forecaster: Forecaster, one: pd.DataFrame, stations: int) -> tuple[Forecaster, pd.DataFrame]:
     """Make a forecaster of many stations like the first one, and their rows."""
-    names = tuple(f"N{number:05d}" for number in range(MANY))
+    names = tuple(f"N{number:05d}" for number in range(stations))
     model = Forecaster.load(Path("artifacts/models/linear"), Path("artifacts/windows/spec.json")).model
     spec = replace(forecaster.spec, stations=names)
     model.spec = model.model.spec = spec
     mean, deviation, spike = (
-        np.repeat(part[:1], MANY, axis=0)
+        np.repeat(part[:1], stations, axis=0)
         for part in (forecaster.scaler.mean, forecaster.scaler.deviation, forecaster.rules.spike)
     )
     rules = ArrivalRules(forecaster.rules.stuck_steps, forecaster.rules.floor, forecaster.rules.relations, spike)
-    rows = pd.concat([one] * MANY, ignore_index=True)
+    rows = pd.concat([one] * stations, ignore_index=True)
     return Forecaster(model, spec, Scaler(mean, deviation), None, {}, rules), rows.assign(
         station=np.repeat(np.array(names, object), len(one))
     )

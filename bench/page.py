@@ -13,49 +13,65 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import psutil
+from drawing import Drawing
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = [str(path.relative_to(ROOT)) for path in ROOT.glob("examples/*/README.md")]
-PAGES = ["README.md", "docs/speed.md", "docs/data.md", *EXAMPLES]
 END = "<!-- end of what it made -->"
 
 
-def show(parts: Sequence[Table | str], command: str = "") -> None:
-    """Print tables and sentences, and put them into the place of the command: by default the one of this process."""
+def show(parts: Sequence[Table | Drawing | str], command: str = "") -> None:
+    """Print tables and sentences, and put them into the place of the command: by default the one of this process.
+
+    Drawings stand in pages only.
+    """
     console = Console(width=120)
     for part in parts:
-        console.print(part, highlight=False)
-    texts = [part if isinstance(part, str) else as_markdown(part) for part in parts]
-    put(command or " ".join(["python", *sys.argv]), "\n\n".join([machine(), *texts]))
+        if not isinstance(part, Drawing):
+            console.print(part, highlight=False)
+    command = command or " ".join(["python", *sys.argv])
+    if any(place_of(command).search(page.read_text(encoding="utf-8")) for page in pages()):
+        put(command, "\n\n".join([machine(), *map(as_markdown, parts)]))
 
 
 def put(command: str, text: str) -> None:
     """Put a text into the place of a command, with the present commit; say where, if there is one."""
-    marker = re.compile(
-        rf"(<!-- made by: {re.escape(command)}; at: )\S+(; of: .+? -->\n)(.*?)({re.escape(END)})", flags=re.DOTALL
-    )
-    for name in PAGES:
-        page = ROOT / name
+    for page in pages():
         before = page.read_text(encoding="utf-8")
-        after = marker.sub(lambda found: f"{found[1]}{commit()}{found[2]}\n{text}\n\n{found[4]}", before)
+        after = place_of(command).sub(lambda found: f"{found[1]}{commit()}{found[2]}\n{text}\n\n{found[4]}", before)
         if after != before:
             page.write_text(after, encoding="utf-8")
-            print(f"Written: {name}")
+            print(f"Written: {page.relative_to(ROOT)}")
 
 
-def as_markdown(table: Table) -> str:
-    """Give a table in Markdown, under its title."""
-    columns = [[str(cell) for cell in column.cells] for column in table.columns]
-    lines = [[str(column.header) for column in table.columns], ["---"] * len(columns), *zip(*columns, strict=True)]
+def pages() -> Iterator[Path]:
+    """Give the pages that measurements stand in."""
+    yield from (ROOT / name for name in ("README.md", "docs/speed.md", "docs/data.md"))
+    yield from ROOT.glob("examples/*/README.md")
+
+
+def place_of(command: str) -> re.Pattern[str]:
+    """Describe the place of a command in a page."""
+    made = re.escape(command)
+    return re.compile(rf"(<!-- made by: {made}; at: )\S+(; of: .+? -->\n)(.*?)({re.escape(END)})", flags=re.DOTALL)
+
+
+def as_markdown(part: Table | Drawing | str) -> str:
+    """Give a table in Markdown, under its title; save a drawing, and show it."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Drawing):
+        return f"![{part.says}](images/{part.save().name})"
+    columns = [[str(cell) for cell in column.cells] for column in part.columns]
+    lines = [[str(column.header) for column in part.columns], ["---"] * len(columns), *zip(*columns, strict=True)]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([f"{table.title}:\n"] * bool(table.title) + rows)
+    return "\n".join([f"{part.title}:\n"] * bool(part.title) + rows)
 
 
 def machine(*more: str) -> str:

@@ -19,11 +19,12 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import page
+from drawing import Drawing
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
@@ -114,12 +115,14 @@ def main() -> None:
     shapes = [shape for shape in (SHORT if given.short else ALL) if not given.only or given.only in str(shape)]
     trainers = start_all(given.engine)
     floor = products_per_second()
-    tables = [measure(shape, trainers, given.rounds, floor) for shape in shapes]
+    rates = {shape: measure(shape, trainers, given.rounds) for shape in shapes}
     for trainer in trainers.values():
         if trainer:
             trainer.close()
     absent = ", ".join(name for name, trainer in trainers.items() if not trainer) or "none"
-    page.show([f"Products of matrices: {floor / 1e9:.0f} GFLOP/s on one core. Not installed: {absent}.", *tables])
+    sentence = f"Products of matrices: {floor / 1e9:.0f} GFLOP/s on one core. Not installed: {absent}."
+    tables = [table_of(shape, measured, floor) for shape, measured in rates.items()]
+    page.show([sentence, drawing(rates), *tables])
 
 
 def start_all(engine: str) -> dict[str, Trainer | None]:
@@ -150,30 +153,59 @@ def products_per_second() -> float:
     return float(2 * 2048**3 / min(times))
 
 
-def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int, floor: float) -> Table:
-    """Train in turns; give a table."""
+@dataclass(frozen=True)
+class Measured:
+    """The epochs of a shape, by who trained them: seconds and processor seconds of each; none of a net it has not."""
+
+    epochs: dict[str, list[tuple[float, float]]]
+    load: float  # of the machine
+
+    def median(self, name: str) -> tuple[float, float]:
+        """Give the median seconds and processor seconds of an epoch."""
+        seconds, processor = zip(*self.epochs[name], strict=True)
+        return statistics.median(seconds), statistics.median(processor)
+
+
+def measure(shape: Shape, trainers: dict[str, Trainer | None], rounds: int) -> Measured:
+    """Train in turns."""
     running = {name: trainer for name, trainer in trainers.items() if trainer and trainer.epoch(shape)}
-    epochs: dict[str, list[tuple[float, float]]] = {name: [] for name in running}
+    epochs: dict[str, list[tuple[float, float]]] = {name: [] for name, trainer in trainers.items() if trainer}
     for _ in range(rounds):
         for name, trainer in running.items():
             if times := trainer.epoch():
                 epochs[name].append(times)
+    return Measured(epochs, os.getloadavg()[0])
+
+
+def table_of(shape: Shape, measured: Measured, floor: float) -> Table:
+    """Put the windows a second of a shape into a table, beside Keras' and the floor's."""
     windows = shape.batches * shape.batch
     columns = ("trains", "windows/s", "of each round", "× Keras", "a processor s", "× Keras", "of the floor")
-    table = Table(*columns, title=f"{shape} (load {os.getloadavg()[0]:.1f})", title_justify="left")
-    keras = [statistics.median(times) for times in zip(*epochs.get("Keras fit") or [(1.0, 1.0)], strict=True)]
-    for name, trainer in trainers.items():
-        if not epochs.get(name):
-            if trainer:
-                table.add_row(name, "not run: it has no such net")
+    table = Table(*columns, title=f"{shape} (load {measured.load:.1f})", title_justify="left")
+    keras = measured.median("Keras fit")
+    for name, epochs in measured.epochs.items():
+        if not epochs:
+            table.add_row(name, "not run: it has no such net")
             continue
-        seconds, processor = zip(*epochs[name], strict=True)
-        median, work = statistics.median(seconds), statistics.median(processor)
-        spread = f"{windows / max(seconds):,.0f} – {windows / min(seconds):,.0f}"
-        row = [f"{windows / median:,.0f}", spread, f"{keras[0] / median:.2f}"]
+        seconds, work = measured.median(name)
+        spread = [windows / time for time, _ in epochs]
+        row = [f"{windows / seconds:,.0f}", f"{min(spread):,.0f} – {max(spread):,.0f}", f"{keras[0] / seconds:.2f}"]
         row += [f"{windows / work:,.0f}", f"{keras[1] / work:.2f}", f"{windows / work * shape.flops / floor:.0%}"]
         table.add_row(name, *row)
     return table
+
+
+def drawing(found: dict[Shape, Measured]) -> Drawing:
+    """Draw the windows a second of 64 units against the batch, a panel a cell."""
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for shape, measured in found.items():
+        if replace(shape, cell="lstm", batch=32) == Shape("lstm"):
+            lines = panels.setdefault(f"{shape.cell.upper()}({shape.units})", {})
+            for name in filter(measured.epochs.get, measured.epochs):
+                rate = shape.batches * shape.batch / measured.median(name)[0]
+                lines.setdefault(name, []).append((shape.batch, rate))
+    says = "Windows a second against the windows of a batch: ours, Keras and peers, a panel a cell"
+    return Drawing("speed-training", says, "windows in a batch", "windows/s", panels)
 
 
 if __name__ == "__main__":

@@ -56,10 +56,10 @@ def parallel_station_groups() -> Iterator[None]:
 
 
 @flow(name="shared-out", validate_parameters=False)
-def with_parallel_groups(work: Callable[[], None]) -> None:
-    """Do a stage's work, with its groups of stations in parallel."""
+def with_parallel_groups(work: Callable[[], Any]) -> Any:
+    """Do a stage's work, with its groups of stations in parallel; give its result."""
     with parallel_station_groups():
-        work()
+        return work()
 
 
 def _runner_named(name: str) -> TaskRunner[Any]:

@@ -22,6 +22,7 @@ from tidegate.workspace.processes import machines
 
 BACKEND: str = keras.backend.backend()
 GIB = 2**30
+ALIGNMENT = 64  # bytes, of what TensorFlow takes over
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -93,6 +94,25 @@ def sum_over_replicas(value: Any) -> Any:
     """Add up a value over all replicas; a single replica's value is returned as it is."""
     replica = tf.distribute.get_replica_context() if replica_count() > 1 else None
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, value) if replica else value
+
+
+def initial_values(values: np.ndarray) -> Callable[..., Any]:
+    """Give an initializer of these values, of which the variable will hold the only copy.
+
+    TensorFlow itself copies an array twice on the way into a variable. It takes over one that begins on a boundary of
+    its vectors.
+    """
+
+    def initial(*_: Any, **__: Any) -> Any:
+        if BACKEND != "tensorflow":
+            return values
+        room = np.empty(values.nbytes + ALIGNMENT, np.uint8)
+        first = -room.ctypes.data % ALIGNMENT
+        aligned = room[first : first + values.nbytes].view(values.dtype).reshape(values.shape)
+        np.copyto(aligned, values)
+        return tf.experimental.dlpack.from_dlpack(aligned.__dlpack__())
+
+    return initial
 
 
 def compiles(replicas: int) -> bool:

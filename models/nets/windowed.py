@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.nets.engine import Trainable, replica_count, sum_over_replicas
+from models.nets.engine import Trainable, initial_values, replica_count, sum_over_replicas
 from models.nets.outputs import Cost
 from tidegate.windows.calendar import calendar_columns
 from tidegate.windows.panel import Panel
@@ -65,7 +65,7 @@ class Gather(keras.layers.Layer):
         flat = cells.reshape(rows * self.steps, channels)
         # Zeros at first would be in memory besides, but with several replicas TensorFlow crashes where it sends values.
         several = replica_count() > 1
-        initial = "zeros" if several else lambda *_, **__: flat
+        initial = "zeros" if several else initial_values(flat)
         self.cells = self.add_weight(shape=flat.shape, initializer=initial, trainable=False, name="cells")
         if several:
             self.cells.assign(flat)

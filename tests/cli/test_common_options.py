@@ -44,8 +44,8 @@ def test_every_command_takes_quiet_and_those_with_a_result_json() -> None:
     del given["quarantine"]
     assert [words for words, options in given.items() if "--quiet" not in options] == []
     with_result = {words for words, options in given.items() if "--json" in options}
-    assert {"run", "forecast", "verify", "watch", "champion", "lineage", "backtest"} <= with_result
-    assert not {"ingest", "up", "serve", "train"} & with_result
+    assert {"run", "forecast", "verify", "watch", "champion", "lineage", "backtest", "ingest", "train"} <= with_result
+    assert not {"up", "serve"} & with_result
 
 
 def test_help_does_not_import_what_only_the_work_needs() -> None:
@@ -84,8 +84,9 @@ def test_json_prints_the_result_and_nothing_else(workspace: Path) -> None:
     measured = {line.split(",")[1]: line for line in hours(400).splitlines()}
     own_files(workspace, HEADER + "\n".join((measured | {"2024-01-05 04:00": "A,2024-01-05 04:00,900"}).values()))
     set_params(workspace, {"dataset.variables": {"x": {"unit": "m", "min": 0, "max": 100}}})
-    for stage in ("ingest", "validate"):
-        invoke(workspace, stage)
+    ingested = json.loads(invoke(workspace, "ingest", "--json").stdout)
+    assert ingested["stage"] == "ingest" and "400 rows" in ingested["result"]
+    assert json.loads(invoke(workspace, "validate", "--json").stdout)["stage"] == "validate"
     (row,) = json.loads(invoke(workspace, "quarantine", "show", "A", "--json").stdout)
     assert (row["rule"], row["value"], row["time"]) == ("range", 900, "2024-01-05T04:00:00+00:00")
     assert "900" in invoke(workspace, "quarantine", "show", "A").stdout

@@ -1,6 +1,6 @@
 """What a command has measured comes into the place that its marker keeps, and nowhere else."""
 
-import importlib.util
+import importlib
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -28,12 +28,11 @@ kept
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """bench/page.py, with a page of its own."""
-    spec = importlib.util.spec_from_file_location("page", ROOT / "bench" / "page.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    monkeypatch.syspath_prepend(ROOT / "bench")
+    module, drawing = (importlib.import_module(name) for name in ("page", "drawing"))
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "PAGES", ["speed.md"])
+    monkeypatch.setattr(module, "pages", lambda: iter([tmp_path / "speed.md"]))
+    monkeypatch.setattr(drawing, "IMAGES", tmp_path)
     (tmp_path / "speed.md").write_text(PAGE)
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(tmp_path)]
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "empty"]):
@@ -50,6 +49,16 @@ def test_tables_come_into_the_place_of_their_command_with_the_commit(page: Modul
     assert "LSTM (load 0.1):\n\n| net | windows/s |\n| --- | --- |\n| ours | 1,000 |\n" in written
     assert "A sentence." in written and "old" not in written
     assert written.endswith(PAGE[PAGE.index("<!-- made by: python bench/two.py") :])
+
+
+def test_a_drawing_is_kept_beside_its_page(page: ModuleType, tmp_path: Path) -> None:
+    lines = {"ours": [(32, 4000), (256, 3600)], "Keras fit": [(32, 1800), (256, 1300)]}
+    shown = page.Drawing("speed", "Windows a second", "batch", "windows/s", {"LSTM": lines, "GRU": lines})
+    page.show([shown], "python bench/two.py --short")
+    assert not (tmp_path / "speed.png").exists()
+    page.show([shown], "python bench/two.py")
+    assert "![Windows a second](images/speed.png)" in (tmp_path / "speed.md").read_text()
+    assert (tmp_path / "speed.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_command_with_other_options_changes_no_page(page: ModuleType, tmp_path: Path) -> None:

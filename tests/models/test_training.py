@@ -46,6 +46,22 @@ def test_the_first_layer_gathers_what_the_panel_holds() -> None:
     assert np.array_equal(Gather(panel.values[..., :1], 5, 2)(starts), panel.future(starts)[0])
 
 
+@pytest.mark.parametrize("rows", [1, 7, 4096])
+def test_a_variable_holds_its_initial_values_whatever_becomes_of_the_array(rows: int) -> None:
+    import keras
+
+    from models.nets.engine import initial_values
+
+    array = np.random.default_rng(rows).standard_normal((2 * rows, 3), np.float32)[::2]  # not contiguous either
+    kept = array.copy()
+    layer = keras.layers.Layer()
+    variable = layer.add_weight(shape=array.shape, initializer=initial_values(array), trainable=False)
+    array[:] = 0
+    assert np.array_equal(np.asarray(variable), kept)
+    variable.assign(2 * kept)
+    assert np.array_equal(np.asarray(variable), 2 * kept)
+
+
 @pytest.mark.parametrize("squared", [False, True])
 def test_the_loss_leaves_out_targets_that_were_not_measured(squared: bool) -> None:
     from models.nets.outputs import cost_of

@@ -125,7 +125,7 @@ def _options_named() -> Iterator[None]:
 def ingest(
     anew: Annotated[bool, typer.Option("--anew", help="Rebuild data/ from the source alone.")] = False,
     as_of: Annotated[str | None, typer.Option(help="Rebuild data/ as it was known at this time.")] = None,
-) -> None:
+) -> Result:
     """Bring new rows from the source into data/. DVC tracks them.
 
     \b
@@ -140,7 +140,7 @@ def ingest(
 
     if anew and as_of:
         raise UserError("Both --anew and --as-of are given: leave one out.")
-    run_with_runner(lambda: drive.ingest(anew, typed_time(as_of) if as_of else None))
+    return run_with_runner(lambda: drive.ingest(anew, typed_time(as_of) if as_of else None))
 
 
 @quarantine.command("list")
@@ -193,7 +193,7 @@ def quarantine_release(
     variable: Annotated[str | None, typer.Option(help="Only this variable.")] = None,
     since: Annotated[str | None, typer.Option(help="From this time on, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this time, UTC.")] = None,
-) -> None:
+) -> Result:
     """Release values from quarantine. The decision is recorded in params.yaml.
 
     \b
@@ -210,3 +210,4 @@ def quarantine_release(
         typed_time(end)
     count = release(rules, because, station=station, variable=variable, since=since, until=until)
     console.say(f"{count:,} values are released, in validate.releases of {PARAMS}: tidegate run takes them back in.")
+    return {"released": count}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
 
 Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
@@ -14,7 +14,7 @@ Open = Annotated[bool, typer.Option("--open", help="Open the page in a browser."
 
 @app.command()
 @guarded
-def report(open_it: Open = False) -> None:
+def report(open_it: Open = False) -> Result:
     """Write the report of the last run anew.
 
     \b
@@ -24,7 +24,7 @@ def report(open_it: Open = False) -> None:
     """
     from tidegate.pipeline import drive
 
-    _show(drive.report(), open_it)
+    return _show(drive.report(), open_it)
 
 
 @app.command()
@@ -35,7 +35,7 @@ def plot(
     until: Annotated[str | None, typer.Option("--to", help="Last time to show (UTC).")] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; by default in reports/.")] = None,
     open_it: Open = False,
-) -> None:
+) -> Result:
     """Draw a station: what was measured, and what was forecast.
 
     \b
@@ -45,10 +45,12 @@ def plot(
     """
     from tidegate.pipeline import drive
 
-    _show(drive.plot(station, since, until, out), open_it)
+    return _show(drive.plot(station, since, until, out), open_it)
 
 
-def _show(page: Path, open_it: bool) -> None:
+def _show(page: Path, open_it: bool) -> Result:
+    """Print where the page is, and open it if that is wanted."""
     console.say(str(page))
     if open_it and not webbrowser.open(page.absolute().as_uri()):
         console.say("No browser can be opened here.")
+    return {"page": page}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from ruamel.yaml import YAML
@@ -34,6 +34,7 @@ HOST = "127.0.0.1"
 POOL = "tidegate"  # the work pool of the flows, as prefect.yaml names it
 START_SECONDS = 120
 STOP_SECONDS = 15  # after each signal
+R = TypeVar("R")
 
 
 @contextmanager
@@ -48,15 +49,15 @@ def flow_module(name: str) -> Iterator[Any]:
             import_module("flows.tasks").drain()
 
 
-def run_with_runner(work: Callable[[], None]) -> None:
-    """Do a stage's work, with its groups of stations in parallel if params.yaml names a runner."""
+def run_with_runner(work: Callable[[], R]) -> R:
+    """Do a stage's work, with its groups of stations in parallel if params.yaml names a runner; give its result."""
     from tidegate.pipeline import drive
 
     if drive.checked_settings().runner == "none":
-        work()
-        return
+        return work()
     with flow_module("fanout") as flow:
-        flow.with_parallel_groups(work)
+        result: R = flow.with_parallel_groups(work)
+        return result
 
 
 @contextmanager

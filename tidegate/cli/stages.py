@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 
 
 @app.command()
 @guarded
-def validate() -> None:
+def validate() -> Result:
     """Put bad values of data/ into quarantine. Where there are too many, stop.
 
     \b
@@ -19,12 +19,12 @@ def validate() -> None:
     from tidegate.cli.servers import run_with_runner
     from tidegate.pipeline import drive
 
-    run_with_runner(lambda: drive.run_stage(["validate"]))
+    return run_with_runner(lambda: drive.run_stage(["validate"]))
 
 
 @app.command()
 @guarded
-def window() -> None:
+def window() -> Result:
     """Cut the clean data into windows, split by time. It is proven that nothing leaks between the splits.
 
     \b
@@ -33,14 +33,14 @@ def window() -> None:
     """
     from tidegate.pipeline import drive
 
-    drive.run_stage(["window"])
+    return drive.run_stage(["window"])
 
 
 @app.command()
 @guarded
 def train(
     name: Annotated[str, typer.Argument(help="A candidate: a section under models in params.yaml.")],
-) -> None:
+) -> Result:
     """Train one candidate.
 
     \b
@@ -49,12 +49,12 @@ def train(
     """
     from tidegate.pipeline import drive
 
-    drive.run_stage(["train", name])
+    return drive.run_stage(["train", name])
 
 
 @app.command()
 @guarded
-def diagnose() -> None:
+def diagnose() -> Result:
     """Measure how far back the gradient reaches, in each net.
 
     \b
@@ -63,12 +63,12 @@ def diagnose() -> None:
     """
     from tidegate.pipeline import drive
 
-    drive.run_stage(["diagnose"])
+    return drive.run_stage(["diagnose"])
 
 
 @app.command()
 @guarded
-def evaluate() -> None:
+def evaluate() -> Result:
     """Compare the candidates on every test origin.
 
     \b
@@ -77,12 +77,12 @@ def evaluate() -> None:
     """
     from tidegate.pipeline import drive
 
-    drive.run_stage(["evaluate"])
+    return drive.run_stage(["evaluate"])
 
 
 @app.command()
 @guarded
-def register() -> None:
+def register() -> Result:
     """Register the best candidate, if it passes the gate. If it has earned it, it becomes champion.
 
     \b
@@ -91,4 +91,4 @@ def register() -> None:
     """
     from tidegate.pipeline import drive
 
-    drive.run_stage(["register"])
+    return drive.run_stage(["register"])

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from dvc.repo import Repo, lock_repo
@@ -40,6 +40,7 @@ PLAIN_WORD = re.compile(r"[\w.@=-]+")
 
 VerbRunner = Callable[[list[str]], object]
 Work = Callable[[], object]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,20 @@ class StageRun:
 StageWrapper = Callable[[StageRun, Work], object]
 
 
-def track_data(update: Work) -> None:
-    """Update data/ and let DVC track the result (cache its files, write data.dvc), while no other DVC command runs."""
+def track_data(update: Callable[[], R]) -> R:
+    """Update data/ and let DVC track it (cache its files, write data.dvc), while no other DVC command runs.
+
+    Gives what the update gives.
+    """
     with open_repository() as repo, lock_repo(repo):
-        update()
+        result = update()
         (stage,) = repo.add(str(DATA))
         if any(out.changed_cache() for out in stage.outs):  # DVC only logs that a file could not be copied
             where = repo.cache.local.path
             raise ServiceError(
                 f"DVC cannot keep {DATA}/ in {where}: see that the disk is not full, then run this again."
             )
+    return result
 
 
 def reproduce(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tidegate.tracking.champion_log import Entry
     from tidegate.verification.watching import Watched
 
+R = TypeVar("R")
+
 # DVC is imported within the functions that need the graph: a stage in a process of its own does not need it.
 
 
@@ -53,10 +55,12 @@ def checked_settings() -> Settings:
     return settings.model_copy(update={"validate_": with_defaults(settings.validate_)})
 
 
-def run_stage(words: list[str], **options: Any) -> None:
-    """Run a stage, given its verb and arguments ("train", "gru"), and print its line."""
-    with console.stage_line("@".join(words)) as line:
+def run_stage(words: list[str], **options: Any) -> dict[str, str]:
+    """Run a stage, given its verb and arguments ("train", "gru"), and print its line; give its name and its result."""
+    name = "@".join(words)
+    with console.stage_line(name) as line:
         line.result = result_of(words, line, **options)
+    return {"stage": name, "result": line.result}
 
 
 def result_of(words: list[str], progress: Progress, **options: Any) -> str:
@@ -66,19 +70,20 @@ def result_of(words: list[str], progress: Progress, **options: Any) -> str:
     return result
 
 
-def ingest(anew: bool = False, as_of: pd.Timestamp | None = None) -> None:
+def ingest(anew: bool = False, as_of: pd.Timestamp | None = None) -> dict[str, str]:
     """Bring new rows into data/, or rebuild it from the source alone or as of a time, and let DVC track the result."""
     with lock.workspace_lock("tidegate ingest"):
-        track_data(lambda: run_stage(["ingest"], anew=anew, as_of=as_of))
+        return track_data(lambda: run_stage(["ingest"], anew=anew, as_of=as_of))
 
 
-def track_data(update: Callable[[], object]) -> None:
-    """Update data/, and let DVC track the result."""
+def track_data(update: Callable[[], R]) -> R:
+    """Update data/, and let DVC track the result; give what the update gives."""
     from tidegate.measurements.rewrite import record_data_files
     from tidegate.pipeline import dag
 
-    dag.track_data(update)
+    result = dag.track_data(update)
     record_data_files()
+    return result
 
 
 def forecast(
