@@ -123,3 +123,22 @@ def test_a_plot_without_any_forecast_shows_what_was_measured(cheap: Path, tmp_pa
     [chart] = page.json["charts"]["charts"]
     assert any(value is not None for value in chart["measured"]["values"]) and not chart["forecasts"]["time"]
     assert "No forecast of this span has been issued." in page.text
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((-7.22, -1.87, -12.6, 0.854), "−7.2 to −1.9 m; its interval reaches from −12.6 to 0.9."),
+        ((80, 120.4, 20, 1234.6), "80 to 120 m; its interval reaches from 20 to 1235."),
+        ((0.001, 0.0012, 0, 0.0031), "0.00100 to 0.00120 m; its interval reaches from 0.00000 to 0.00310."),
+        ((0, 0, np.nan, np.nan), "0.00 to 0.00 m."),
+    ],
+)
+def test_the_numbers_of_a_sentence_have_the_same_decimals(ends: tuple[float, ...], said: str) -> None:
+    from tidegate.reporting.forecasts import in_words
+
+    least, most, low, high = ends
+    origin = pd.Timestamp("2026-01-01", tz="UTC")
+    columns = {"forecast": [least, most], "q0.05": [low, low], "q0.95": [high, high]}
+    newest = pd.DataFrame({"origin": origin, "time": origin, **columns})
+    assert in_words(newest, "m", None) == f"Newest forecast: {said}"

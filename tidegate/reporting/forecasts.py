@@ -30,6 +30,7 @@ HORIZONS_SHOWN = 7  # of a plot without a span
 MILLISECOND = pd.Timedelta(milliseconds=1)
 EPOCH = pd.Timestamp(0, tz="UTC")
 SAVED_DIGITS = 5
+SAID_DIGITS = 3  # of the largest number in a sentence; the others have as many decimals
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _each_chart(
             "label": f"{target}, {unit}",
             "limit": limit,
             "baseline": (baseline[REASON].iloc[0] or "too little was measured") if len(baseline) else "",
-            "said": _said(part, unit, limit),
+            "said": in_words(part, unit, limit),
             "measured": _grid(settings, measurements.get(station, measured.iloc[:0]), target),
             "origins": _milliseconds(part[ORIGIN].drop_duplicates()),
             "forecasts": _of_forecasts(part),
@@ -197,7 +198,7 @@ def interval(part: pd.DataFrame) -> "tuple[pd.Series[Any], pd.Series[Any]]":
     return ends[0], ends[1]
 
 
-def _said(part: pd.DataFrame, unit: str, limit: float | None) -> str:
+def in_words(part: pd.DataFrame, unit: str, limit: float | None) -> str:
     """Say in words what a chart shows of the newest forecast."""
     if part.empty:
         return "No forecast of this span has been issued."
@@ -205,10 +206,16 @@ def _said(part: pd.DataFrame, unit: str, limit: float | None) -> str:
     if limit is not None:
         return f"Probability until {newest[TIME].max():%Y-%m-%d %H:%M} UTC: {100 * newest[FORECAST].iloc[-1]:.0f} %."
     low, high = interval(newest)
-    said = f"Newest forecast: {newest[FORECAST].min():.3g} to {newest[FORECAST].max():.3g} {unit}"
-    if low.notna().any():
-        said += f"; its interval reaches from {low.min():.3g} to {high.max():.3g}"
-    return f"{said}.".replace("-", "−")
+    ends = [newest[FORECAST].min(), newest[FORECAST].max(), low.min(), high.max()]
+    decimals = max(0, SAID_DIGITS - 1 - _magnitude(max((abs(end) for end in ends if np.isfinite(end)), default=0.0)))
+    least, most, lowest, highest = (f"{end:.{decimals}f}".replace("-", "−") for end in ends)
+    said = f"Newest forecast: {least} to {most} {unit}"
+    return f"{said}; its interval reaches from {lowest} to {highest}." if low.notna().any() else f"{said}."
+
+
+def _magnitude(value: float) -> int:
+    """Give the power of ten of a value's first digit; 0 of zero."""
+    return int(np.floor(np.log10(value))) if value else 0
 
 
 def _grid(settings: Settings, rows: pd.DataFrame, target: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ function theme() {
     background: null, font, view: {stroke: null}, padding: 2,
     axis: {labelColor: soft, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: "normal",
            labelFontSize: 11, titleFontSize: 12},
-    axisTemporal: {labelExpr: TIME},
+    axisTemporal: {labelExpr: TIME, labelOverlap: true, labelSeparation: 8},
     legend: {labelColor: ink, titleColor: ink, orient: "bottom", columns: 3, labelFontSize: 12, symbolStrokeWidth: 3},
     title: {color: ink}, text: {color: ink}, header: {labelColor: ink, titleColor: ink},
   };
