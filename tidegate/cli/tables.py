@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from tidegate.evaluation.metrics import METRICS, Metric, metrics_of
+from tidegate.evaluation.metrics import METRICS, Metric, metrics_for, metrics_of
 from tidegate.tracking import registry, runs
 from tidegate.workspace import identity
 from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
@@ -30,7 +30,7 @@ def score_table(settings: Settings) -> Table:
     unit = settings.dataset.unit_of_targets
     table = Table(title=f"Test span, all stations: {_targets(settings)}", title_justify="left")
     table.add_column("candidate", no_wrap=True)
-    metrics = metrics_of("classes" if settings.window.alert else "values")
+    metrics = metrics_for(settings.window.alert)
     shown = {name: metric for name, metric in metrics.items() if metric.shown}
     if any(MEDIAN in of_candidate for of_candidate in scores.values()):
         beside = list(shown).index("mase") + 1

@@ -218,9 +218,14 @@ def metrics_of(kind: str) -> dict[str, Metric]:
     return {name: metric for name, metric in METRICS.items() if metric.kind == kind}
 
 
+def metrics_for(alert: object) -> dict[str, Metric]:
+    """Give the metrics of what is forecast: an alert, or values if there is none."""
+    return metrics_of("classes" if alert else "values")
+
+
 def shown_metrics(settings: Settings) -> list[str]:
     """Name the metrics that matter of what is forecast, the one that ranks first."""
-    metrics = metrics_of("classes" if settings.window.alert else "values")
+    metrics = metrics_for(settings.window.alert)
     names = [name for name, metric in metrics.items() if metric.shown and name != settings.evaluate.metric]
     return [settings.evaluate.metric, *names]
 

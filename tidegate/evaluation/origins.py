@@ -41,7 +41,7 @@ class TestOrigins:
     @property
     def metrics(self) -> dict[str, Metric]:
         """The metrics of what is forecast."""
-        return metrics.metrics_of("classes" if self.panel.spec.alert else "values")
+        return metrics.metrics_for(self.panel.spec.alert)
 
 
 def numbers_by_group(group: npt.NDArray[np.integer], groups: int) -> list[npt.NDArray[np.intp]]:

@@ -13,7 +13,7 @@ import pandas as pd
 import models
 from tidegate.errors import UserError
 from tidegate.evaluation.colours import colours_of
-from tidegate.evaluation.metrics import metrics_of
+from tidegate.evaluation.metrics import metrics_for
 from tidegate.quality.suite import RULES, rules_of
 from tidegate.reporting import decision, evaluation, forecasts
 from tidegate.reporting.page import write_page
@@ -78,7 +78,7 @@ def _score_table(
 ) -> dict[str, Any]:
     """Tabulate the candidates' test scores, best first."""
     unit = settings.dataset.unit_of_targets
-    metrics = metrics_of("classes" if settings.window.alert else "values")
+    metrics = metrics_for(settings.window.alert)
     shown = {name: metric for name, metric in metrics.items() if metric.shown}
     ranked = sorted(scores, key=lambda name: scores[name][settings.evaluate.metric])
     rows = [
