@@ -86,7 +86,7 @@ def origin_times(test: TestOrigins) -> pd.DatetimeIndex:
     """Give the time of each window's origin."""
     begins = pd.Timestamp(read_json(WINDOWS / SPEC)["begins"])
     steps = test.starts[:, 1] + test.panel.spec.lookback_steps - 1
-    return pd.DatetimeIndex(begins + steps * pd.Timedelta(test.panel.spec.frequency))
+    return begins + pd.to_timedelta(steps * pd.Timedelta(test.panel.spec.frequency).to_timedelta64())
 
 
 def score(

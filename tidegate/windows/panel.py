@@ -78,17 +78,17 @@ class Panel:
 
     def past(self, starts: Starts) -> tuple[Floats, Flags]:
         """Read the lookback of each window: values and observed (windows, lookback, features)."""
-        cells = self._cells(starts, 0, self.spec.lookback_steps)
-        return self.values[cells], self.observed[cells]
+        length = self.spec.lookback_steps
+        return _windows(self.values, starts, 0, length), _windows(self.observed, starts, 0, length)
 
     def future(self, starts: Starts) -> tuple[Floats, Flags]:
         """Read the targets after each lookback: values and observed (windows, horizon, targets).
 
         With an alert they are the events: (windows, 1, 1).
         """
-        cells = self._cells(starts, self.spec.lookback_steps, self.spec.target_steps)
         values, observed = self.target_values()
-        return values[cells], observed[cells]
+        offset, length = self.spec.lookback_steps, self.spec.target_steps
+        return _windows(values, starts, offset, length), _windows(observed, starts, offset, length)
 
     def target_values(self) -> tuple[Floats, Flags]:
         """Give what is to be forecast: values and observed (rows, steps, targets).
@@ -110,12 +110,21 @@ class Panel:
 
     def known_ahead(self, starts: Starts) -> Floats:
         """Read what is known about the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""
-        station, steps = self._cells(starts, self.spec.lookback_steps, self.spec.horizon_steps)
         first = len(self.spec.features) - len(self.spec.known)
-        values, observed = self.values[station, steps][..., first:], self.observed[station, steps][..., first:]
-        return np.concatenate([self.calendar[steps], values, observed.astype(np.float32)], axis=-1)
+        offset, length = self.spec.lookback_steps, self.spec.horizon_steps
+        calendar = _windows(
+            self.calendar[None], starts * np.array([0, 1], np.int32), offset, length
+        )  # the same for all rows
+        values, observed = (
+            _windows(cells[..., first:], starts, offset, length) for cells in (self.values, self.observed)
+        )
+        return np.concatenate([calendar, values, observed.astype(np.float32)], axis=-1)
 
-    @staticmethod
-    def _cells(starts: Starts, offset: int, length: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Give the row and step indices of `length` steps of each window, from `offset` steps after its start."""
-        return starts[:, :1], starts[:, 1:] + np.arange(offset, offset + length)
+
+def _windows(cells: npt.NDArray[Any], starts: Starts, offset: int, length: int) -> npt.NDArray[Any]:
+    """Read `length` steps of each window, from `offset` steps after its start: (windows, length, columns).
+
+    As a view in which each window is one piece of memory: several times as fast as the index of every step.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(cells, length, axis=1).swapaxes(2, 3)
+    return np.ascontiguousarray(windows[starts[:, 0], starts[:, 1] + offset])
