@@ -1,6 +1,6 @@
 """Seconds until a net has the validation error at which Darts' net of the same cell ends.
 
-    .venv/bin/python bench/time_to_accuracy.py            about 15 minutes on two cores; needs bench/peers/darts/.venv
+    .venv/bin/python bench/time_to_accuracy.py            about half an hour on two cores; needs bench/peers/darts/.venv
 
 ETTh1 (oil temperature, the six loads as past covariates; 12 months of training, 4 of validation) and Beijing (PM2.5 of
 eight stations, the weather as past covariates; three years, half a year), 96 hours → 24, standardised by the training

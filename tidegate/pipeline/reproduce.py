@@ -24,6 +24,7 @@ from tidegate.workspace.settings import Settings, load_settings
 
 LOCAL_CONFIG = Path(".dvc") / "config.local"
 TAIL = 300  # characters of a command's output, in a message
+OTHER_DIGEST = "its files in the registry are the same, but the digest that the version bears is another"
 
 
 @dataclass
@@ -83,7 +84,7 @@ def reproduce(settings: Settings, reference: str, progress: Progress) -> Reprodu
         made = clone / MODELS / candidate
         result = Reproduced(str(version.version), candidate, identity.folder_digest(made) == tags[runs.DIGEST])
         if not result.identical:
-            result.differences += _file_differences(registered, made)
+            result.differences += _file_differences(registered, made) or [OTHER_DIGEST]
         scores = read_json(clone / EVALUATION / "metrics.json")[candidate]
         result.differences += _score_differences(_registered_scores(version), scores)
     return result
