@@ -161,8 +161,8 @@ class Measured:
     load: float  # of the machine
 
     def median(self, name: str) -> tuple[float, float]:
-        """Give the median seconds and processor seconds of an epoch."""
-        seconds, processor = zip(*self.epochs[name], strict=True)
+        """Give the median seconds and processor seconds of an epoch; not a number where there is none."""
+        seconds, processor = zip(*(self.epochs[name] or [(float("nan"), float("nan"))]), strict=True)
         return statistics.median(seconds), statistics.median(processor)
 
 

@@ -54,7 +54,7 @@ class RecurrentNet:
         normal, shift, scale = normalised(values[..., :targets], observed[..., :targets], self.options.normalise)
         shared = [values[..., targets:], observed[..., targets:]]
         if self.spec.calendar:
-            shared.append(panel.calendar[starts[:, 1:] + np.arange(self.spec.lookback_steps)])
+            shared.append(panel.past_calendar(starts))
         columns = self._columns(normal, observed[..., :targets], shared)
         state, hidden = self._layers(self._tokens(columns, panel.station[starts[:, 0]]))
         ahead = panel.known_ahead(starts) if structure.columns_ahead(self.spec) else None

@@ -41,6 +41,7 @@ def test_each_window_is_what_its_steps_hold_one_by_one(fortran: bool) -> None:
         before, after = slice(first, first + 5), slice(first + 5, first + 8)
         assert np.array_equal(past[number], panel.values[row, before])
         assert np.array_equal(seen[number], panel.observed[row, before])
+        assert np.array_equal(panel.past_calendar(starts)[number], panel.calendar[before])
         assert np.array_equal(future[number], panel.values[row, after, :1])
         assert np.array_equal(passed[number], panel.observed[row, after, :1])
         known = panel.calendar[after], panel.values[row, after, 2:], panel.observed[row, after, 2:]

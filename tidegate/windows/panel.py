@@ -112,13 +112,19 @@ class Panel:
         """Read what is known about the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""
         first = len(self.spec.features) - len(self.spec.known)
         offset, length = self.spec.lookback_steps, self.spec.horizon_steps
-        calendar = _windows(
-            self.calendar[None], starts * np.array([0, 1], np.int32), offset, length
-        )  # the same for all rows
+        calendar = self._calendar(starts, offset, length)
         values, observed = (
             _windows(cells[..., first:], starts, offset, length) for cells in (self.values, self.observed)
         )
         return np.concatenate([calendar, values, observed.astype(np.float32)], axis=-1)
+
+    def past_calendar(self, starts: Starts) -> Floats:
+        """Read the calendar of each window's lookback: (windows, lookback, columns)."""
+        return self._calendar(starts, 0, self.spec.lookback_steps)
+
+    def _calendar(self, starts: Starts, offset: int, length: int) -> Floats:
+        of_all_rows = starts * np.array([0, 1], np.int32)
+        return _windows(self.calendar[None], of_all_rows, offset, length)
 
 
 def _windows(cells: npt.NDArray[Any], starts: Starts, offset: int, length: int) -> npt.NDArray[Any]:
