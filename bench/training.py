@@ -89,7 +89,7 @@ class Trainer:
         )
 
     def epoch(self, shape: Shape | None = None) -> tuple[float, float] | None:
-        """Train an epoch, the first one of a shape if it is given: seconds, and of the processor; None if it failed."""
+        """Train an epoch, the first one of a shape if it is given: seconds, of the processor too; None without one."""
         assert self.process.stdin and self.process.stdout
         try:
             self.process.stdin.write(json.dumps({**asdict(shape), "batches": shape.batches} if shape else None) + "\n")
@@ -97,7 +97,7 @@ class Trainer:
             answer = json.loads(self.process.stdout.readline())
         except (BrokenPipeError, json.JSONDecodeError):
             return None
-        return answer["seconds"], answer["processor"]
+        return (answer["seconds"], answer["processor"]) if answer else None
 
     def close(self) -> None:
         """End the process."""

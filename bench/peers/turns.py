@@ -19,6 +19,10 @@ class NextShape(Exception):
     """Another shape is to be trained."""
 
 
+class NoSuchNetError(Exception):
+    """The library has no net of this shape."""
+
+
 class Turns:
     """The lines that tell what to train, and the answers, which say how long an epoch took."""
 
@@ -38,6 +42,12 @@ class Turns:
             self.shape = shape
             raise NextShape
 
+    def no_such_net(self) -> None:
+        """Answer that this shape cannot be trained, and wait for the next one."""
+        print("null", file=self.answers, flush=True)
+        self.shape = self._next()
+        self.began = time.perf_counter(), time.process_time()
+
     def _next(self) -> Any:
         line = sys.stdin.readline()
         return json.loads(line) if line else os._exit(0)
@@ -46,12 +56,16 @@ class Turns:
 def serve(train: Train) -> None:
     """Train each shape that comes, epoch by epoch: `train` calls what it is given after each epoch.
 
-    The first line names a shape; each that holds null asks for another epoch of it.
+    The first line names a shape; each that holds null asks for another epoch of it. Of a shape that the library has
+    not, which `train` says by NoSuchNetError, the answer is null.
     """
     turns = Turns()
     while True:
-        with suppress(NextShape):
-            train(turns.shape, turns.epoch_ended)
+        try:
+            with suppress(NextShape):
+                train(turns.shape, turns.epoch_ended)
+        except NoSuchNetError:
+            turns.no_such_net()
 
 
 def series(columns: int) -> np.ndarray:

@@ -28,7 +28,7 @@ class AfterEach(Callback):
 def train(shape: dict[str, Any], epoch_ended: turns.Callable[[], None]) -> None:
     """Train a net of this shape: the first column is the target, the others are past covariates."""
     if shape["segment"] > 1:
-        raise SystemExit("BlockRNNModel has no segments")  # its row says "not run"
+        raise turns.NoSuchNetError
     values = turns.series(shape["columns"])
     windows = shape["batches"] * shape["batch"]
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "auto"}
