@@ -7,11 +7,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from tidegate.evaluation.colours import BLUE, GREEN, MEASURED, ORANGE, PURPLE, VERMILLION
+from tidegate.evaluation.colours import BLUE, GREEN, MEASURED, ORANGE, PURPLE, SKY, VERMILLION
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, MEASURED)  # the first is ours
-MARKERS = "osD^vP"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, MEASURED)  # the first is ours
+MARKERS = "osD^vPX"
 Points = Sequence[tuple[float, float]]
 
 

@@ -1,13 +1,15 @@
-"""Seconds until a net has the validation error at which Darts' net of the same cell ends.
+"""Seconds until a net has the validation error at which Darts' or NeuralForecast's net of the same cell ends.
 
-    .venv/bin/python bench/time_to_accuracy.py            about half an hour on two cores; needs bench/peers/darts/.venv
+    .venv/bin/python bench/time_to_accuracy.py            about half an hour on two cores
 
 ETTh1 (oil temperature, the six loads as past covariates; 12 months of training, 4 of validation) and Beijing (PM2.5 of
 eight stations, the weather as past covariates; three years, half a year), 96 hours → 24, standardised by the training
-span, gaps filled from the hour before. Darts' BlockRNNModel, 64 units, its own defaults and the absolute error as loss,
-takes ten epochs of ETTh1, two of Beijing, which has 24 times as many windows; the last one's validation error is the
-mark. Ours has 64 units and the recipe of params.yaml. Both are timed from the first step on, compiling and validation
-included, imports apart; in turns. Target: 5 times faster.
+span, gaps filled from the hour before. A peer's net has 64 units, its library's own defaults and the absolute error as
+loss; Darts' BlockRNNModel takes ten epochs of ETTh1, two of Beijing, which has 24 times as many windows;
+NeuralForecast's takes the thousand steps that are its default, on ETTh1 alone, for it makes every window of its
+stations anew in each step. The validation error at which it ends is the mark. Ours has 64 units and the recipe of
+params.yaml. All are timed from the first step on, compiling and validation included, imports apart; in turns.
+Target: 5 times faster. Needs both peers: see bench/peers/README.md.
 """
 
 import json
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +37,9 @@ from tidegate.workspace.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
-DARTS = ROOT / "bench" / "peers" / "darts"
+PEERS = ROOT / "bench" / "peers"
 LOOKBACK, HORIZON, UNITS = 96, 24, 64
+Curve = list[tuple[float, float]]  # seconds and validation error, after each epoch
 WEATHER = ["TEMP", "PRES", "DEWP", "RAIN", "WSPM"]
 
 
@@ -46,26 +50,38 @@ class Problem:
     name: str
     values: np.ndarray
     split: int
-    epochs: int  # of Darts
+    lengths: dict[str, int]  # of each peer's training, as it counts
     rounds: int
 
 
 def main() -> None:
-    python = DARTS / ".venv" / "bin" / "python"
-    if not DATA.exists() or not python.exists():
-        raise SystemExit(f"{DATA} and {DARTS}/.venv are needed: see bench/peers/README.md.")
-    columns = ("data, cell", "mark: Darts' error", "Darts, s", "ours, s", "ours reaches it in", "times faster")
+    problems = [etth1(), beijing()] if DATA.exists() else []
+    missing = {name for problem in problems for name in problem.lengths if not python_of(name).exists()}
+    if missing or not problems:
+        raise SystemExit(f"{DATA} and the peers' environments are needed: see bench/peers/README.md.")
+    columns = ("data, cell", "peer", "its error", "in, s", "ours, s", "ours reaches it in", "times faster")
     table = Table(*columns, title="Time to accuracy (target: 5 times faster)")
-    for problem in (etth1(), beijing()):
+    for problem in problems:
         for cell in ("lstm", "gru"):
-            rounds = [(darts(problem, cell, python), ours(problem, cell)) for _ in range(problem.rounds)]
-            table.add_row(f"{problem.name}, {cell}", *compared(rounds))
-            print(*(list(column.cells)[-1] for column in table.columns), sep="  ", flush=True)
+            for row in rows_of(problem, cell):
+                table.add_row(*row)
+                print(*row, sep="  ", flush=True)
     page.show([table])
 
 
-def compared(rounds: list[tuple[list[tuple[float, float]], list[tuple[float, float]]]]) -> list[str]:
-    """Give the cells of a row from the learning curves of both: seconds and validation error after each epoch."""
+def rows_of(problem: Problem, cell: str) -> Iterator[list[str]]:
+    """Train in turns; give the cells of a row for each peer."""
+    theirs, own = dict[str, list[Curve]](), list[Curve]()
+    for _ in range(problem.rounds):
+        for name in problem.lengths:
+            theirs.setdefault(name, []).append(peers(name, problem, cell))
+        own.append(ours(problem, cell))
+    for name, curves in theirs.items():
+        yield [f"{problem.name}, {cell}", name, *compared(list(zip(curves, own, strict=True)))]
+
+
+def compared(rounds: list[tuple[Curve, Curve]]) -> list[str]:
+    """Give the cells of a row from the learning curves of both, the peer's first."""
     marks = [theirs[-1][1] for theirs, _ in rounds]
     seconds = statistics.median(theirs[-1][0] for theirs, _ in rounds)
     reached = []
@@ -80,7 +96,7 @@ def compared(rounds: list[tuple[list[tuple[float, float]], list[tuple[float, flo
     return [*first, f"{ours:.1f}", f"epoch {epochs}", f"{seconds / ours:.1f}"]
 
 
-def ours(problem: Problem, cell: str) -> list[tuple[float, float]]:
+def ours(problem: Problem, cell: str) -> Curve:
     """Train ours; give its learning curve."""
     stations, steps, columns = problem.values.shape
     names = tuple(f"S{number}" for number in range(stations)), tuple(f"x{number}" for number in range(columns))
@@ -89,7 +105,7 @@ def ours(problem: Problem, cell: str) -> list[tuple[float, float]]:
     train = starts(stations, 0, problem.split - LOOKBACK - HORIZON + 1)
     validation = starts(stations, problem.split - LOOKBACK, last)
     keras.utils.clear_session()
-    curve, began = list[tuple[float, float]](), time.perf_counter()
+    curve, began = Curve(), time.perf_counter()
 
     def progress(done: float, total: float, note: str = "", loss: float | None = None) -> None:
         if loss is not None:
@@ -107,13 +123,17 @@ def starts(stations: int, first: int, end: int) -> np.ndarray:
     return np.stack([part.ravel() for part in grid], axis=1).astype(np.int32)
 
 
-def darts(problem: Problem, cell: str, python: Path) -> list[tuple[float, float]]:
-    """Train Darts' in its environment; give its learning curve."""
+def python_of(peer: str) -> Path:
+    return PEERS / peer / ".venv" / "bin" / "python"
+
+
+def peers(name: str, problem: Problem, cell: str) -> Curve:
+    """Train a peer's net in its environment; give its learning curve."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "series.npz"
         np.savez(path, values=problem.values, split=problem.split)
-        words = [str(python), str(DARTS / "accuracy.py"), str(path), cell, str(problem.epochs)]
-        env = {**os.environ, "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
+        words = [str(python_of(name)), str(PEERS / name / "accuracy.py"), str(path), cell, str(problem.lengths[name])]
+        env = {**os.environ, "PYTHONPATH": str(PEERS), "OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
         done = subprocess.run(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
     return [tuple(row) for row in json.loads(done.stdout.splitlines()[-1])]
 
@@ -122,9 +142,8 @@ def etth1() -> Problem:
     rows = pd.read_csv(DATA / "ett" / "ETTh1.csv")
     columns = ["OT", *(name for name in rows.columns if name not in ("date", "OT"))]
     months = 30 * 24
-    return problem_of(
-        "ETTh1", rows[columns].to_numpy(np.float32)[None, : 16 * months], 12 * months, epochs=10, rounds=2
-    )
+    values, lengths = rows[columns].to_numpy(np.float32)[None, : 16 * months], {"darts": 10, "neuralforecast": 1000}
+    return problem_of("ETTh1", values, 12 * months, lengths, rounds=2)
 
 
 def beijing() -> Problem:
@@ -133,12 +152,12 @@ def beijing() -> Problem:
         rows = pd.read_csv(path)[["PM2.5", *WEATHER]].ffill().bfill()
         stations.append(rows.to_numpy(np.float32))
     years = 365 * 24
-    return problem_of("Beijing", np.stack(stations)[:, : 7 * years // 2], 3 * years, epochs=2, rounds=1)
+    return problem_of("Beijing", np.stack(stations)[:, : 7 * years // 2], 3 * years, {"darts": 2}, rounds=1)
 
 
-def problem_of(name: str, values: np.ndarray, split: int, **runs: int) -> Problem:
+def problem_of(name: str, values: np.ndarray, split: int, lengths: dict[str, int], rounds: int) -> Problem:
     train = values[:, :split]
-    return Problem(name, (values - train.mean((0, 1))) / train.std((0, 1)), split, **runs)
+    return Problem(name, (values - train.mean((0, 1))) / train.std((0, 1)), split, lengths, rounds)
 
 
 if __name__ == "__main__":

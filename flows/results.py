@@ -3,7 +3,7 @@
 from prefect.artifacts import create_markdown_artifact
 
 from tidegate.errors import ServiceError
-from tidegate.evaluation.metrics import METRICS
+from tidegate.evaluation.score_table import ScoreTable
 from tidegate.pipeline import drive
 from tidegate.tracking import pages
 from tidegate.workspace.paths import DATA_DOCS, EVALUATION, REGISTRATION, REPORT, read_json
@@ -19,12 +19,7 @@ def show_result() -> None:
 
 def described(settings: Settings) -> str:
     """Describe the result in Markdown."""
-    scores, decision = read_json(EVALUATION / "metrics.json"), read_json(REGISTRATION)
-    unit = settings.dataset.unit_of_targets
-    ranked = sorted(scores, key=lambda name: float(scores[name][settings.evaluate.metric]))
-    shown = [name for name in METRICS if METRICS[name].shown and name in scores[ranked[0]]]
-    labels = [METRICS[name].label.format(unit=unit) for name in shown]
-    rows = [f"| {name} | {' | '.join(f'{scores[name][metric]:.4g}' for metric in shown)} |" for name in ranked]
+    scores, decision = ScoreTable.of(settings, read_json(EVALUATION / "metrics.json")), read_json(REGISTRATION)
     version = f" (version {decision['version']})" if decision.get("version") else ""
     verdict = (
         "is champion" if decision["promoted"] else "is registered" if decision["registered"] else "is not registered"
@@ -35,9 +30,7 @@ def described(settings: Settings) -> str:
             "",
             f"{decision['reason']}.",
             "",
-            f"| candidate | {' | '.join(labels)} |",
-            f"|---|{'---:|' * len(shown)}",
-            *rows,
+            *scores.as_markdown(),
             "",
             f"- {_runs()}",
             f"- Report: `{REPORT}` in the workspace",

@@ -44,7 +44,8 @@ def test_every_command_takes_quiet_and_those_with_a_result_json() -> None:
     del given["quarantine"]
     assert [words for words, options in given.items() if "--quiet" not in options] == []
     with_result = {words for words, options in given.items() if "--json" in options}
-    assert {"run", "forecast", "verify", "watch", "champion", "lineage", "backtest", "ingest", "train"} <= with_result
+    assert {"run", "forecast", "verify", "watch", "champion", "lineage", "backtest"} <= with_result
+    assert {"init", "ingest", "train", "replay"} <= with_result
     assert not {"up", "serve"} & with_result
 
 

@@ -1,5 +1,6 @@
 """`tidegate init`: what it sees in measurements of others, and what it writes."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,9 @@ def test_the_command_asks_writes_and_never_overwrites_without_force(workspace: P
     assert "720 rows of 1 stations, each 1h" in done and "the target" in done
     again = invoke(workspace, "init", "in.csv", "--yes", check=False)
     assert again.returncode == 2 and "--force replaces it" in again.stderr
-    invoke(workspace, "init", "in.csv", "--yes", "--force", "--time-zone", "Europe/Berlin")
+    words = ["init", "in.csv", "--yes", "--force", "--time-zone", "Europe/Berlin", "--json"]
+    told = json.loads(invoke(workspace, *words).stdout)
+    assert (told["rows"], told["stations"]) == (720, 1) and told["target"] and told["remarks"]
     assert "time_zone: Europe/Berlin" in (workspace / "params.yaml").read_text()
     invoke(workspace, "ingest")
     invoke(workspace, "validate")

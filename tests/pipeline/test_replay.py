@@ -130,7 +130,10 @@ def test_a_finished_replay_begins_nothing_again(replayed: Path, tmp_path: Path) 
     copy = copy_workspace(replayed, tmp_path / "copy")
     before = results(copy)
     assert "Going on in replays/" in run_in(copy, "tidegate", *WORDS).stdout
+    told = json.loads(run_in(copy, "tidegate", *WORDS, "--json").stdout)
     assert results(copy) == before == results(replayed)
+    assert told["folder"] == str(FOLDER) and told["trainings"][0]["promoted"] is True
+    assert [row["from"][:10] for row in told["periods"]] == ["2024-04-01", "2024-04-08"]
 
 
 def test_other_settings_are_refused_and_anew_begins_again(replayed: Path, tmp_path: Path) -> None:

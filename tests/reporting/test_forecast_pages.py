@@ -10,6 +10,11 @@ from commands import invoke
 from pages import Page
 from workspaces import copy_workspace
 
+import models
+from tidegate.evaluation.colours import colours_of
+from tidegate.workspace.paths import PARAMS, REGISTRATION, read_json
+from tidegate.workspace.settings import load_settings
+
 pytestmark = pytest.mark.slow
 
 
@@ -21,6 +26,11 @@ def issuing(trained: Path, tmp_path: Path) -> Path:
 
 def issued(workspace: Path) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(path) for path in (workspace / "forecasts").rglob("*.parquet")])
+
+
+def champion(workspace: Path) -> str:
+    """The candidate that the only version is."""
+    return str(read_json(workspace / REGISTRATION)["candidate"])
 
 
 def times(milliseconds: list[int]) -> list[pd.Timestamp]:
@@ -39,7 +49,11 @@ def test_the_newest_forecasts_are_drawn_as_they_were_issued(issuing: Path) -> No
         for name, column in (("value", "forecast"), ("low", "adapted_q0.05"), ("high", "adapted_q0.95")):
             np.testing.assert_allclose(drawn[name], of_station[column], rtol=1e-4)
     assert f"Forecasts from {rows['origin'].max():%Y-%m-%d %H:%M} UTC" in page.text
-    assert "tidegate version 1 (" in page.text and "90 % interval" in page.text
+    assert f"tidegate version 1 ({champion(issuing)})" in page.text and "90 % interval" in page.text
+    settings = load_settings(issuing / PARAMS)
+    colours = colours_of(settings.models, models.baseline_of(settings.models, settings.window))
+    line = {"name": champion(issuing), "colour": colours[champion(issuing)], "dash": [1, 0]}
+    assert page.json["charts"]["lines"] == [line] and f"forecast, {champion(issuing)}" in page.text
     assert len(page.labels) == len(charts) and not page.outside
 
 
@@ -73,7 +87,9 @@ def test_a_station_that_has_fallen_silent_is_marked_as_the_baselines(issuing: Pa
     by_baseline = set(rows.loc[rows["method"] == "baseline", "station"])
     assert "S02" in by_baseline
     for chart in page.json["charts"]["charts"]:
-        assert bool(chart["baseline"]) == any(chart["forecasts"]["baseline"]) == (chart["station"] in by_baseline)
+        drawn_as_baseline = "baseline" in chart["forecasts"]["by"]
+        assert bool(chart["baseline"]) == drawn_as_baseline == (chart["station"] in by_baseline)
+    assert [line["name"] for line in page.json["charts"]["lines"]] == [champion(issuing), "baseline"]
     reason = rows.loc[rows["station"] == "S02", "reason"].iloc[0]
     assert f"baseline {reason}" in page.text
 
@@ -98,6 +114,8 @@ def test_a_plot_shows_a_span_with_forecasts_one_horizon_after_another(issuing: P
     rows = rows[(rows["station"] == "S02") & rows["origin"].isin(origins)].sort_values(["origin", "time"])
     assert times(chart["forecasts"]["time"]) == list(rows["time"])
     np.testing.assert_allclose(chart["forecasts"]["value"], rows["forecast"], rtol=1e-4)
+    by = ["baseline" if method == "baseline" else champion(issuing) for method in rows["method"]]
+    assert chart["forecasts"]["by"] == by
     assert "9 forecasts" in page.text and not page.outside
 
 

@@ -43,9 +43,8 @@ def test_the_verdict_and_the_table_are_those_of_the_artifacts(trained: Path) -> 
     assert f"{decision['candidate']} is champion, as version 1: {decision['reason']}." in page.text
     for name, of_candidate in scores.items():
         row = page.row(f"{name} (baseline)" if name == "seasonal_naive" else name)
-        shown = [f"{of_candidate[key]:.4g}" for key in ("mae", "rmse", "mase", "crps")]
-        assert row[1:5] == shown
-        assert row[5:] == [f"{100 * of_candidate[key]:.1f} %".replace("-", "−") for key in ("coverage", "skill")]
+        assert row[1:6] == [f"{of_candidate[key]:.3f}" for key in ("mae", "rmse", "mase", "mase_median", "crps")]
+        assert row[6:] == [f"{of_candidate[key]:.1%}" for key in ("coverage", "skill")]
     names = [row[0] for row in page.rows if row and row[0].removesuffix(" (baseline)") in scores]
     assert names[0] == min(scores, key=lambda name: scores[name]["mase"])
 
@@ -134,7 +133,7 @@ def test_issued_and_verified_forecasts_are_in_the_report(trained: Path, tmp_path
     page = Page(workspace / REPORT)
     rows = pd.concat(pd.read_parquet(path) for path in (workspace / "verification").rglob("rows/*.parquet"))
     assert page.row("tidegate version 1")[1] == f"{(rows['status'] == 'verified').sum():,}"
-    assert "Forecasts from 2024-03-21 00:00 UTC, by tidegate version 1." in page.text
+    assert "Forecasts from 2024-03-21 00:00 UTC, by tidegate version 1 (linear)." in page.text
     assert page.row("S01")[1].endswith(".") and "°C" in page.row("S01")[1]
 
 

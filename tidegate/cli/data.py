@@ -58,7 +58,7 @@ def init(
     delimiter: Annotated[str | None, typer.Option(help="What parts the columns: a character, or whitespace.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a data set that is already described.")] = False,
-) -> None:
+) -> Result:
     """Describe your own measurements. The section dataset of params.yaml is written from what they show.
 
     \b
@@ -98,14 +98,18 @@ def init(
         if wanted != proposal.target.name:
             proposal = propose(source, table, replace(told, targets=(wanted,)), settings)
     console.show(tables.proposal_table(proposal))
-    for remark in write.remarks(proposal):
+    remarks = write.remarks(proposal)
+    for remark in remarks:
         console.say(remark)
+    seen = {"rows": proposal.rows, "stations": proposal.stations, "target": proposal.target.name, "remarks": remarks}
     if not (yes or console.confirm(f"Write the section dataset of {PARAMS}?")):
         console.say("Nothing was written.")
-        return
-    for change in write.write(proposal):
+        return {**seen, "changes": []}
+    changes = write.write(proposal)
+    for change in changes:
         console.say(change)
     console.say(f"Written into {PARAMS}: look it over, then make run.")
+    return {**seen, "changes": changes}
 
 
 @contextmanager

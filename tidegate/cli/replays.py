@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.app import app, guarded
+from tidegate.cli.app import Result, app, guarded
 from tidegate.pipeline import console
 
 
@@ -16,7 +16,7 @@ def replay(
     end: Annotated[str | None, typer.Option("--to", help="Last day; by default the newest in data/.")] = None,
     every: Annotated[str, typer.Option(help="How often the schedule trains: days or weeks, such as 1w.")] = "1w",
     anew: Annotated[bool, typer.Option("--anew", help="Begin again, if it has been begun before.")] = False,
-) -> None:
+) -> Result:
     """Go through a past span as if it were now.
 
     Each day is ingested, forecast, verified and watched, and models are trained and promoted, in a folder apart.
@@ -37,6 +37,7 @@ def replay(
     if code := replay.run_days(plan):
         sys.exit(code)  # its sentence is printed
     console.say(f"Its figure is {plan.folder / replay.FIGURE}; {replay.PERIODS} and {replay.EVENTS} hold the numbers.")
+    return replay.result(plan)
 
 
 @app.command("replay-days", hidden=True)

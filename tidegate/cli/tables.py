@@ -1,22 +1,20 @@
 """Results as tables for the console."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from tidegate.evaluation.metrics import METRICS, Metric, metrics_for, metrics_of
+from tidegate.evaluation.metrics import metrics_of
+from tidegate.evaluation.score_table import ScoreTable
 from tidegate.tracking import registry, runs
 from tidegate.workspace import identity
 from tidegate.workspace.paths import EVALUATION, MODELS, REGISTRATION, read_json
 from tidegate.workspace.settings import Settings
 
 COVERAGE_TOLERANCE = 0.02
-MEDIAN = "mase_median"  # over the stations, beside the mean
-MEDIAN_METRIC = replace(METRICS["mase"], label="median MASE")
 
 if TYPE_CHECKING:
     from tidegate.onboarding.proposal import Proposal
@@ -25,24 +23,15 @@ if TYPE_CHECKING:
 
 def score_table(settings: Settings) -> Table:
     """Tabulate the candidates with their test scores, best first, with the registered candidate's role."""
-    scores = read_json(EVALUATION / "metrics.json")
+    scores = ScoreTable.of(settings, read_json(EVALUATION / "metrics.json"))
     decision = read_json(REGISTRATION)
-    unit = settings.dataset.unit_of_targets
     table = Table(title=f"Test span, all stations: {_targets(settings)}", title_justify="left")
     table.add_column("candidate", no_wrap=True)
-    metrics = metrics_for(settings.window.alert)
-    shown = {name: metric for name, metric in metrics.items() if metric.shown}
-    if any(MEDIAN in of_candidate for of_candidate in scores.values()):
-        beside = list(shown).index("mase") + 1
-        shown = dict([*list(shown.items())[:beside], (MEDIAN, MEDIAN_METRIC), *list(shown.items())[beside:]])
-    headings = [metric.label.format(unit=unit) for metric in shown.values()]
-    for heading in (*headings, "skill", "train time"):
+    for heading in (*scores.headings, "train time"):
         table.add_column(heading, justify="right")
     table.add_column("")
-    for name in sorted(scores, key=lambda candidate: scores[candidate][settings.evaluate.metric]):
-        candidate_scores = scores[name]
-        cells = [_score_cell(metric, candidate_scores.get(key)) for key, metric in shown.items()]
-        table.add_row(name, *cells, f"{candidate_scores['skill']:.1%}", _train_time(name), _role(name, decision))
+    for name, cells in scores.rows.items():
+        table.add_row(name, *cells, _train_time(name), _role(name, decision))
     return table
 
 
@@ -207,14 +196,6 @@ def _targets(settings: Settings) -> str:
         return names
     side, limit = alert.side_and_limit
     return f"{names} {side} {limit:g} within {settings.window.horizon_steps} steps"
-
-
-def _score_cell(metric: Metric, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if metric.percent:
-        return f"{value:.1%}"
-    return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def champion_sentence() -> str:

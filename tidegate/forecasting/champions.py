@@ -1,14 +1,14 @@
 """Who is champion, who was, and decisions of a person about it: promote a version, or go back to the one before."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from tidegate.errors import DataError, UserError
 from tidegate.tracking import champion_log, registry
+from tidegate.tracking.aliases import candidates_of
 from tidegate.tracking.champion_log import Entry, asked_by, champion_at, champions_before
 from tidegate.workspace.settings import Settings
 
+DELETED = "deleted"  # in place of the candidate of a version that is no longer registered
 LONGEST_REASON = 1000  # characters
 
 
@@ -20,12 +20,12 @@ def reigns(settings: Settings) -> pd.DataFrame:
     """
     name = settings.register_.name
     entries = [entry for entry in champion_log.look(name) if entry.alias == registry.CHAMPION]
-    known = registry.version_numbers(name)
+    candidates = candidates_of(name)
     ends = [*(entry.time for entry in entries[1:]), pd.NaT][: len(entries)]
     rows = [
         {
             "version": entry.version,
-            "candidate": _candidate(name, entry.version, known),
+            "candidate": candidates.get(entry.version, DELETED),
             "from": entry.time,
             "until": until,
             "because": entry.because,
@@ -50,7 +50,7 @@ def champion_of(settings: Settings, moment: pd.Timestamp) -> str:
         first = min((entry.time for entry in entries if entry.alias == registry.CHAMPION), default=None)
         began = f": the log begins at {first:%Y-%m-%d %H:%M} UTC" if first is not None and first > moment else ""
         raise UserError(f"At {moment:%Y-%m-%d %H:%M} UTC no version of {name} is known to have been champion{began}.")
-    candidate = _candidate(name, entry.version, registry.version_numbers(name))
+    candidate = candidates_of(name).get(entry.version, DELETED)
     return (
         f"At {moment:%Y-%m-%d %H:%M} UTC version {entry.version} ({candidate}) was champion, "
         f"since {entry.time:%Y-%m-%d %H:%M} UTC ({entry.by}): {entry.because}."
@@ -128,9 +128,3 @@ def _require_files(name: str, version: str) -> None:
     except DataError as error:
         reason = str(error).partition(" (")[0]
         raise DataError(f"Version {version} cannot forecast: {reason}; choose another version.") from None
-
-
-def _candidate(name: str, version: str, known: Sequence[str]) -> str:
-    if version not in known:
-        return "deleted"
-    return registry.get_version(name, version).tags.get("tidegate.candidate", "?")

@@ -10,7 +10,7 @@ import pandas as pd
 
 import models
 from tidegate.evaluation.breakdown import BY_DAY
-from tidegate.evaluation.metrics import METRICS, shown_metrics
+from tidegate.evaluation.score_table import ScoreTable
 from tidegate.evaluation.significance import diebold_mariano
 from tidegate.forecasting.promotion import Decision
 from tidegate.measurements.grid import step_of
@@ -81,19 +81,8 @@ def _data(settings: Settings) -> str:
 
 
 def _scores(settings: Settings, candidate: str) -> str:
-    scores = read_json(EVALUATION / "metrics.json")
-    unit = settings.dataset.unit_of_targets
-    shown = [name for name in (*shown_metrics(settings), "skill") if name in scores[candidate]]
-    labels = [METRICS[name].label.format(unit=unit) if name in METRICS else name for name in shown]
-    order = sorted(scores, key=lambda name: float(scores[name][settings.evaluate.metric]))
-    rows = [
-        f"| {f'**{name}**' if name == candidate else name} | "
-        + " | ".join(f"{scores[name][metric]:.4g}" if metric in scores[name] else "–" for metric in shown)
-        + " |"
-        for name in order
-    ]
-    table = [f"| candidate | {' | '.join(labels)} |", f"|---|{'---:|' * len(shown)}", *rows]
-    return "\n".join([*table, "", _against_baseline(settings, candidate)])
+    table = ScoreTable.of(settings, read_json(EVALUATION / "metrics.json"))
+    return "\n".join([*table.as_markdown(candidate), "", _against_baseline(settings, candidate)])
 
 
 def _against_baseline(settings: Settings, candidate: str) -> str:

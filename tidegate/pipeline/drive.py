@@ -101,7 +101,7 @@ def forecast(
         if not (as_of or span) and (len(issued.rows) or not FORECAST_PAGE.exists()):
             from tidegate.reporting.forecasts import write_latest
 
-            write_latest(settings, issued.folder, issued.candidate)
+            write_latest(settings, issued.folder)
     return issued
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -109,6 +110,12 @@ def read_plan() -> Plan:
         raise UserError(f"{PLAN} is not here: tidegate replay makes the workspace of a replay, and starts this in it.")
     content = read_json(PLAN)
     return Plan(content["first"], content["last"], content["every"])
+
+
+def result(plan: Plan) -> dict[str, Any]:
+    """Give what has come of a replay that is done: its folder and figure, its periods, and what was trained in it."""
+    periods, events = (pd.read_csv(plan.folder / name) for name in (PERIODS, EVENTS))
+    return {"folder": plan.folder, "figure": plan.folder / FIGURE, "periods": periods, "trainings": events}
 
 
 def run_days(plan: Plan) -> int:

@@ -13,12 +13,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+import models
 from tidegate.errors import UserError
+from tidegate.evaluation.colours import BASELINE as BASELINE_COLOUR
+from tidegate.evaluation.colours import colours_of
 from tidegate.measurements import months, parquet
 from tidegate.measurements.grid import step_of
 from tidegate.measurements.parquet import StationRange
 from tidegate.measurements.plausible import plausible
 from tidegate.reporting.page import write_page
+from tidegate.tracking.aliases import candidates_of
 from tidegate.verification.issued import read_issued, standing
 from tidegate.verification.verified import ADAPTED, ALERT, quantile_columns, targets_of
 from tidegate.workspace.columns import BASELINE, FORECAST, METHOD, ORIGIN, REASON, STATION, TIME, VARIABLE
@@ -41,20 +45,27 @@ class Span:
     last: pd.Timestamp
 
 
-def write_latest(settings: Settings, folder: Path, candidate: str) -> Path:
-    """Write forecasts/latest.html with the newest forecasts of a version, which are in `folder`."""
-    return write_page(FORECAST_PAGE, "forecasts.html", latest(settings, folder, candidate))
+def write_latest(settings: Settings, folder: Path) -> Path:
+    """Write forecasts/latest.html with the newest forecasts of a version, which are in `folder`.
+
+    Raises:
+        ServiceError: MLflow does not answer.
+    """
+    return write_page(FORECAST_PAGE, "forecasts.html", latest(settings, folder))
 
 
-def latest(settings: Settings, folder: Path, candidate: str = "") -> dict[str, Any]:
-    """Give the facts of a page about the newest forecasts of a version, and what was measured before them."""
+def latest(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Give the facts of a page about the newest forecasts of a version, and what was measured before them.
+
+    Raises:
+        ServiceError: MLflow does not answer.
+    """
     rows = standing(read_issued(max(folder.glob("*.parquet"))))
     origin = rows[ORIGIN].max()
     rows = rows[rows[ORIGIN] == origin]
     horizon = rows[TIME].max() - origin
     span = Span(origin - HORIZONS_BEFORE * horizon, rows[TIME].max())
-    by = folder.name.replace("-v", " version ") + (f" ({candidate})" if candidate else "")
-    facts = {"heading": f"Forecasts from {origin:%Y-%m-%d %H:%M} UTC", "by": by, "origins": ""}
+    facts = {"heading": f"Forecasts from {origin:%Y-%m-%d %H:%M} UTC", "by": _versions(rows), "origins": ""}
     return facts | _charts(settings, rows, span, None)
 
 
@@ -74,6 +85,7 @@ def write_plot(
     Raises:
         UserError: there is no such station, or nothing of it in that span.
         DataError: data/ holds no rows.
+        ServiceError: MLflow does not answer.
     """
     issued = _issued(station, first, last)
     measured_to = months.newest_time()
@@ -82,11 +94,10 @@ def write_plot(
     span = Span(first or end - HORIZONS_SHOWN * horizon, end)
     rows = issued[issued[ORIGIN].between(span.first, span.last)]
     rows = rows[rows[ORIGIN].isin(_apart(rows[ORIGIN], horizon))]
-    versions = ", ".join(dict.fromkeys(rows["model"] + " version " + rows["version"]))
     count = rows[ORIGIN].nunique()
     facts = {
         "heading": f"{station} from {span.first:%Y-%m-%d %H:%M} to {span.last:%Y-%m-%d %H:%M} UTC",
-        "by": versions or "no version: none has been issued for this span",
+        "by": _versions(rows) or "no version: none has been issued for this span",
         "origins": f"{count} forecasts, each from an origin that is marked" if count else "",
     }
     charts = _charts(settings, rows, span, station)
@@ -118,14 +129,41 @@ def _apart(origins: "pd.Series[Any]", horizon: pd.Timedelta) -> list[pd.Timestam
     return chosen
 
 
+def _versions(rows: pd.DataFrame) -> str:
+    """Name the versions that made forecasts, each with its candidate."""
+    return ", ".join(
+        f"{model} version {version} ({candidates_of(model).get(version, 'deleted')})"
+        for model, version in rows[["model", "version"]].drop_duplicates().itertuples(index=False)
+    )
+
+
+def _makers(rows: pd.DataFrame) -> "pd.Series[str]":
+    """Name what made each forecast: a candidate, or the baseline in its place."""
+    makers = pd.Series(BASELINE, rows.index, dtype=object)
+    for (model, version), part in rows[rows[METHOD] != BASELINE].groupby(["model", "version"]):
+        makers[part.index] = candidates_of(str(model)).get(str(version), f"version {version}")
+    return makers
+
+
+def _lines(settings: Settings, makers: Sequence[str]) -> list[dict[str, Any]]:
+    """Give the name, colour and dashes of each line: a candidate has the colour that it has in every other figure."""
+    candidates = [name for name in makers if name != BASELINE]
+    others = [name for name in candidates if name not in settings.models]
+    colours = colours_of([*settings.models, *others], models.baseline_of(settings.models, settings.window))
+    lines = [{"name": name, "colour": colours[name], "dash": [1, 0]} for name in candidates]
+    return lines + [{"name": BASELINE, "colour": BASELINE_COLOUR, "dash": [5, 3]}] * (BASELINE in makers)
+
+
 def _charts(settings: Settings, rows: pd.DataFrame, span: Span, station: str | None) -> dict[str, Any]:
     """Give the facts of a page's charts: one for each station and variable."""
+    rows = rows.assign(by=_makers(rows))
     targets = targets_of(rows) if len(rows) else list(settings.dataset.targets)
     measured = _measured(settings, targets, span, station)
     levels = [float(name[1:]) for name in quantile_columns(rows)]
     return {
         "within": f"{levels[-1] - levels[0]:.0%} interval".replace("%", " %") if len(levels) > 1 else "",
         "step": step_of(settings.dataset.frequency) // MILLISECOND,
+        "lines": _lines(settings, sorted(rows["by"].unique())),
         "charts": list(_each_chart(settings, rows, measured, targets)),
     }
 
@@ -183,7 +221,7 @@ def _of_forecasts(part: pd.DataFrame) -> dict[str, list[Any]]:
         "value": _numbers(part[FORECAST]),
         "low": _numbers(low),
         "high": _numbers(high),
-        "baseline": [method == BASELINE for method in part[METHOD]],
+        "by": list(part["by"]),
     }
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import models
 from tidegate.errors import UserError
 from tidegate.evaluation.colours import colours_of
-from tidegate.evaluation.metrics import metrics_for
+from tidegate.evaluation.score_table import ScoreTable, score_cell
 from tidegate.quality.suite import RULES, rules_of
 from tidegate.reporting import decision, evaluation, forecasts
 from tidegate.reporting.page import write_page
@@ -77,28 +77,12 @@ def _score_table(
     settings: Settings, scores: dict[str, dict[str, float]], baseline: str, colours: dict[str, str]
 ) -> dict[str, Any]:
     """Tabulate the candidates' test scores, best first."""
-    unit = settings.dataset.unit_of_targets
-    metrics = metrics_for(settings.window.alert)
-    shown = {name: metric for name, metric in metrics.items() if metric.shown}
-    ranked = sorted(scores, key=lambda name: scores[name][settings.evaluate.metric])
+    table = ScoreTable.of(settings, scores)
     rows = [
-        {
-            "name": name,
-            "colour": colours[name],
-            "baseline": name == baseline,
-            "cells": [_cell(metric.percent, scores[name].get(key)) for key, metric in shown.items()]
-            + [_cell(True, scores[name].get("skill"))],
-        }
-        for name in ranked
+        {"name": name, "colour": colours[name], "baseline": name == baseline, "cells": cells}
+        for name, cells in table.rows.items()
     ]
-    headings = [metric.label.format(unit=unit) for metric in shown.values()] + ["skill"]
-    return {"headings": headings, "rows": rows, "ranked_by": settings.evaluate.metric}
-
-
-def _cell(percent: bool, value: float | None) -> str:
-    if value is None:
-        return "–"
-    return (f"{100 * value:.1f} %" if percent else f"{value:.4g}").replace("-", "−")
+    return {"headings": table.headings, "rows": rows, "ranked_by": settings.evaluate.metric}
 
 
 def _spans() -> list[tuple[str, str, str, str]]:
@@ -161,6 +145,6 @@ def _verified() -> dict[str, Any] | None:
     table = []
     for _, row in rows.iterrows():
         counts = (f"{row['verified']:,}", f"{row['missing'] + row['quarantined']:,}")
-        cells = (_cell(True, None if pd.isna(row[name]) else row[name]) for name in shares)
+        cells = (score_cell(row[name], True) for name in shares)
         table.append((f"{row['model']} version {row['version']}", *counts, *cells))
     return {"rows": table, "figure": evaluation.day_figure(by_day) if len(by_day) else None}

@@ -18,6 +18,7 @@ from tidegate.evaluation.details import shown_forecasts, write_details
 from tidegate.evaluation.figures import figures_of
 from tidegate.evaluation.metrics import shown_metrics
 from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins, score
+from tidegate.evaluation.score_table import MEDIAN
 from tidegate.measurements.frame import write_frame
 from tidegate.tracking import pages, results, runs
 from tidegate.windows.panel import Forecasts
@@ -53,7 +54,7 @@ def run(settings: Settings, progress: Progress) -> str:
         folder.mkdir()
         at_stations = by_station(comparisons, test)
         for name, median in medians(at_stations, "mase").items():
-            scores[name]["mase_median"] = median
+            scores[name][MEDIAN] = median
         write_json(folder / "metrics.json", scores)
         at_stations.to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
         write_frame(folder / BY_DAY, by_day(comparisons, baseline, test, origin_times(test)))

@@ -1,9 +1,12 @@
-"""Who bears an alias, as a forecast needs it: read without MLflow where the workspace's own store says all of it."""
+"""Who bears an alias, and which candidate a version is: read without MLflow, which takes seconds to be imported.
+
+MLflow is asked where the workspace's own store does not say all of it.
+"""
 
 from pathlib import Path
 
 from tidegate.tracking.log_entries import ALIASES, Entry, last_of, read_entries, write_copy
-from tidegate.tracking.read_only import RegisteredModel, Version, files_in, read_model
+from tidegate.tracking.read_only import CANDIDATE, RegisteredModel, Version, files_in, read_model
 
 
 def bearer(name: str, alias: str) -> Version | None:
@@ -38,6 +41,20 @@ def files_of(name: str, number: str) -> tuple[Path, Path]:
     from tidegate.tracking import registry
 
     return registry.version_files(registry.get_version(name, number))
+
+
+def candidates_of(name: str) -> dict[str, str]:
+    """Give the candidate of each registered version, by its number.
+
+    Raises:
+        ServiceError: MLflow does not answer.
+    """
+    model = read_model(name)
+    if model is not None:
+        return {number: version.tags.get(CANDIDATE, "?") for number, version in model.versions.items()}
+    from tidegate.tracking import registry
+
+    return {number: tags.get(CANDIDATE, "?") for number, tags in registry.tags_of_versions(name).items()}
 
 
 def _settled_entries(model: RegisteredModel) -> list[Entry] | None:

@@ -43,8 +43,13 @@ def get_version(name: str, number: str) -> ModelVersion:
 
 def version_numbers(name: str) -> list[str]:
     """List the versions of a registered model, the oldest first."""
+    return sorted(tags_of_versions(name), key=int)
+
+
+def tags_of_versions(name: str) -> dict[str, dict[str, str]]:
+    """Give the tags of each version of a registered model, by its number."""
     with tracking_client() as client:
-        return sorted((str(v.version) for v in client.search_model_versions(f"name = '{name}'")), key=int)
+        return {str(v.version): dict(v.tags) for v in client.search_model_versions(f"name = '{name}'")}
 
 
 def champion(name: str) -> ModelVersion | None:

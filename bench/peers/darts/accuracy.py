@@ -3,39 +3,20 @@
 import json
 import logging
 import sys
-import time
-from typing import Any
 
 import numpy as np
 import torch
+from curve import Curve
 from darts import TimeSeries
 from darts.models import BlockRNNModel
-from pytorch_lightning import Callback
 
 LOOKBACK, HORIZON, UNITS = 96, 24, 64
-
-
-class Curve(Callback):
-    """Keeps the learning curve."""
-
-    def __init__(self) -> None:
-        """Start with no epoch."""
-        self.rows: list[tuple[float, float]] = []
-
-    def on_train_start(self, *_: Any) -> None:
-        """Start the clock."""
-        self.began = time.perf_counter()
-
-    def on_validation_end(self, trainer: Any, *_: Any) -> None:
-        """Keep an epoch's validation loss."""
-        if not trainer.sanity_checking:
-            self.rows.append((time.perf_counter() - self.began, float(trainer.callback_metrics["val_loss"])))
 
 
 def main(path: str, cell: str, epochs: int) -> None:
     stored = np.load(path)
     values, split = stored["values"], int(stored["split"])
-    curve = Curve()
+    curve = Curve("val_loss")
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
     model = BlockRNNModel(
         LOOKBACK,

@@ -1,4 +1,4 @@
-"""Trains GluonTS' DeepAR for bench/training.py: an LSTM that unrolls over the horizon too; other nets it does not have."""
+"""Trains GluonTS' DeepAR for bench/training.py: an LSTM that unrolls over the horizon too; it has no other net."""
 
 import logging
 import tempfile
