@@ -1,5 +1,6 @@
 """Experiments of DVC try settings; only a run of the workspace registers what they gave."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import invoke
-from workspaces import ran, run_in, set_params
+from workspaces import ROOT, ran, run_in, set_params
 
 from tidegate.workspace.paths import read_json
 
@@ -56,6 +57,11 @@ def test_an_experiment_registers_nothing_and_shows_and_the_next_repro_registers(
     columns = table[0].split(",")
     assert "models.gru.units" in columns and any(name.endswith("gru.json:mase") for name in columns)
     assert any("six" in row for row in table)
+    documented = re.search(r"dvc (exp show .*--drop) '(.+)'", (ROOT / "docs" / "operations.md").read_text())
+    assert documented
+    shown = run_in(copied, "dvc", *documented[1].split(), documented[2], COLUMNS="300").stdout
+    assert "gru.json:mase" in shown and "models.gru.units" in shown and "six" in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 160
     assert registered(copied) == ([], [])  # the registry of this copy is empty: it would have become champion
     said = decision(copied)
     assert not said["registered"] and not said["promoted"]
