@@ -65,6 +65,7 @@ def results(workspace: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in [*kept, folder / "champion_log.jsonl"]}
 
 
+@pytest.mark.long
 def test_every_origin_is_forecast_once_by_who_was_champion_then(replayed: Path) -> None:
     rows = issued(replayed)
     origins = pd.date_range("2024-04-01T01:00", "2024-04-14", freq="h", tz="UTC")
@@ -78,6 +79,7 @@ def test_every_origin_is_forecast_once_by_who_was_champion_then(replayed: Path) 
         assert version == [e["version"] for e in champions if pd.Timestamp(e["moment"]) < origin][-1]
 
 
+@pytest.mark.long
 def test_a_change_of_regime_asks_for_a_training_within_nine_days(replayed: Path) -> None:
     events = pd.read_csv(replayed / FOLDER / "events.csv", parse_dates=["day"])
     asked = events[events["because"] != "the schedule"]
@@ -86,6 +88,7 @@ def test_a_change_of_regime_asks_for_a_training_within_nine_days(replayed: Path)
     assert asked["because"].iloc[0] in (replayed / "transcript.txt").read_text()
 
 
+@pytest.mark.long
 def test_it_says_what_came_of_it_and_draws_it(replayed: Path) -> None:
     said = (replayed / "transcript.txt").read_text()
     assert "2024-04-01  version 1 (linear) is champion: linear beats seasonal naive" in said
@@ -99,17 +102,20 @@ def test_it_says_what_came_of_it_and_draws_it(replayed: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_nothing_outside_its_folder_changes(replayed: Path, network: Path) -> None:
     for name in ("forecasts", "verification", "champion_log.jsonl", "artifacts", "mlflow/mlflow.db"):
         assert not (replayed / name).exists()
     assert (replayed / "data.dvc").read_bytes() == (network / "data.dvc").read_bytes()
 
 
+@pytest.mark.long
 def test_what_is_trained_is_what_was_known_then(replayed: Path) -> None:
     proof = json.loads((replayed / FOLDER / "artifacts" / "windows" / "proof.json").read_text())
     assert proof["test"]["targets_to"] == "2024-04-14 00:00:00+00:00"
 
 
+@pytest.mark.long
 def test_a_day_at_once_is_as_hour_by_hour(replayed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = []
     for name in ("at_once", "by_hour"):
@@ -136,6 +142,7 @@ def test_a_finished_replay_begins_nothing_again(replayed: Path, tmp_path: Path) 
     assert [row["from"][:10] for row in told["periods"]] == ["2024-04-01", "2024-04-08"]
 
 
+@pytest.mark.long
 def test_other_settings_are_refused_and_anew_begins_again(replayed: Path, tmp_path: Path) -> None:
     copy = copy_workspace(replayed, tmp_path / "copy")
     set_params(copy, {"models.linear.ridge": 0.5})
