@@ -65,7 +65,8 @@ def latest(settings: Settings, folder: Path) -> dict[str, Any]:
     rows = rows[rows[ORIGIN] == origin]
     horizon = rows[TIME].max() - origin
     span = Span(origin - HORIZONS_BEFORE * horizon, rows[TIME].max())
-    facts = {"heading": f"Forecasts from {origin:%Y-%m-%d %H:%M} UTC", "by": _versions(rows), "origins": ""}
+    rows, versions = _named(rows)
+    facts = {"heading": f"Forecasts from {origin:%Y-%m-%d %H:%M} UTC", "by": versions, "origins": ""}
     return facts | _charts(settings, rows, span, None)
 
 
@@ -93,11 +94,11 @@ def write_plot(
     horizon = settings.window.horizon_steps * step_of(settings.dataset.frequency)
     span = Span(first or end - HORIZONS_SHOWN * horizon, end)
     rows = issued[issued[ORIGIN].between(span.first, span.last)]
-    rows = rows[rows[ORIGIN].isin(_apart(rows[ORIGIN], horizon))]
+    rows, versions = _named(rows[rows[ORIGIN].isin(_apart(rows[ORIGIN], horizon))])
     count = rows[ORIGIN].nunique()
     facts = {
         "heading": f"{station} from {span.first:%Y-%m-%d %H:%M} to {span.last:%Y-%m-%d %H:%M} UTC",
-        "by": _versions(rows) or "no version: none has been issued for this span",
+        "by": versions or "no version: none has been issued for this span",
         "origins": f"{count} forecasts, each from an origin that is marked" if count else "",
     }
     charts = _charts(settings, rows, span, station)
@@ -129,20 +130,15 @@ def _apart(origins: "pd.Series[Any]", horizon: pd.Timedelta) -> list[pd.Timestam
     return chosen
 
 
-def _versions(rows: pd.DataFrame) -> str:
-    """Name the versions that made forecasts, each with its candidate."""
-    return ", ".join(
-        f"{model} version {version} ({candidates_of(model).get(version, 'deleted')})"
-        for model, version in rows[["model", "version"]].drop_duplicates().itertuples(index=False)
-    )
-
-
-def _makers(rows: pd.DataFrame) -> "pd.Series[str]":
-    """Name what made each forecast: a candidate, or the baseline in its place."""
-    makers = pd.Series(BASELINE, rows.index, dtype=object)
-    for (model, version), part in rows[rows[METHOD] != BASELINE].groupby(["model", "version"]):
-        makers[part.index] = candidates_of(str(model)).get(str(version), f"version {version}")
-    return makers
+def _named(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Name what made each forecast in a column `by`, a candidate or the baseline; and all the versions, in words."""
+    known = {model: candidates_of(model) for model in rows["model"].unique()}
+    by, versions = pd.Series(BASELINE, rows.index, dtype=object), []
+    for (model, version), part in rows.groupby(["model", "version"], sort=False):
+        candidate = known[model].get(str(version))
+        versions.append(f"{model} version {version} ({candidate or 'deleted'})")
+        by[part.index[part[METHOD] != BASELINE]] = candidate or f"version {version}"
+    return rows.assign(by=by), ", ".join(versions)
 
 
 def _lines(settings: Settings, makers: Sequence[str]) -> list[dict[str, Any]]:
@@ -156,7 +152,6 @@ def _lines(settings: Settings, makers: Sequence[str]) -> list[dict[str, Any]]:
 
 def _charts(settings: Settings, rows: pd.DataFrame, span: Span, station: str | None) -> dict[str, Any]:
     """Give the facts of a page's charts: one for each station and variable."""
-    rows = rows.assign(by=_makers(rows))
     targets = targets_of(rows) if len(rows) else list(settings.dataset.targets)
     measured = _measured(settings, targets, span, station)
     levels = [float(name[1:]) for name in quantile_columns(rows)]

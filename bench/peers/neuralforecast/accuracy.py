@@ -11,7 +11,6 @@ from neuralforecast import NeuralForecast, models
 from neuralforecast.losses.pytorch import MAE
 
 LOOKBACK, HORIZON, UNITS = 96, 24, 64
-METRIC = "ptl/val_loss"
 
 
 def main(path: str, cell: str, steps: int) -> None:
@@ -22,7 +21,7 @@ def main(path: str, cell: str, steps: int) -> None:
         pd.DataFrame(station, columns=["y", *others]).assign(unique_id=f"S{number}", ds=range(len(station)))
         for number, station in enumerate(values)
     ]
-    curve = Curve(METRIC)
+    curve = Curve("ptl/val_loss")
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
     model = getattr(models, cell.upper())(
         h=HORIZON,
