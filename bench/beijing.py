@@ -84,7 +84,7 @@ def workspace() -> Iterator[None]:
 
 def figures(test: origins.TestOrigins, forecasts: Forecasts, seconds: float) -> dict[str, float]:
     """Score scaled forecasts in the target's unit."""
-    compared = test.compare(test.scaler.in_units(forecasts, test.panel.spec, test.starts[:, 0]))
+    compared = test.compare(test.in_units(forecasts))
     wanted = ("mae", "rmse") if forecasts.quantiles is None else ("mae", "rmse", "crps", "coverage")
     return {**{key: round(test.metrics[key](compared), 4) for key in wanted}, "seconds": round(seconds)}
 

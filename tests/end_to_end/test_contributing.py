@@ -59,7 +59,7 @@ def test_a_toy_model_source_rule_metric_and_stage_run_in_the_pipeline(workspace:
             "dataset.variables": {"x": {"unit": "m"}},
             "dataset.targets": ["x"],
             "dataset.covariates": [],
-            "evaluate.metric": "median_error",
+            "evaluate.metric": "bounded_error",
             "count": {"label": "toy"},
         },
     )
@@ -69,8 +69,8 @@ def test_a_toy_model_source_rule_metric_and_stage_run_in_the_pipeline(workspace:
     )
     printed = run_in(workspace, "tidegate", "run").stdout
     scores = json.loads((workspace / "artifacts" / "evaluation" / "metrics.json").read_text())
-    assert set(scores) == {"average", "seasonal_naive"} and "median AE, m" in printed
-    assert scores["seasonal_naive"]["median_error"] < scores["average"]["median_error"]
+    assert set(scores) == {"average", "seasonal_naive"} and "bounded AE, m" in printed
+    assert scores["seasonal_naive"]["bounded_error"] < scores["average"]["bounded_error"]
     findings = pd.read_csv(workspace / "artifacts" / "findings.csv")
     assert {"north", "south"} <= set(findings.loc[findings["rule"] == "jump", "station"])
     assert "no value of" in (workspace / "artifacts" / "data_docs" / "index.html").read_text().lower()

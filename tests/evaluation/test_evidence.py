@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tidegate.evaluation.evidence import Duel, judge
-from tidegate.evaluation.losses import LOSSES, window_losses
-from tidegate.evaluation.metrics import METRICS, Comparison
+from tidegate.evaluation.comparison import Comparison
+from tidegate.evaluation.evidence import Duel, Side, judge
+from tidegate.evaluation.metrics import METRICS
 from tidegate.workspace.settings import Evidence
 
 ORIGINS, HORIZON, STATIONS = 600, 6, ("A", "B", "C")
@@ -15,7 +15,13 @@ LEVELS = (0.05, 0.5, 0.95)
 RULES = Evidence()
 
 
-def duel(gain: float = 0.0, seed: int = 0, spoilt: dict[str, float] | None = None, width: float = 1.645) -> Duel:
+def duel(
+    gain: float = 0.0,
+    seed: int = 0,
+    spoilt: dict[str, float] | None = None,
+    width: float = 1.645,
+    champions_width: float | None = None,
+) -> Duel:
     """A champion, and a challenger whose errors are smaller by a share, but at spoilt stations larger by one.
 
     Errors of overlapping forecasts are moving averages, as they are in truth.
@@ -30,13 +36,16 @@ def duel(gain: float = 0.0, seed: int = 0, spoilt: dict[str, float] | None = Non
     factor = np.ones(len(STATIONS)) - gain
     for name, loss in (spoilt or {}).items():
         factor[STATIONS.index(name)] = 1 + loss
-    champions, challengers = errors[0], errors[1] * factor[station][:, None, None]
-    made = []
-    for error in (challengers, champions):
-        quantiles = error[..., None] + np.array([-width, 0, width])
-        scale = np.ones((len(error), 1, 1))
-        made.append(Comparison(error, np.zeros_like(error), scale, quantiles, LEVELS))
-    return Duel("mae", made[0], made[1], station, origin, STATIONS, HORIZON)
+    challengers, champions = errors[1] * factor[station][:, None, None], errors[0]
+    sides = side(challengers, width), side(champions, champions_width or width)
+    return Duel("mae", *sides, station, origin, STATIONS, HORIZON)
+
+
+def side(error: np.ndarray, width: float) -> Side:
+    """Sum up forecasts with these errors, whose intervals are so wide to either side, some windows at a time."""
+    quantiles = error[..., None] + np.array([-width, 0, width])
+    compared = Comparison(error, np.zeros_like(error), np.ones((len(error), 1, 1)), quantiles, LEVELS)
+    return Side.of(METRICS["mae"], (compared.windows(slice(first, first + 700)) for first in range(0, len(error), 700)))
 
 
 def failed(held: Duel, rules: Evidence = RULES) -> list[str]:
@@ -65,18 +74,13 @@ def test_a_station_that_pays_refuses_and_is_named() -> None:
     assert failed(held, RULES.model_copy(update={"station_tolerance": 0.9})) == []
 
 
-def with_champions_intervals(held: Duel, width: float) -> Duel:
-    quantiles = held.champion.point[..., None] + np.array([-width, 0, width])
-    return replace(held, champion=replace(held.champion, quantiles=quantiles))
-
-
 @pytest.mark.parametrize("width", [0.3, 6.0])
 def test_intervals_that_do_not_hold_what_they_promise_refuse(width: float) -> None:
-    assert failed(with_champions_intervals(duel(0.3, width=width), 1.65)) == ["coverage"]
+    assert failed(duel(0.3, width=width, champions_width=1.65)) == ["coverage"]
 
 
 def test_intervals_of_a_champion_that_are_further_off_do_not_keep_it() -> None:
-    held = with_champions_intervals(duel(0.3, width=0.9), 0.3)
+    held = duel(0.3, width=0.9, champions_width=0.3)
     assert failed(held) == []
     assert "; the champion's held 2" in judge(held, RULES)[-1].figures
 
@@ -89,19 +93,19 @@ def test_better_by_luck_alone_is_refused_in_at_least_95_of_100_seeds() -> None:
 
 
 def better(held: Duel) -> bool:
-    return METRICS["mae"](held.challenger) < METRICS["mae"](held.champion)
+    return held.challenger.score < held.champion.score
 
 
 def test_what_only_one_of_them_forecast_is_not_compared() -> None:
     held = duel(0.3, width=1.3)
-    point = held.champion.point.copy()
-    point[:100] = np.nan
-    losses = replace(held, champion=replace(held.champion, point=point)).losses()
+    champions = held.champion.losses.copy()
+    champions[:100] = np.nan
+    losses = replace(held, champion=replace(held.champion, losses=champions)).losses()
     ours, theirs = losses.challenger, losses.champion
     assert np.isnan(ours[:100]).all() and np.isnan(theirs[:100]).all() and np.isfinite(ours[100:]).all()
 
 
-@pytest.mark.parametrize("metric", sorted(LOSSES))
+@pytest.mark.parametrize("metric", sorted(name for name, metric in METRICS.items() if metric.ranks))
 def test_the_losses_average_to_the_metric(metric: str) -> None:
     rng = np.random.default_rng(3)
     shape = (50, 4, 2)
@@ -110,11 +114,15 @@ def test_the_losses_average_to_the_metric(metric: str) -> None:
     point = rng.random(shape) if classes else rng.normal(size=shape)
     quantiles = np.sort(rng.normal(size=(*shape, 3)), axis=-1)
     compared = Comparison(point, measured, rng.random((50, 1, 2)) + 0.5, quantiles, LEVELS)
-    score = METRICS[metric](compared) ** (2 if metric == "rmse" else 1)
-    assert window_losses(metric, compared).mean() == pytest.approx(score)
+    held = Side.of(METRICS[metric], [compared.windows(slice(20)), compared.windows(slice(20, None))])
+    assert held.losses.mean() == pytest.approx(METRICS[metric](compared) ** (2 if metric == "rmse" else 1))
+    assert held.score == pytest.approx(METRICS[metric](compared))
     measured[7] = np.nan
-    assert np.isnan(window_losses(metric, compared)[7]) and np.isfinite(window_losses(metric, compared)[8])
+    losses = Side.of(METRICS[metric], [compared]).losses
+    assert np.isnan(losses[7]) and np.isfinite(losses[8])
 
 
-def test_every_metric_that_ranks_has_a_loss() -> None:
-    assert set(LOSSES) == {name for name, metric in METRICS.items() if metric.ranks}
+def test_nobody_is_ranked_by_what_is_not_the_mean_of_a_loss() -> None:
+    assert all(metric.loss for metric in METRICS.values() if metric.ranks)
+    with pytest.raises(TypeError, match="AUROC is not the mean of a loss"):
+        Side.of(METRICS["auroc"], [])

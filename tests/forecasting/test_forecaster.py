@@ -87,7 +87,7 @@ def test_the_forecaster_forecasts_what_the_windows_do(trained: Path, monkeypatch
     rows = clean[clean["station"] == grid.stations[station]]
     rows = rows[rows["time"].isin(grid.times[first : first + panel.spec.lookback_steps])]
     long = forecaster.forecast(rows)
-    arrays = forecaster.forecasts_at(grid, starts["test"][5:6])
+    arrays = forecaster.on_grid(grid)(starts["test"][5:6])
     assert long["forecast"].to_numpy() == pytest.approx(arrays.point[0, :, 0], abs=1e-4)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from commands import invoke
 from pages import Page
+from servers import free_ports
 from workspaces import copy_workspace
 
 import models
@@ -117,6 +118,16 @@ def test_a_plot_shows_a_span_with_forecasts_one_horizon_after_another(issuing: P
     by = ["baseline" if method == "baseline" else champion(issuing) for method in rows["method"]]
     assert chart["forecasts"]["by"] == by
     assert "9 forecasts" in page.text and not page.outside
+
+
+def test_a_plot_needs_no_registry(issuing: Path) -> None:
+    invoke(issuing, "forecast")
+    (port,) = free_ports(1)
+    away = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    invoke(issuing, "plot", "S01", "--out", "s01.html", **away)
+    page = Page(issuing / "s01.html")
+    assert [line["name"] for line in page.json["charts"]["lines"]] == ["version 1"]
+    assert "tidegate version 1 (the registry does not say what it is)" in page.text
 
 
 @pytest.mark.parametrize(

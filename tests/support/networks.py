@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from workspaces import set_params
 
-from tidegate.evaluation.metrics import Array
+from tidegate.evaluation.comparison import Array
 
 STATIONS = ("north", "south", "west")
 AHEAD = 6  # steps by which the wind comes before the level

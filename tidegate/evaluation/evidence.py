@@ -5,14 +5,15 @@ looks better than it is; so the difference must be larger than chance explains, 
 intervals must hold what they promise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tidegate.evaluation.losses import window_losses
-from tidegate.evaluation.metrics import Array, Comparison, coverage
+from tidegate.evaluation.comparison import Array, Comparison
+from tidegate.evaluation.losses import inside, window_means
+from tidegate.evaluation.metrics import Metric
 from tidegate.evaluation.origins import numbers_by_group
 from tidegate.evaluation.significance import block_interval, diebold_mariano, holm
 from tidegate.workspace.settings import Evidence
@@ -53,12 +54,42 @@ class Losses:
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of two models that have forecast the same windows."""
+
+    losses: Array  # of the windows: (windows,), NaN where nothing was compared
+    score: float  # by the metric that ranks
+    levels: tuple[float, ...]  # of its quantiles
+    coverage: float | None  # share of the measurements within its intervals; None if it has none
+
+    @classmethod
+    def of(cls, metric: Metric, parts: Iterable[Comparison]) -> "Side":
+        """Sum up forecasts, which come some windows at a time.
+
+        Raises:
+            TypeError: the metric is not the mean of a loss, so that nobody is ranked by it.
+        """
+        if metric.loss is None:
+            raise TypeError(f"{metric.label} is not the mean of a loss")
+        of_windows, sums, levels = [], np.zeros(4), None
+        for compared in parts:
+            losses = metric.loss(compared)
+            of_windows.append(window_means(losses))
+            levels = compared.levels if compared.quantiles is not None else None
+            within = inside(compared) if levels else np.full(1, np.nan)
+            sums += [np.nansum(losses), np.isfinite(losses).sum(), np.nansum(within), np.isfinite(within).sum()]
+        score = metric.of_mean(sums[0] / sums[1]) if sums[1] else float("nan")
+        coverage = float(sums[2] / sums[3]) if sums[3] else None
+        return cls(np.concatenate(of_windows), score, levels or (), coverage)
+
+
+@dataclass(frozen=True)
 class Duel:
     """A challenger and a champion that have forecast the same windows."""
 
     metric: str  # that ranks
-    challenger: Comparison
-    champion: Comparison
+    challenger: Side
+    champion: Side
     station: npt.NDArray[np.integer]  # as in `Losses`
     origin: npt.NDArray[np.integer]
     stations: Sequence[str]
@@ -66,7 +97,7 @@ class Duel:
 
     def losses(self) -> Losses:
         """Give the challenger's and the champion's loss of each window that both were compared in."""
-        ours, theirs = (window_losses(self.metric, compared) for compared in (self.challenger, self.champion))
+        ours, theirs = self.challenger.losses, self.champion.losses
         known = np.isfinite(ours) & np.isfinite(theirs)
         ours, theirs = np.where(known, ours, np.nan), np.where(known, theirs, np.nan)
         return Losses(ours, theirs, self.station, self.origin, self.stations, self.horizon)
@@ -119,14 +150,14 @@ def _no_station_pays(losses: Losses, rules: Evidence) -> Finding:
 
 
 def _coverage_holds(duel: Duel, rules: Evidence) -> Finding:
-    if duel.challenger.quantiles is None:
+    challenger, champion = duel.challenger, duel.champion
+    if challenger.coverage is None:
         return Finding("coverage", True, "there are no intervals")
-    levels = duel.challenger.levels
-    promised, held = levels[-1] - levels[0], coverage(duel.challenger)
+    promised, held = challenger.levels[-1] - challenger.levels[0], challenger.coverage
     figures = f"its {promised:.0%} intervals held {held:.1%}, {rules.coverage:.0%} beside that is tolerated"
     tolerated = rules.coverage
-    if duel.champion.quantiles is not None and duel.champion.levels == levels:
-        champions = coverage(duel.champion)
-        figures += f"; the champion's held {champions:.1%}"
-        tolerated = max(tolerated, abs(champions - promised))  # to keep a champion that is further off helps nobody
+    if champion.coverage is not None and champion.levels == challenger.levels:
+        figures += f"; the champion's held {champion.coverage:.1%}"
+        # To keep a champion that is further off helps nobody.
+        tolerated = max(tolerated, abs(champion.coverage - promised))
     return Finding("coverage", abs(held - promised) <= tolerated, figures)

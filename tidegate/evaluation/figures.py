@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tidegate.evaluation import plots
-from tidegate.evaluation.metrics import Array, Comparison
+from tidegate.evaluation.breakdown import Tallies
+from tidegate.evaluation.comparison import Array, Comparison
 from tidegate.evaluation.origins import TestOrigins
 from tidegate.workspace.paths import HISTORY, MODELS
 from tidegate.workspace.settings import Settings
@@ -18,7 +19,7 @@ Colours = Mapping[str, str]  # of the candidates
 def figures_of(
     settings: Settings,
     test: TestOrigins,
-    comparisons: Mapping[str, Comparison],
+    tallies: Tallies,
     shown: pd.DataFrame,
     baseline: str,
     colours: Colours,
@@ -26,14 +27,14 @@ def figures_of(
     """Draw each candidate's figures as PNG, by candidate and name; `shown` is what `shown_forecasts` gives."""
     horizon = None
     if not test.panel.spec.alert:  # the same for all
-        horizon = plots.as_png(_horizon_figure(settings, test, comparisons, colours))
-    curves = {name: curve for name in comparisons if len(curve := pd.read_csv(MODELS / name / HISTORY))}
+        horizon = plots.as_png(_horizon_figure(settings, test, tallies, colours))
+    curves = {name: curve for name in tallies if len(curve := pd.read_csv(MODELS / name / HISTORY))}
     limits = _limits([curve[["train_loss", "validation_loss"]].to_numpy() for curve in curves.values()])
     drawn: dict[str, dict[str, bytes]] = {}
-    for name, comparison in comparisons.items():
+    for name, tally in tallies.items():
         figures = {"forecast": _forecast_figure(name, settings, shown, baseline, colours)}
         if not horizon:
-            figures["reliability"] = _reliability(name, comparison, colours[name])
+            figures["reliability"] = _reliability(name, tally.alerts(), colours[name])
         if name in curves:
             rows: Sequence[Mapping[str, float]] = curves[name].to_dict("records")  # type: ignore[assignment]
             figures["learning_curve"] = plots.learning_curve(rows, colours[name], limits)
@@ -43,18 +44,15 @@ def figures_of(
     return drawn
 
 
-def _horizon_figure(
-    settings: Settings, test: TestOrigins, comparisons: Mapping[str, Comparison], colours: Colours
-) -> Figure:
+def _horizon_figure(settings: Settings, test: TestOrigins, tallies: Tallies, colours: Colours) -> Figure:
     """Draw the error of the first target at each step ahead, a line a candidate."""
-    curves = {name: np.nanmean(np.abs(comparison.errors[..., 0]), axis=0) for name, comparison in comparisons.items()}
+    curves = {name: tally.means(axes=(0,), target=0) for name, tally in tallies.items()}
     return plots.error_by_step(curves, settings.dataset.variables[test.panel.spec.targets[0]].unit, colours)
 
 
-def _reliability(name: str, comparison: Comparison, colour: str) -> Figure:
+def _reliability(name: str, compared: Comparison, colour: str) -> Figure:
     """Draw how often alerts came true, of a candidate."""
-    known = np.isfinite(comparison.measured)
-    return plots.reliability(name, comparison.point[known], comparison.measured[known], colour)
+    return plots.reliability(name, compared.point[compared.known], compared.measured[compared.known], colour)
 
 
 def _forecast_figure(name: str, settings: Settings, shown: pd.DataFrame, baseline: str, colours: Colours) -> Figure:

@@ -1,136 +1,27 @@
-"""How wrong forecasts are. Pure functions of forecasts beside what was measured; what was not measured is left out.
+"""How wrong forecasts are, by every metric that the product knows; what was not measured is left out.
 
 A metric is one function and one row of METRICS, from which settings, result tables, tuning and classification take it.
-There are two kinds: of values, whose functions take a `Comparison`, and of classes, whose functions take `Classes`. An
-alert is a choice between two classes; whole sequences may have more.
+There are two kinds: a metric of values is the mean of a loss of each value (losses.py), so that it can be summed up
+part by part; a metric of classes is a function of all their probabilities. An alert is a choice between two classes;
+whole sequences may have more.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from tidegate.errors import SettingsError
+from tidegate.evaluation import losses
+from tidegate.evaluation.comparison import SURE, Array, Classes, Comparison
+from tidegate.evaluation.losses import Loss
 from tidegate.workspace.params import require_known
 from tidegate.workspace.settings import Settings
 
 # scikit-learn takes a second to import: it is loaded by the metrics that need it, not where settings are checked.
 
-Array = npt.NDArray[np.float64]
 LEAST_OF_MEDIAN = 0.1  # of the stations' scales
-SURE = 1e-7  # log loss takes no probability to be nearer to 0 or 1
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Forecasts beside what was measured, in units: (windows, horizon, targets), quantiles (…, levels).
-
-    `measured` is NaN where nothing was; `scale` (windows, 1, targets) is `seasonal_scale` of each window's station.
-    """
-
-    point: npt.NDArray[Any]
-    measured: Array
-    scale: Array
-    quantiles: npt.NDArray[Any] | None = None
-    levels: tuple[float, ...] = ()
-
-    def part(self, windows: Any = slice(None), steps: Any = slice(None), targets: Any = slice(None)) -> "Comparison":
-        """Take some windows, steps and targets."""
-        quantiles = None if self.quantiles is None else self.quantiles[windows][:, steps][:, :, targets]
-        point, measured = (cells[windows][:, steps][:, :, targets] for cells in (self.point, self.measured))
-        return Comparison(point, measured, self.scale[windows][:, :, targets], quantiles, self.levels)
-
-    def any(self) -> bool:
-        """Say whether anything was measured."""
-        return bool(np.isfinite(self.measured).any())
-
-    @property
-    def errors(self) -> Array:
-        """Forecast less measurement."""
-        return np.asarray(self.point - self.measured, np.float64)
-
-
-@dataclass(frozen=True)
-class Classes:
-    """Probabilities (rows, classes) of classes 0, 1, … beside the true class of each row, `truth` (rows,)."""
-
-    truth: npt.NDArray[np.int64]
-    probabilities: Array
-    predicted: npt.NDArray[np.int64]  # (rows,)
-    averaged: npt.NDArray[np.int64]  # the classes whose F1 is averaged
-    ranked: npt.NDArray[np.int64]  # the classes whose ranking is judged, each against the rest
-
-    @classmethod
-    def of_alerts(cls, compared: Comparison) -> "Classes":
-        """Take an alert as the second of two classes, predicted at a probability of one half or more."""
-        known = np.isfinite(compared.measured)
-        chance = np.asarray(compared.point[known], np.float64)
-        both = np.stack([1 - chance, chance], axis=1)
-        predicted = (chance >= 0.5).astype(np.int64)
-        return cls(compared.measured[known].astype(np.int64), both, predicted, np.arange(2), np.array([1]))
-
-    @classmethod
-    def of_sequences(cls, truth: npt.NDArray[np.int64], probabilities: npt.NDArray[Any]) -> "Classes":
-        """Judge each sequence by its likeliest class; classes that do not occur are left out of averages."""
-        held = np.clip(probabilities.astype(np.float64), SURE, None)
-        present = np.unique(truth)
-        likeliest = probabilities.argmax(axis=1)
-        return cls(truth, held / held.sum(axis=1, keepdims=True), likeliest, present, present)
-
-
-def mae(compared: Comparison) -> float:
-    """Mean absolute error, in the target's unit (with several targets, over all of them)."""
-    return float(np.nanmean(np.abs(compared.errors)))
-
-
-def rmse(compared: Comparison) -> float:
-    """Root of the mean squared error, in the target's unit (with several targets, over all of them)."""
-    return float(np.sqrt(np.nanmean(compared.errors**2)))
-
-
-def mase(compared: Comparison) -> float:
-    """Mean absolute scaled error: below 1 is better than seasonal naive was, one season ahead, on the training span.
-
-    The scale is `floored`, so that no station whose training span hardly varies rules the mean. Hyndman and Koehler,
-    Another look at measures of forecast accuracy, International Journal of Forecasting 22 (2006).
-    """
-    return float(np.nanmean(np.abs(compared.errors) / compared.scale))
-
-
-def pinball(compared: Comparison) -> float:
-    """Mean pinball loss over the levels: max(τ (y − q), (τ − 1)(y − q)), in the target's unit."""
-    return sum(_pinball_by_level(compared)) / len(compared.levels)
-
-
-def crps(compared: Comparison) -> float:
-    """Continuous ranked probability score, in the target's unit, as twice the integral of pinball loss over the levels.
-
-    Each level stands for the levels nearest to it, up to 0 and 1. For a point forecast it would be the MAE. Gneiting
-    and Raftery, Strictly Proper Scoring Rules, J. Am. Stat. Assoc. 102 (2007).
-    """
-    return 2 * float(np.dot(level_weights(compared.levels), _pinball_by_level(compared)))
-
-
-def level_weights(levels: tuple[float, ...]) -> Array:
-    """Give the share of the probabilities that each level stands for: those nearest to it (levels,)."""
-    ascending = np.asarray(levels)
-    return np.diff(np.concatenate([[0.0], (ascending[1:] + ascending[:-1]) / 2, [1.0]]))
-
-
-def coverage(compared: Comparison) -> float:
-    """Share of the measurements within the outermost quantiles."""
-    low, high = _quantiles(compared)[..., 0], _quantiles(compared)[..., -1]
-    measured = np.isfinite(compared.measured)
-    inside = (compared.measured >= low) & (compared.measured <= high)
-    return float(inside[measured].mean())
-
-
-def width(compared: Comparison) -> float:
-    """Mean distance between the outermost quantiles, in the target's unit."""
-    distance = _quantiles(compared)[..., -1] - _quantiles(compared)[..., 0]
-    return float(distance[np.isfinite(compared.measured)].mean())
 
 
 def accuracy(classes: Classes) -> float:
@@ -182,34 +73,48 @@ def average_precision(classes: Classes) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric, and where it appears."""
+    """A metric, and where it appears. It has a loss, whose mean it is, or a function of classes, or both."""
 
-    kind: Literal["values", "classes"]
-    function: Callable[[Any], float]
     label: str  # a column of the result tables; {unit} is the target's
+    loss: Loss | None = None  # of each value
+    of_classes: Callable[[Classes], float] | None = None
+    root: bool = False  # of the mean
     ranks: bool = False  # candidates may be ranked by it (evaluate.metric): less is better
     shown: bool = True  # in the result table of forecasts; the others stand in metrics.json and MLflow
     percent: bool = False
 
+    @property
+    def kind(self) -> Literal["values", "classes"]:
+        """Say what it judges."""
+        return "classes" if self.of_classes else "values"
+
+    def of_mean(self, loss: float) -> float:
+        """Give the metric of values with this mean loss."""
+        return float(np.sqrt(loss)) if self.root else float(loss)
+
     def __call__(self, compared: Comparison) -> float:
         """Score forecasts, or alerts."""
-        return self.function(compared if self.kind == "values" else Classes.of_alerts(compared))
+        if self.loss is not None:
+            return self.of_mean(float(np.nanmean(self.loss(compared))))
+        if self.of_classes is not None:
+            return self.of_classes(Classes.of_alerts(compared))
+        raise TypeError(f"{self.label} has neither a loss nor a function of classes")
 
 
 METRICS = {
-    "mae": Metric("values", mae, "MAE, {unit}", ranks=True),
-    "rmse": Metric("values", rmse, "RMSE, {unit}", ranks=True),
-    "mase": Metric("values", mase, "MASE", ranks=True),
-    "crps": Metric("values", crps, "CRPS, {unit}", ranks=True),
-    "pinball": Metric("values", pinball, "pinball loss, {unit}", shown=False),
-    "coverage": Metric("values", coverage, "coverage", percent=True),
-    "width": Metric("values", width, "width, {unit}", shown=False),
-    "brier": Metric("classes", brier, "Brier", ranks=True),
-    "log_loss": Metric("classes", log_loss, "log loss", ranks=True),
-    "auroc": Metric("classes", auroc, "AUROC"),
-    "average_precision": Metric("classes", average_precision, "AP"),
-    "accuracy": Metric("classes", accuracy, "accuracy", shown=False),
-    "macro_f1": Metric("classes", macro_f1, "macro F1"),
+    "mae": Metric("MAE, {unit}", losses.absolute, ranks=True),
+    "rmse": Metric("RMSE, {unit}", losses.squared, root=True, ranks=True),
+    "mase": Metric("MASE", losses.scaled, ranks=True),  # below 1: better than seasonal naive was, on the training span
+    "crps": Metric("CRPS, {unit}", losses.crps, ranks=True),
+    "pinball": Metric("pinball loss, {unit}", losses.pinball, shown=False),
+    "coverage": Metric("coverage", losses.inside, percent=True),
+    "width": Metric("width, {unit}", losses.width, shown=False),
+    "brier": Metric("Brier", losses.squared, brier, ranks=True),
+    "log_loss": Metric("log loss", losses.log, log_loss, ranks=True),
+    "auroc": Metric("AUROC", of_classes=auroc),
+    "average_precision": Metric("AP", of_classes=average_precision),
+    "accuracy": Metric("accuracy", of_classes=accuracy, shown=False),
+    "macro_f1": Metric("macro F1", of_classes=macro_f1),
 }
 
 
@@ -267,20 +172,6 @@ def floored(scale: Array) -> Array:
     that was dry in training says nothing of how wrong its forecasts may be.
     """
     return np.maximum(scale, LEAST_OF_MEDIAN * np.median(scale, axis=0))
-
-
-def _quantiles(compared: Comparison) -> npt.NDArray[Any]:
-    if compared.quantiles is None:
-        raise TypeError("these forecasts have no quantiles")
-    return compared.quantiles
-
-
-def _pinball_by_level(compared: Comparison) -> list[float]:
-    losses = []
-    for column, level in enumerate(compared.levels):
-        error = compared.measured - _quantiles(compared)[..., column]
-        losses.append(float(np.nanmean(np.maximum(level * error, (level - 1) * error))))
-    return losses
 
 
 def _mean_over_classes(classes: Classes, score: Callable[..., float], needs_rest: bool = False) -> float:

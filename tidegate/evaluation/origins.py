@@ -1,5 +1,6 @@
 """The test origins, and how candidates and champions are scored on them: all on the same ones."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,35 +9,54 @@ import pandas as pd
 
 from tidegate.errors import DataError
 from tidegate.evaluation import metrics
-from tidegate.evaluation.metrics import Array, Comparison, Metric
+from tidegate.evaluation.comparison import Array, Comparison
+from tidegate.evaluation.metrics import Metric
 from tidegate.windows.panel import Flags, Forecasts, Panel, Starts
 from tidegate.windows.scaler import Scaler
 from tidegate.windows.store import SPEC, read_spec, read_windows
 from tidegate.workspace.paths import WINDOWS, read_json
 
+WINDOWS_AT_ONCE = 8192  # so many are forecast and scored together: what is computed of them fits into a core's cache
+
 
 @dataclass(frozen=True)
 class TestOrigins:
-    """The test windows with what was measured after them, in units, and what scales the errors."""
+    """The test windows, and what their errors are scaled by."""
 
     panel: Panel
-    starts: Starts
+    starts: Starts  # in the order of the stations
     scaler: Scaler
-    measured: Array  # (windows, horizon, targets), NaN where missing; of alerts (windows, 1, 1)
-    scale: Array  # (windows, 1, targets), of MASE
+    station_scale: Array  # (stations, targets), of MASE
 
     def compare(self, forecasts: Forecasts) -> Comparison:
         """Put forecasts, in units, beside what was measured."""
-        return Comparison(forecasts.point, self.measured, self.scale, forecasts.quantiles, self.panel.spec.quantiles)
+        return Comparison(forecasts.point, self.measured(), self.scale, forecasts.quantiles, self.panel.spec.quantiles)
 
-    def part(self, windows: Flags) -> "TestOrigins":
+    def in_units(self, forecasts: Forecasts) -> Forecasts:
+        """Convert a model's forecasts of the windows from the panel's units to the targets'."""
+        return self.scaler.in_units(forecasts, self.panel.spec, self.starts[:, 0])
+
+    def measured(self) -> Array:
+        """Read what was measured: (windows, horizon, targets), NaN where nothing was; of alerts (windows, 1, 1)."""
+        future, observed = self.panel.future(self.starts)
+        outcome = future.astype(np.float64)
+        if not self.panel.spec.alert:
+            outcome = self.scaler.unscale(future, self.starts[:, 0])
+        return np.where(observed, outcome, np.nan)
+
+    @property
+    def scale(self) -> Array:
+        """The scale of each window's station: (windows, 1, targets)."""
+        return self.station_scale[self.starts[:, 0]][:, None, :]
+
+    def part(self, windows: Flags | npt.NDArray[np.intp] | slice) -> "TestOrigins":
         """Take some of the windows."""
-        starts, measured, scale = self.starts[windows], self.measured[windows], self.scale[windows]
-        return replace(self, starts=starts, measured=measured, scale=scale)
+        return replace(self, starts=self.starts[windows])
 
-    def windows_by_station(self) -> list[npt.NDArray[np.intp]]:
-        """Give the numbers of the windows of each station of the panel."""
-        return numbers_by_group(self.starts[:, 0], len(self.panel.spec.stations))
+    def parts(self) -> Iterator["TestOrigins"]:
+        """Take all windows, some at a time: their forecasts need not fit into memory together."""
+        for first in range(0, len(self.starts), WINDOWS_AT_ONCE):
+            yield self.part(slice(first, first + WINDOWS_AT_ONCE))
 
     @property
     def metrics(self) -> dict[str, Metric]:
@@ -64,9 +84,6 @@ def test_origins_of(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> 
     """
     spec, station = panel.spec, starts["test"][:, 0]
     targets, season = len(spec.targets), spec.season_steps
-    future, observed = panel.future(starts["test"])
-    outcome = future.astype(np.float64) if spec.alert else scaler.unscale(future, station)
-    measured = np.where(observed, outcome, np.nan)
     training_end = int(starts["train"][:, 1].max()) + spec.lookback_steps + spec.horizon_steps
     values, passed = panel.measured_targets()
     training = np.where(passed, values, np.nan)[:, :training_end].astype(np.float64)
@@ -79,35 +96,16 @@ def test_origins_of(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> 
             f"season of {season} steps exactly, so there is nothing to forecast: leave it out, or set another "
             "dataset.season_steps."
         )
-    return TestOrigins(panel, starts["test"], scaler, measured, scale[station][:, None, :])
+    return TestOrigins(panel, starts["test"], scaler, scale)
 
 
 def origin_times(test: TestOrigins) -> pd.DatetimeIndex:
     """Give the time of each window's origin."""
+    return times_of(test, test.starts[:, 1])
+
+
+def times_of(test: TestOrigins, starts: npt.NDArray[np.integer]) -> pd.DatetimeIndex:
+    """Give the time of the origin of windows that start at these steps."""
     begins = pd.Timestamp(read_json(WINDOWS / SPEC)["begins"])
-    steps = test.starts[:, 1] + test.panel.spec.lookback_steps - 1
+    steps = starts + test.panel.spec.lookback_steps - 1
     return begins + pd.to_timedelta(steps * pd.Timedelta(test.panel.spec.frequency).to_timedelta64())
-
-
-def score(
-    comparisons: dict[str, Comparison], table: dict[str, Metric], baseline: str, ranked_by: str
-) -> dict[str, dict[str, float]]:
-    """Score each candidate over all origins, stations and steps; skill is by the metric that ranks.
-
-    A metric that is undefined for these origins (AUROC where all are of one class) is left out.
-
-    Raises:
-        DataError: the baseline makes no error.
-    """
-    scores = {
-        name: {key: metric(comparison) for key, metric in table.items()} for name, comparison in comparisons.items()
-    }
-    reference = scores[baseline][ranked_by]
-    if reference == 0:
-        raise DataError("The baseline forecasts the test span without any error: there is nothing left to learn.")
-    for of_candidate in scores.values():
-        of_candidate["skill"] = metrics.skill(of_candidate[ranked_by], reference)
-    return {
-        name: {key: metrics.rounded(value) for key, value in of_candidate.items() if np.isfinite(value)}
-        for name, of_candidate in scores.items()
-    }

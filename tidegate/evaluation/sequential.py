@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from tidegate.evaluation.metrics import Array
+from tidegate.evaluation.comparison import Array
 
 LEAST_REFERENCE = 14  # days; from fewer no spread can be estimated, and 30 or more are better
 CLIP = 2.0  # scales from the median

@@ -14,7 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from models.sequences import Classifier, Options, Sequences, read_ts
 from tidegate.errors import DataError
-from tidegate.evaluation.metrics import Classes, metrics_of
+from tidegate.evaluation.comparison import Classes
+from tidegate.evaluation.metrics import metrics_of
 from tidegate.tracking import runs
 from tidegate.windows.panel import Floats
 from tidegate.workspace.identity import file_digest
@@ -95,4 +96,4 @@ def baselines(training: Sequences, testing: Sequences) -> dict[str, Floats]:
 def scores(truth: npt.NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
     """Score probabilities (sequences, classes) of classes 0, 1, … against the truth (sequences,), by all metrics."""
     classes = Classes.of_sequences(truth, probabilities)
-    return {name: metric.function(classes) for name, metric in metrics_of("classes").items()}
+    return {name: metric.of_classes(classes) for name, metric in metrics_of("classes").items() if metric.of_classes}

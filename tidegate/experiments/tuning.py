@@ -19,7 +19,8 @@ from ruamel.yaml import YAML
 import models
 from models.interface import Training
 from tidegate.errors import SettingsError, TidegateError
-from tidegate.evaluation.metrics import METRICS, Comparison
+from tidegate.evaluation.comparison import Comparison
+from tidegate.evaluation.metrics import METRICS
 from tidegate.tracking import runs
 from tidegate.windows.panel import evenly_spaced
 from tidegate.windows.store import read_windows

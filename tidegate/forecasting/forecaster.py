@@ -4,7 +4,7 @@ Besides the trained model it holds what forecasts need: the known stations and f
 the window's size. A registered model version is a forecaster.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,13 +162,18 @@ class Forecaster:
             return self._alert_baseline(rows, before).predict(panel, starts)
         return self.fallback.predict(panel, starts)
 
-    def forecasts_at(self, grid: Grid, starts: Starts) -> Forecasts:
-        """Forecast windows of a grid of values as they were given, in its own units: (windows, horizon, targets).
+    def on_grid(self, grid: Grid) -> Callable[[Starts], Forecasts]:
+        """Give what forecasts windows of a grid of values as they were given, in its own units.
 
-        `starts` holds for each window (station's row in the grid, first step of this forecaster's lookback).
+        It takes for each window (station's row in the grid, first step of this forecaster's lookback), and gives
+        (windows, horizon, targets).
         """
         panel, scaler = self._panel(grid)
-        return scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
+
+        def forecast(starts: Starts) -> Forecasts:
+            return scaler.in_units(self.model.predict(panel, starts), self.spec, starts[:, 0])
+
+        return forecast
 
     def check_rows(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Convert rows to a valid long frame, and make implausible values missing as the data gate does.

@@ -4,7 +4,7 @@ A candidate must beat the baseline to be registered, and then the present champi
 than chance explains, to be promoted. A tie keeps the champion.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import pandas as pd
 import models
 from tidegate.errors import ServiceError, TidegateError
 from tidegate.evaluation.breakdown import deciding_stations
-from tidegate.evaluation.evidence import Duel, judge
+from tidegate.evaluation.comparison import Comparison
+from tidegate.evaluation.evidence import Duel, Side, judge
 from tidegate.evaluation.metrics import METRICS, rounded
 from tidegate.evaluation.origins import TestOrigins, read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
@@ -23,7 +24,7 @@ from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
 from tidegate.tracking import registry
 from tidegate.windows.clean import as_given
-from tidegate.windows.panel import Forecasts
+from tidegate.windows.panel import Starts
 from tidegate.windows.spec import WindowSpec
 from tidegate.windows.store import read_seen_until
 from tidegate.windows.window_grid import to_grid
@@ -78,7 +79,7 @@ def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -
 
 def _decision(settings: Settings, name: str, champion: str, duel: Duel, where: str) -> Decision:
     """Decide by the scores and by the rules of evidence."""
-    score, champions_score = (METRICS[duel.metric](compared) for compared in (duel.challenger, duel.champion))
+    score, champions_score = duel.challenger.score, duel.champion.score
     figures = (
         f"({duel.metric} {score:.4g} against {champions_score:.4g} of version {champion} on the same origins{where})"
     )
@@ -131,16 +132,16 @@ def duel_with_champion(settings: Settings, name: str, model: Path, spec: Path) -
         raise IncomparableError("it knows none of the present stations")
     compared, first = test.part(tested), clean[TIME].min()
     clean = clean[clean[STATION].isin(common)]
+    metric = settings.evaluate.metric
     challenger, champions = (
-        compared.compare(_forecasts(forecaster, clean, compared, common))
+        Side.of(METRICS[metric], _compared(forecaster, clean, compared, common))
         for forecaster in (Forecaster.load(MODELS / name), champion)
     )
-    row = {test.panel.spec.stations.index(station): number for number, station in enumerate(common)}
     duel = Duel(
-        metric=settings.evaluate.metric,
+        metric=metric,
         challenger=challenger,
         champion=champions,
-        station=np.array([row[station] for station in compared.starts[:, 0].tolist()]),
+        station=_rows(compared, common),
         origin=compared.starts[:, 1].astype(np.int64),
         stations=common,
         horizon=test.panel.spec.horizon_steps,
@@ -160,16 +161,24 @@ def _seen(spec: Path, test: TestOrigins, first: pd.Timestamp) -> str:
     return f", of which the champion has seen {share:.0%} in training" if share > 0 else ""
 
 
-def _forecasts(forecaster: Forecaster, clean: pd.DataFrame, test: TestOrigins, common: Sequence[str]) -> Forecasts:
-    """Forecast from the test origins of some stations, whose rows alone are in `clean`."""
-    row = {station: number for number, station in enumerate(common)}
-    starts = test.starts.copy()
-    starts[:, 0] = [row[test.panel.spec.stations[station]] for station in test.starts[:, 0]]
-    starts[:, 1] += test.panel.spec.lookback_steps - forecaster.spec.lookback_steps
-    if (starts[:, 1] < 0).any():
+def _compared(
+    forecaster: Forecaster, clean: pd.DataFrame, test: TestOrigins, common: Sequence[str]
+) -> Iterator[Comparison]:
+    """Forecast from the test origins of some stations, whose rows alone are in `clean`; some origins at a time."""
+    earlier = test.panel.spec.lookback_steps - forecaster.spec.lookback_steps
+    if (test.starts[:, 1] + earlier < 0).any():
         raise IncomparableError("its lookback is longer than the data before the first test origin")
     features = forecaster.spec.features
-    return forecaster.forecasts_at(as_given(to_grid(clean, features), features), starts)
+    forecast = forecaster.on_grid(as_given(to_grid(clean, features), features))
+    for part in test.parts():
+        yield part.compare(forecast(np.stack([_rows(part, common), part.starts[:, 1] + earlier], axis=1)))
+
+
+def _rows(test: TestOrigins, common: Sequence[str]) -> Starts:
+    """Give the row of each window's station among those that both know: (windows,)."""
+    row = {station: number for number, station in enumerate(common)}
+    rows = np.array([row.get(station, -1) for station in test.panel.spec.stations], np.int32)
+    return rows[test.starts[:, 0]]
 
 
 def _refuse_incomparable(settings: Settings, spec: WindowSpec, champion: WindowSpec) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 import models
-from tidegate.errors import UserError
+from tidegate.errors import ServiceError, UserError
 from tidegate.evaluation.colours import BASELINE as BASELINE_COLOUR
 from tidegate.evaluation.colours import colours_of
 from tidegate.measurements import months, parquet
@@ -46,20 +46,12 @@ class Span:
 
 
 def write_latest(settings: Settings, folder: Path) -> Path:
-    """Write forecasts/latest.html with the newest forecasts of a version, which are in `folder`.
-
-    Raises:
-        ServiceError: MLflow does not answer.
-    """
+    """Write forecasts/latest.html with the newest forecasts of a version, which are in `folder`."""
     return write_page(FORECAST_PAGE, "forecasts.html", latest(settings, folder))
 
 
 def latest(settings: Settings, folder: Path) -> dict[str, Any]:
-    """Give the facts of a page about the newest forecasts of a version, and what was measured before them.
-
-    Raises:
-        ServiceError: MLflow does not answer.
-    """
+    """Give the facts of a page about the newest forecasts of a version, and what was measured before them."""
     rows = standing(read_issued(max(folder.glob("*.parquet"))))
     origin = rows[ORIGIN].max()
     rows = rows[rows[ORIGIN] == origin]
@@ -86,7 +78,6 @@ def write_plot(
     Raises:
         UserError: there is no such station, or nothing of it in that span.
         DataError: data/ holds no rows.
-        ServiceError: MLflow does not answer.
     """
     issued = _issued(station, first, last)
     measured_to = months.newest_time()
@@ -132,13 +123,23 @@ def _apart(origins: "pd.Series[Any]", horizon: pd.Timedelta) -> list[pd.Timestam
 
 def _named(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Name what made each forecast in a column `by`, a candidate or the baseline; and all the versions, in words."""
-    known = {model: candidates_of(model) for model in rows["model"].unique()}
+    known = {model: _candidates(model) for model in rows["model"].unique()}
     by, versions = pd.Series(BASELINE, rows.index, dtype=object), []
     for (model, version), part in rows.groupby(["model", "version"], sort=False):
-        candidate = known[model].get(str(version))
-        versions.append(f"{model} version {version} ({candidate or 'deleted'})")
-        by[part.index[part[METHOD] != BASELINE]] = candidate or f"version {version}"
+        number, candidates = f"version {version}", known[model]
+        candidate = None if candidates is None else candidates.get(str(version))
+        said = candidate or ("deleted" if candidates is not None else "the registry does not say what it is")
+        versions.append(f"{model} {number} ({said})")
+        by[part.index[part[METHOD] != BASELINE]] = candidate or number
     return rows.assign(by=by), ", ".join(versions)
+
+
+def _candidates(model: str) -> dict[str, str] | None:
+    """Give the candidate of each version; None if the registry does not answer: what was issued is drawn without."""
+    try:
+        return candidates_of(model)
+    except ServiceError:
+        return None
 
 
 def _lines(settings: Settings, makers: Sequence[str]) -> list[dict[str, Any]]:

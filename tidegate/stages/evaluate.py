@@ -7,6 +7,8 @@ metrics, tables, figures, findings and Data Docs to each candidate's MLflow run,
 Stops if there is no baseline candidate to compare with, or if a candidate's forecasts are not finite.
 """
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -14,14 +16,15 @@ import models
 from tidegate.errors import GateClosed
 from tidegate.evaluation.breakdown import BY_DAY, by_day, by_station, by_step, learning_curves, medians
 from tidegate.evaluation.colours import colours_of
+from tidegate.evaluation.comparison import Comparison
 from tidegate.evaluation.details import shown_forecasts, write_details
 from tidegate.evaluation.figures import figures_of
 from tidegate.evaluation.metrics import shown_metrics
-from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins, score
+from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins
 from tidegate.evaluation.score_table import MEDIAN
+from tidegate.evaluation.tally import score, tally
 from tidegate.measurements.frame import write_frame
 from tidegate.tracking import pages, results, runs
-from tidegate.windows.panel import Forecasts
 from tidegate.workspace.identity import made_from
 from tidegate.workspace.paths import (
     DATA_DOCS,
@@ -44,30 +47,28 @@ def run(settings: Settings, progress: Progress) -> str:
     """Evaluate all candidates; give one line that names the best."""
     baseline = models.baseline_of(settings.models, settings.window)
     test = read_test_origins()
-    comparisons = {}
-    for done, name in enumerate(settings.models):
-        progress(done, len(settings.models), name)
-        comparisons[name] = test.compare(forecasts_of(name, test))
-    shown = shown_forecasts(comparisons, test)
-    scores = score(comparisons, test.metrics, baseline, settings.evaluate.metric)
+    candidates = {name: partial(comparison_of, name, models.load(MODELS / name)[0]) for name in settings.models}
+    tallies = tally(candidates, test, progress)
+    shown = shown_forecasts(candidates, tallies, test)
+    scores = score(tallies, baseline, settings.evaluate.metric)
     with atomic_output(EVALUATION) as folder:
         folder.mkdir()
-        at_stations = by_station(comparisons, test)
+        at_stations = by_station(tallies, test)
         for name, median in medians(at_stations, "mase").items():
             scores[name][MEDIAN] = median
         write_json(folder / "metrics.json", scores)
         at_stations.to_csv(folder / "by_station.csv", index=False, float_format="%.6g")
-        write_frame(folder / BY_DAY, by_day(comparisons, baseline, test, origin_times(test)))
-        at_steps = by_step(comparisons, test)
+        write_frame(folder / BY_DAY, by_day(tallies, baseline, test))
+        at_steps = by_step(tallies)
         at_steps.to_csv(folder / "by_step.csv", index=False, float_format="%.6g")
-        write_details(folder, comparisons, shown, test)
+        write_details(folder, tallies, shown, test)
         write_json(folder / MADE_FROM, made_from(WINDOWS, *(MODELS / name for name in settings.models)))
         learning_curves(list(settings.models)).to_csv(folder / "learning_curves.csv", index=False)
     with atomic_output(SCORES) as folder:
         folder.mkdir()
         for name, own in scores.items():
             write_json(folder / f"{name}.json", {key: own[key] for key in shown_metrics(settings) if key in own})
-    drawings = figures_of(settings, test, comparisons, shown, baseline, colours_of(settings.models, baseline))
+    drawings = figures_of(settings, test, tallies, shown, baseline, colours_of(settings.models, baseline))
     _record(settings, scores, drawings, {"by_station": at_stations, "by_step": at_steps})
     metric = settings.evaluate.metric
     best = min(scores, key=lambda name: scores[name][metric])
@@ -89,18 +90,21 @@ def _record(
     pages.describe_experiment(settings, runs.last_day(), first)
 
 
-def forecasts_of(name: str, test: TestOrigins) -> Forecasts:
-    """Forecast from all test origins with a trained candidate, in the targets' units: (windows, horizon, targets).
+def comparison_of(name: str, model: models.CalibratedModel, test: TestOrigins) -> Comparison:
+    """Forecast from test origins with a trained candidate, and put it beside what was measured, in the targets' units.
 
     Raises:
         GateClosed: a forecast is not finite.
     """
-    model, _ = models.load(MODELS / name)
-    forecasts = test.scaler.in_units(model.predict(test.panel, test.starts), test.panel.spec, test.starts[:, 0])
-    not_finite = int((~np.isfinite(forecasts.point)).any(axis=(1, 2)).sum())
-    if not_finite:
+    forecasts = test.in_units(model.predict(test.panel, test.starts))
+    parts = [part for part in (forecasts.point, forecasts.quantiles) if part is not None]
+    finite = np.logical_and.reduce([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in parts])
+    if not finite.all():
+        first = test.part(np.flatnonzero(~finite)[:1])
+        station = test.panel.spec.stations[first.starts[0, 0]]
         raise GateClosed(
-            f"The evaluation gate is closed: {not_finite} of {len(test.starts)} forecasts of {name} are not finite: "
-            "lower train.learning_rate or train.clip_norm, and train it again."
+            f"The evaluation gate is closed: {name}'s forecast for station {station} from "
+            f"{origin_times(first)[0]:%Y-%m-%d %H:%M} UTC is not finite: lower train.learning_rate or "
+            "train.clip_norm, and train it again."
         )
-    return forecasts
+    return test.compare(forecasts)
