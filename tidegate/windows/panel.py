@@ -86,8 +86,11 @@ class Panel:
 
         With an alert they are the events: (windows, 1, 1).
         """
-        values, observed = self.target_values()
         offset, length = self.spec.lookback_steps, self.spec.target_steps
+        known = self.truth if self.events is None else self.events[..., None]
+        if known is not None:
+            return _flagged(_windows(known, starts, offset, length))
+        values, observed = self.measured_targets()  # views: nothing of the whole panel is computed for some windows
         return _windows(values, starts, offset, length), _windows(observed, starts, offset, length)
 
     def target_values(self) -> tuple[Floats, Flags]:
@@ -97,16 +100,14 @@ class Panel:
         """
         if self.events is None:
             return self.measured_targets()
-        observed = np.isfinite(self.events)[..., None]
-        return np.where(observed, self.events[..., None], 0).astype(np.float32), observed
+        return _flagged(self.events[..., None])
 
     def measured_targets(self) -> tuple[Floats, Flags]:
         """Give the targets as the data gate has passed them: values and observed (rows, steps, targets)."""
         if self.truth is None:
             targets = len(self.spec.targets)
             return self.values[..., :targets], self.observed[..., :targets]
-        observed: Flags = np.isfinite(self.truth)
-        return np.where(observed, self.truth, np.float32(0)), observed
+        return _flagged(self.truth)
 
     def known_ahead(self, starts: Starts) -> Floats:
         """Read what is known about the horizon: calendar, known covariates, their flags (windows, horizon, columns)."""
@@ -125,6 +126,12 @@ class Panel:
     def _calendar(self, starts: Starts, offset: int, length: int) -> Floats:
         of_all_rows = starts * np.array([0, 1], np.int32)
         return _windows(self.calendar[None], of_all_rows, offset, length)
+
+
+def _flagged(cells: Floats) -> tuple[Floats, Flags]:
+    """Make missing cells 0, and say which are not."""
+    observed: Flags = np.isfinite(cells)
+    return np.where(observed, cells, np.float32(0)), observed
 
 
 def _windows(cells: npt.NDArray[Any], starts: Starts, offset: int, length: int) -> npt.NDArray[Any]:
