@@ -50,7 +50,7 @@ bench-accuracy: $(INSTALLED) ## measure accuracy on published protocols (hours)
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	@$(BIN)/python bench/accuracy.py
 
-bench-scale: $(INSTALLED) ## measure how ingest, gate and windows grow with the stations (15 minutes)
+bench-scale: $(INSTALLED) ## measure how ingest, gate, windows and evaluation grow with the stations (15 minutes)
 	@$(BIN)/python bench/scale.py
 
 docs: $(INSTALLED) ## build the documentation into site/, and name figures that are older than what they show

@@ -61,10 +61,8 @@ class Tally:
         target_step = step[:, None] + np.arange(1, known.shape[1] + 1)
         for name, sums in self.by_step_of_time.items():
             sums += np.bincount(target_step.ravel(), cells[name].sum(axis=2).ravel(), minlength=len(sums))
-        place = station * len(self.days) + self.day[step]
         for name, of_days in self.by_day.items():
-            added = np.bincount(place, cells[name].sum(axis=(1, 2)), minlength=of_days.size)
-            of_days += added.reshape(of_days.shape)
+            np.add.at(of_days, (station, self.day[step]), cells[name].sum(axis=(1, 2)))
         if self.alert:
             self._alerts.append(compared)
             self._stations.append(station)
