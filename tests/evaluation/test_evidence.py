@@ -85,6 +85,12 @@ def test_intervals_of_a_champion_that_are_further_off_do_not_keep_it() -> None:
     assert "; the champion's held 2" in judge(held, RULES)[-1].figures
 
 
+def test_intervals_of_a_champion_that_promise_something_else_are_no_measure() -> None:
+    held = duel(0.3, width=0.9, champions_width=0.3)
+    others = replace(held.champion, levels=(0.25, 0.5, 0.75))
+    assert failed(replace(held, champion=others)) == ["coverage"]
+
+
 def test_better_by_luck_alone_is_refused_in_at_least_95_of_100_seeds() -> None:
     lucky = [seed for seed in range(200) if better(duel(seed=seed))][:100]
     assert len(lucky) > 80

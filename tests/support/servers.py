@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -60,8 +61,12 @@ def process(folder: Path, *words: str, health: str = "", **env: str) -> "Iterato
             yield running
         finally:
             if running.poll() is None:
-                os.killpg(running.pid, 15)
-                running.wait(30)
+                os.killpg(running.pid, signal.SIGTERM)
+                try:
+                    running.wait(30)
+                except subprocess.TimeoutExpired:  # a Prefect worker while its server is away, now and then
+                    os.killpg(running.pid, signal.SIGKILL)
+                    running.wait(30)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ than chance explains, to be promoted. A tie keeps the champion.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,8 @@ def _compared(
     features = forecaster.spec.features
     forecast = forecaster.on_grid(as_given(to_grid(clean, features), features))
     for part in test.parts():
-        yield part.compare(forecast(np.stack([_rows(part, common), part.starts[:, 1] + earlier], axis=1)))
+        compared = part.compare(forecast(np.stack([_rows(part, common), part.starts[:, 1] + earlier], axis=1)))
+        yield replace(compared, levels=forecaster.spec.quantiles)  # a champion may have others
 
 
 def _rows(test: TestOrigins, common: Sequence[str]) -> Starts:
