@@ -132,3 +132,5 @@ def test_nobody_is_ranked_by_what_is_not_the_mean_of_a_loss() -> None:
     assert all(metric.loss for metric in METRICS.values() if metric.ranks)
     with pytest.raises(TypeError, match="AUROC is not the mean of a loss"):
         Side.of(METRICS["auroc"], [])
+    with pytest.raises(TypeError, match="must be the mean of a loss: AUROC"):
+        replace(METRICS["auroc"], ranks=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tidegate.evaluation.metrics import rounded
+from tidegate.evaluation.metrics import METRICS, rounded
 from tidegate.evaluation.origins import TestOrigins
 from tidegate.evaluation.tally import Tally
 from tidegate.workspace.paths import HISTORY, MODELS
@@ -80,7 +80,7 @@ def deciding_stations(rows: pd.DataFrame, metric: str, best: str) -> list[str]:
         metric: one of those by which candidates are ranked: each is a mean over values, or the root of one.
         best: the model whose score over all stations is the least.
     """
-    power = 2 if metric == "rmse" else 1
+    power = 2 if METRICS[metric].root else 1
     sums = rows.assign(total=rows["values"] * rows[metric] ** power).groupby(["model", "station"])[["total", "values"]]
     total = sums.sum()
     without = total.groupby("model").transform("sum") - total

@@ -61,7 +61,7 @@ def calibration(tallies: Tallies, test: TestOrigins) -> pd.DataFrame:
 def shown_forecasts(candidates: Candidates, tallies: Tallies, test: TestOrigins) -> pd.DataFrame:
     """Take the last forecasts, one horizon after another, at three stations: of the least error, the median, the most.
 
-    They are those of the mean over all candidates, which are so shown at the same stations and times.
+    They are those of the mean over all values and candidates, which are so shown at the same stations and times.
 
     Returns:
         model, rank, station, origin, time, measured, forecast, low, high: the first target's, in its unit.

@@ -7,6 +7,7 @@ intervals must hold what they promise.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -45,12 +46,17 @@ class Losses:
 
     def by_origin(self, values: Array, windows: npt.NDArray[np.intp] | slice = slice(None)) -> Array:
         """Average what is known of windows at each step from the first origin to the last: NaN where nothing is."""
-        first, last = self.origin.min(), self.origin.max()
+        first, steps = self._span
         values, step = values[windows], self.origin[windows] - first
-        known, steps = np.isfinite(values), int(last - first) + 1
+        known = np.isfinite(values)
         count = np.bincount(step[known], minlength=steps)
         total = np.bincount(step[known], values[known], minlength=steps)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    @cached_property
+    def _span(self) -> tuple[int, int]:
+        """Give the first origin, and the steps up to the last."""
+        return int(self.origin.min()), int(np.ptp(self.origin)) + 1
 
 
 @dataclass(frozen=True)

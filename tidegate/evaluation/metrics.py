@@ -83,6 +83,15 @@ class Metric:
     shown: bool = True  # in the result table of forecasts; the others stand in metrics.json and MLflow
     percent: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a metric that ranks without a loss: a champion is compared loss by loss.
+
+        Raises:
+            TypeError: it is one.
+        """
+        if self.ranks and self.loss is None:
+            raise TypeError(f"a metric that ranks must be the mean of a loss: {self.label}")
+
     @property
     def kind(self) -> Literal["values", "classes"]:
         """Say what it judges."""

@@ -1,4 +1,4 @@
-"""The test origins, and how candidates and champions are scored on them: all on the same ones."""
+"""The test origins: candidates and champions are scored on the same ones, some at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from tidegate.windows.scaler import Scaler
 from tidegate.windows.store import SPEC, read_spec, read_windows
 from tidegate.workspace.paths import WINDOWS, read_json
 
-WINDOWS_AT_ONCE = 8192  # so many are forecast and scored together: what is computed of them fits into a core's cache
+WINDOWS_AT_ONCE = 8192  # so many are forecast and scored together: a few MB an array
 
 
 @dataclass(frozen=True)

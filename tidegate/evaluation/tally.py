@@ -1,10 +1,11 @@
 """What is kept of a candidate's forecasts: sums of their losses, so that memory does not grow with the origins.
 
-An alert's figures of classes are no means of anything, so its probabilities are kept: one number a window.
+An alert's figures of classes are no means of anything, so of each window its probability and what happened are kept.
 """
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +46,7 @@ class Tally:
         self.day, self.days = pd.factorize(self.times.floor("D"))
         by_day = ("count", self.plain, *({"coverage"} & set(self.losses)))
         self.by_day = {name: np.zeros((len(spec.stations), len(self.days))) for name in by_day}
-        self._alerts: list[Comparison] = []
-        self._stations: list[npt.NDArray[np.integer]] = []
+        self._alerts: list[tuple[npt.NDArray[Any], ...]] = []  # probability, what happened, station
 
     def add(self, part: TestOrigins, compared: Comparison) -> None:
         """Add the forecasts of some windows."""
@@ -64,8 +64,7 @@ class Tally:
         for name, of_days in self.by_day.items():
             np.add.at(of_days, (station, self.day[step]), cells[name].sum(axis=(1, 2)))
         if self.alert:
-            self._alerts.append(compared)
-            self._stations.append(station)
+            self._alerts.append((compared.point, compared.measured.astype(np.float32), station))
         elif compared.quantiles is not None:
             self.below += [
                 (compared.measured <= level)[known].sum() for level in np.moveaxis(compared.quantiles, -1, 0)
@@ -79,7 +78,7 @@ class Tally:
             if name in self.sums:
                 scores[name] = metric.of_mean(self.sums[name][station, ahead, target].sum() / count)
             else:
-                scores[name] = metric(self.alerts(station))
+                scores[name] = metric(self.alerts(station if isinstance(station, int) else None))
         return scores
 
     def means(self, axes: tuple[int, ...], target: Cells = ALL) -> Array:
@@ -88,18 +87,17 @@ class Tally:
         total, count = (numbers.sum(axis=axes) for numbers in cells)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    def alerts(self, station: Cells = ALL) -> Comparison:
-        """Give the probabilities of alerts beside what happened, once all are added."""
+    def alerts(self, station: int | None = None) -> Comparison:
+        """Give the probabilities of alerts beside what happened, once all are added: all, or those of a station."""
         whole, windows = self._alerts_by_station
-        return whole.windows(windows[station]) if isinstance(station, int) else whole
+        return whole if station is None else whole.windows(windows[station])
 
     @cached_property
     def _alerts_by_station(self) -> tuple[Comparison, list[npt.NDArray[np.intp]]]:
-        point, measured = (
-            np.concatenate([getattr(part, name) for part in self._alerts]) for name in ("point", "measured")
-        )
-        windows = numbers_by_group(np.concatenate(self._stations), len(self.count))
-        return Comparison(point, measured, np.ones_like(measured)), windows
+        point, measured, station = (np.concatenate(column) for column in zip(*self._alerts, strict=True))
+        self._alerts.clear()
+        nothing = np.broadcast_to(1.0, measured.shape)  # an alert has no scale
+        return Comparison(point, measured, nothing), numbers_by_group(station, len(self.count))
 
 
 def tally(candidates: Candidates, test: TestOrigins, progress: Progress) -> dict[str, Tally]:

@@ -97,7 +97,8 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     model, _ = models.fit(name, section, training, no_progress)
     test = origins.test_origins_of(panel, starts, scaler)
     forecasts = scaler.in_units(model.predict(panel, test.starts), spec, test.starts[:, 0])
-    scores = {key: metric(test.compare(forecasts)) for key, metric in test.metrics.items()}
+    compared = test.compare(forecasts)
+    scores = {key: metric(compared) for key, metric in test.metrics.items()}
     return {
         "model": name, "fold": fold.number, "from": grid.times[fold.first], "to": grid.times[fold.end - 1],
         "origins": len(test.starts), **scores,

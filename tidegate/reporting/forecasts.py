@@ -130,7 +130,7 @@ def _named(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         candidate = None if candidates is None else candidates.get(str(version))
         said = candidate or ("deleted" if candidates is not None else "the registry does not say what it is")
         versions.append(f"{model} {number} ({said})")
-        by[part.index[part[METHOD] != BASELINE]] = candidate or number
+        by[part.index[part[METHOD] != BASELINE]] = candidate or (number if len(known) == 1 else f"{model} {number}")
     return rows.assign(by=by), ", ".join(versions)
 
 
