@@ -39,7 +39,7 @@ def test_steps_of_a_day_have_no_hours(test: origins.TestOrigins) -> None:
 
 def test_a_quantile_holds_what_lies_below_it(test: origins.TestOrigins) -> None:
     first = test.starts[:, 0] == 0
-    share = 1 - np.isfinite(test.measured()[first]).sum() / np.isfinite(test.measured()).sum()
+    share = 1 - np.isfinite(test.measured[first]).sum() / np.isfinite(test.measured).sum()
     error = np.where(first[:, None], -2.0, np.zeros(HORIZON))  # one station's are above the highest quantile
     rows = details.calibration(of_one(test, error), test).set_index("promised")["held"]
     assert rows[0.05] == 0 and rows.loc[[0.5, 0.95]].to_numpy() == pytest.approx(share)

@@ -85,7 +85,7 @@ def test_a_day_is_the_origins_and_sums_up_what_was_measured(alert: object, monke
 def test_a_part_reads_what_was_measured_after_its_own_origins() -> None:
     test = origins_of(spec())
     chosen = np.array([3, 5, 200])
-    np.testing.assert_array_equal(test.part(chosen).measured(), test.measured()[chosen])
+    np.testing.assert_array_equal(test.part(chosen).measured, test.measured[chosen])
     np.testing.assert_array_equal(test.part(chosen).scale, test.scale[chosen])
 
 

@@ -54,7 +54,7 @@ class Known:
 
 def erring(test: TestOrigins, error: np.ndarray) -> Known:
     """A candidate that errs so, (windows, horizon, targets), with quantiles one below and one above its forecasts."""
-    point = np.nan_to_num(test.measured()) + error
+    point = np.nan_to_num(test.measured) + error
     return Known(test, Forecasts(point, np.stack([point - 1, point, point + 1], axis=-1)))
 
 
@@ -62,7 +62,7 @@ def noisy(test: TestOrigins, names: tuple[str, ...]) -> Candidates:
     """Candidates whose forecasts are noise: values with quantiles, or probabilities of an alert."""
     candidates = {}
     for seed, name in enumerate(names):
-        rng, shape = np.random.default_rng(seed), test.measured().shape
+        rng, shape = np.random.default_rng(seed), test.measured.shape
         if test.panel.spec.alert:
             candidates[name] = Known(test, Forecasts(rng.random(shape)))
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tidegate.evaluation.comparison import Array, Comparison
-from tidegate.evaluation.losses import inside, window_means
+from tidegate.evaluation.losses import inside, mean_of, window_means
 from tidegate.evaluation.metrics import Metric
 from tidegate.evaluation.origins import numbers_by_group
 from tidegate.evaluation.significance import block_interval, diebold_mariano, holm
@@ -49,9 +49,8 @@ class Losses:
         first, steps = self._span
         values, step = values[windows], self.origin[windows] - first
         known = np.isfinite(values)
-        count = np.bincount(step[known], minlength=steps)
         total = np.bincount(step[known], values[known], minlength=steps)
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return mean_of(total, np.bincount(step[known], minlength=steps))
 
     @cached_property
     def _span(self) -> tuple[int, int]:

@@ -75,8 +75,11 @@ def log(compared: Comparison) -> Array:
 def window_means(losses: Array) -> Array:
     """Average the losses of each window over its steps and targets: (windows,), NaN where nothing was measured."""
     known = np.isfinite(losses)
-    count = known.sum(axis=(1, 2))
-    total = np.where(known, losses, 0.0).sum(axis=(1, 2))
+    return mean_of(np.where(known, losses, 0.0).sum(axis=(1, 2)), known.sum(axis=(1, 2)))
+
+
+def mean_of(total: npt.NDArray[Any], count: npt.NDArray[np.integer]) -> Array:
+    """Divide sums by how many they are of: NaN where nothing was counted."""
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -30,14 +31,15 @@ class TestOrigins:
 
     def compare(self, forecasts: Forecasts) -> Comparison:
         """Put forecasts, in units, beside what was measured."""
-        return Comparison(forecasts.point, self.measured(), self.scale, forecasts.quantiles, self.panel.spec.quantiles)
+        return Comparison(forecasts.point, self.measured, self.scale, forecasts.quantiles, self.panel.spec.quantiles)
 
     def in_units(self, forecasts: Forecasts) -> Forecasts:
         """Convert a model's forecasts of the windows from the panel's units to the targets'."""
         return self.scaler.in_units(forecasts, self.panel.spec, self.starts[:, 0])
 
+    @cached_property
     def measured(self) -> Array:
-        """Read what was measured: (windows, horizon, targets), NaN where nothing was; of alerts (windows, 1, 1)."""
+        """What was measured: (windows, horizon, targets), NaN where nothing was; of alerts (windows, 1, 1)."""
         future, observed = self.panel.future(self.starts)
         outcome = future.astype(np.float64)
         if not self.panel.spec.alert:

@@ -14,6 +14,7 @@ import pandas as pd
 from tidegate.errors import DataError
 from tidegate.evaluation import metrics
 from tidegate.evaluation.comparison import Array, Comparison
+from tidegate.evaluation.losses import mean_of
 from tidegate.evaluation.origins import TestOrigins, numbers_by_group, times_of
 from tidegate.workspace.progress import Progress
 
@@ -83,9 +84,8 @@ class Tally:
 
     def means(self, axes: tuple[int, ...], target: Cells = ALL) -> Array:
         """Average the plain losses over some of the axes (stations, horizon, targets): NaN where nothing was."""
-        cells = self.sums[self.plain][:, :, target], self.count[:, :, target]
-        total, count = (numbers.sum(axis=axes) for numbers in cells)
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        sums, counts = self.sums[self.plain][:, :, target], self.count[:, :, target]
+        return mean_of(sums.sum(axis=axes), counts.sum(axis=axes))
 
     def alerts(self, station: int | None = None) -> Comparison:
         """Give the probabilities of alerts beside what happened, once all are added: all, or those of a station."""

@@ -96,8 +96,7 @@ def measure(settings: Settings, fold: Fold, name: str) -> dict[str, Any]:
     training = Training(panel, starts["train"], starts["validation"], settings.train)
     model, _ = models.fit(name, section, training, no_progress)
     test = origins.test_origins_of(panel, starts, scaler)
-    forecasts = scaler.in_units(model.predict(panel, test.starts), spec, test.starts[:, 0])
-    compared = test.compare(forecasts)
+    compared = test.compare(test.in_units(model.predict(panel, test.starts)))
     scores = {key: metric(compared) for key, metric in test.metrics.items()}
     return {
         "model": name, "fold": fold.number, "from": grid.times[fold.first], "to": grid.times[fold.end - 1],

@@ -141,7 +141,7 @@ def duel_with_champion(settings: Settings, name: str, model: Path, spec: Path) -
         metric=metric,
         challenger=challenger,
         champion=champions,
-        station=_rows(compared, common),
+        station=_rows(compared, common)[compared.starts[:, 0]],
         origin=compared.starts[:, 1].astype(np.int64),
         stations=common,
         horizon=test.panel.spec.horizon_steps,
@@ -169,17 +169,16 @@ def _compared(
     if (test.starts[:, 1] + earlier < 0).any():
         raise IncomparableError("its lookback is longer than the data before the first test origin")
     features = forecaster.spec.features
-    forecast = forecaster.on_grid(as_given(to_grid(clean, features), features))
+    forecast, row = forecaster.on_grid(as_given(to_grid(clean, features), features)), _rows(test, common)
     for part in test.parts():
-        compared = part.compare(forecast(np.stack([_rows(part, common), part.starts[:, 1] + earlier], axis=1)))
+        compared = part.compare(forecast(np.stack([row[part.starts[:, 0]], part.starts[:, 1] + earlier], axis=1)))
         yield replace(compared, levels=forecaster.spec.quantiles)  # a champion may have others
 
 
 def _rows(test: TestOrigins, common: Sequence[str]) -> Starts:
-    """Give the row of each window's station among those that both know: (windows,)."""
+    """Give the row of each of the panel's stations among those that both know, -1 if it is none: (stations,)."""
     row = {station: number for number, station in enumerate(common)}
-    rows = np.array([row.get(station, -1) for station in test.panel.spec.stations], np.int32)
-    return rows[test.starts[:, 0]]
+    return np.array([row.get(station, -1) for station in test.panel.spec.stations], np.int32)
 
 
 def _refuse_incomparable(settings: Settings, spec: WindowSpec, champion: WindowSpec) -> None:
