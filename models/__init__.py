@@ -17,7 +17,7 @@ import numpy as np
 # Set before Keras is imported anywhere, so that a user's own Keras configuration file does not choose the engine.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # Before TensorFlow is used anywhere: products of a net's size are no faster with a second thread, and with a single one
-# the bits do not depend on the cores.
+# the bits do not depend on the cores, which compute parts of a batch instead (models/nets/engine.py).
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 from models.conformal import CalibratedModel

@@ -9,6 +9,7 @@ observed in the whole batch, so the sum over the replicas is the loss that a sin
 """
 
 import functools
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -23,6 +24,7 @@ from tidegate.workspace.processes import machines
 BACKEND: str = keras.backend.backend()
 GIB = 2**30
 ALIGNMENT = 64  # bytes, of what TensorFlow takes over
+FAR_AHEAD = np.array([0, 10**7])  # of a generator's state, seed and count: what the next part of a batch draws from
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -154,23 +156,27 @@ def scan(
 class Trainable(keras.Model):
     """A Keras model that several devices or machines can train, where Keras' own trainer fails in two places.
 
-    With `several_steps` it takes several steps in one execution.
+    Or, with `parts`, that the cores of a CPU train: each computes a part of a batch at a time, compiled by XLA. The
+    number of parts does not depend on the cores, and they are added up in one order, so neither do the bits.
     """
 
-    several_steps = False
+    parts = 0  # of each batch; 0: it is trained on as a whole, and not compiled
+
+    def sums(self, starts: Any, training: bool) -> tuple[Any, Any]:
+        """Return the sums of costs and of weights over the windows; their ratio is the loss."""
+        raise NotImplementedError
 
     def _maybe_symbolic_build(self, *_args: Any, **_kwargs: Any) -> None:
         """Skip the build from a first batch: Keras takes it for floats, and cannot read it with several machines."""
 
     def train_step(self, *args: Any) -> Any:
-        """Train on one batch; or with `several_steps` on each of several, (steps, batch, 2), filled up with −1."""
-        if not self.several_steps:
+        """Train on one batch; or in parts, on each of several, (steps, batch, 2), filled up with −1."""
+        if not self.parts:
             return _with_axis(super().train_step(*args))
         ((batches,),) = args
-        take_step = super().train_step
 
         def body(number: Any) -> Any:
-            take_step((batches[number],))
+            self._train_on_parts(batches[number])
             return number + 1
 
         steps = tf.reduce_sum(tf.cast(batches[:, 0, 0] >= 0, tf.int32))
@@ -179,7 +185,49 @@ class Trainable(keras.Model):
 
     def test_step(self, *args: Any) -> Any:
         """Validate on one batch."""
-        return _with_axis(super().test_step(*args))
+        if not self.parts:
+            return _with_axis(super().test_step(*args))
+        batch, *_ = keras.utils.unpack_x_y_sample_weight(*args)
+        cost, weight = self._add_up(lambda part, number: self.sums(part, training=False), batch)
+        self._loss_tracker.update_state(cost / tf.maximum(weight, 1.0), sample_weight=tf.shape(batch)[0])
+        return self.get_metrics_result()
+
+    def _train_on_parts(self, batch: Any) -> None:
+        """Train on one batch: the gradient of the parts' sums, divided by the weight of the whole."""
+        weights = [variable.value for variable in self.trainable_variables]
+        generators = [state for state in self.non_trainable_variables if state.name == "seed_generator_state"]
+
+        def gradients_of(part: Any, number: Any) -> list[Any]:
+            # Each part draws other random numbers, and none moves on what the others draw from.
+            states = [state.value + number * FAR_AHEAD for state in generators]
+            given = list(zip(generators, states, strict=True))
+            with keras.StatelessScope(given) as scope, tf.GradientTape() as tape:
+                cost, weight = self.sums(part, training=True)
+            drawn = [scope.get_current_value(generator) - state for generator, state in given]
+            return [cost, weight, *tape.gradient(cost, weights), *drawn]
+
+        def update(cost: Any, weight: Any, *sums: Any) -> Any:
+            observed = tf.maximum(weight, 1.0)
+            gradients = [gradient / observed for gradient in sums[: len(weights)]]
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            for generator, drawn in zip(generators, sums[len(weights) :], strict=True):
+                generator.assign_add(drawn)
+            return cost / observed
+
+        loss = _compiled(update)(*self._add_up(gradients_of, batch))
+        self._loss_tracker.update_state(loss, sample_weight=batch.shape[0])
+
+    def _add_up(self, function: Callable[[Any, Any], Sequence[Any]], batch: Any) -> list[Any]:
+        """Compute `function` of each part of a batch and its number; return the sums over the parts."""
+        compiled, parts = _compiled(function), enumerate(tf.split(batch, self.parts))
+        found = [compiled(part, tf.constant(number, tf.int64)) for number, part in parts]
+        return [functools.reduce(operator.add, values) for values in zip(*found, strict=True)]
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function by XLA."""
+    compiled: Callable[..., Any] = tf.function(function, jit_compile=True, autograph=False)
+    return compiled
 
 
 def _with_axis(logs: Any) -> Any:

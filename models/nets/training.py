@@ -31,7 +31,8 @@ PREDICT_BATCH = 512
 # Compiling takes some seconds, and saves a quarter of a millisecond or more for each token that is read one after
 # another in a step, so it pays from so many on. No clock may decide this: compiled, the bits are others.
 WORTH_COMPILING = 20_000
-STEPS_AN_EXECUTION = 16  # of a compiled training: the more, the less often memory is taken and given back
+STEPS_AN_EXECUTION = 16  # of a compiled training: the more, the less of Keras' own work between steps
+PART_WINDOWS = 32  # of a batch, which a core computes at a time: what a step needs then fits into its cache
 
 
 def start_training(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
@@ -74,6 +75,12 @@ def group_batches(batches: Iterator[tuple[Starts]], an_epoch: int) -> Iterator[t
 def is_worth_compiling(net: keras.Model, steps: int) -> bool:
     """Say whether a training of so many steps gains more than compiling costs."""
     return steps * sum(tokens_read(layer) for layer in net.layers) >= WORTH_COMPILING
+
+
+def parts_of(batch: int) -> int:
+    """Return the number of equal parts of a batch: of at least PART_WINDOWS windows, but two halves of so many."""
+    most = max(2, batch // PART_WINDOWS) if batch >= PART_WINDOWS else 1
+    return max(parts for parts in range(1, most + 1) if batch % parts == 0)
 
 
 class ProgressCallback(keras.callbacks.Callback):
@@ -139,8 +146,8 @@ def fit_net(
         ProgressCallback(progress, recipe.epochs, batches, steps),
         state,
     ]
-    model.several_steps = compiled
-    model.compile(optimizer_of(recipe), jit_compile=compiled)
+    model.parts = parts_of(batch) if compiled else 0
+    model.compile(optimizer_of(recipe), jit_compile=False)  # the model itself compiles what each core computes
     epochs_done = state.resume(model.optimizer)
     if recipe.averaging:  # the first callback, so that the averaged weights are the ones validated and kept
         average = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)

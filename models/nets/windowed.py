@@ -117,6 +117,16 @@ class WindowedModel(Trainable):
                 inputs[name] = ops.concatenate([gather(starts) for gather in self.gathers[name]], axis=-1)
         return self.net(inputs, training=training)
 
+    def sums(self, starts: Any, training: bool) -> tuple[Any, Any]:
+        """Sum the costs of the observed targets, and count them; missing targets do not count."""
+        return self._sums(starts, self(starts, training=training))
+
+    def _sums(self, starts: Any, output: Any) -> tuple[Any, Any]:
+        if self.cost is None:
+            raise TypeError("this model cannot be trained: it was made without a cost")
+        truth, weight = ops.split(self.truth(starts), [self.targets], axis=-1)
+        return ops.sum(self.cost(output, truth) * weight), ops.sum(weight)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -125,8 +135,6 @@ class WindowedModel(Trainable):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Average the cost over the observed targets of the whole batch; missing targets do not count."""
-        if self.cost is None:
-            raise TypeError("this model cannot be trained: it was made without a cost")
-        truth, weight = ops.split(self.truth(x), [self.targets], axis=-1)
-        return ops.sum(self.cost(y_pred, truth) * weight) / ops.maximum(sum_over_replicas(ops.sum(weight)), 1.0)
+        """Average the cost over the observed targets of the whole batch."""
+        cost, weight = self._sums(x, y_pred)
+        return cost / ops.maximum(sum_over_replicas(weight), 1.0)

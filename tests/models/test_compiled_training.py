@@ -48,11 +48,12 @@ def test_the_written_backward_pass_is_the_derivative_that_keras_takes(
         assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: bool) -> list[float]:
+def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: bool, parts: int = 1) -> list[float]:
     """Give the losses of the first twenty steps, of a net that draws nothing at random: XLA has its own generator."""
     panel = noise(spec_of(2, 2, lookback=12, horizon=4), 200)
     with monkeypatch.context() as changed:
         changed.setattr(training, "WORTH_COMPILING", 0 if compiled else 10**9)
+        changed.setattr(training, "PART_WINDOWS", 17 if parts == 1 else 16 // parts)
         if not compiled:
             changed.setattr(engine, "writes_loops", lambda: False)
         recipe = RECIPE.model_copy(update={"epochs": 20, "epoch_windows": 16, "batch_windows": 16, "loss": "mse"})
@@ -89,9 +90,49 @@ def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: b
 def test_the_first_losses_are_those_of_keras_own_loops(
     section: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, compiled = (losses(monkeypatch, section, each) for each in (False, True))
+    plain = losses(monkeypatch, section, compiled=False)
     assert len(plain) == 20 and len(set(plain)) == 20
-    assert np.allclose(compiled, plain, rtol=1e-5, atol=0)
+    for parts in (1, 4):
+        compiled = losses(monkeypatch, section, compiled=True, parts=parts)
+        assert np.allclose(compiled, plain, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("batch", "parts"), [(1, 1), (31, 1), (32, 2), (37, 1), (64, 2), (99, 3), (250, 5), (1024, 32)]
+)
+def test_a_batch_is_divided_into_equal_parts_that_are_not_too_small(batch: int, parts: int) -> None:
+    assert training.parts_of(batch) == parts
+
+
+class Drawing(engine.Trainable):
+    """A model whose cost is its weight, times a random number for each window, times the window's start."""
+
+    parts = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = self.add_weight(shape=(), initializer="zeros")
+        self.generator = keras.random.SeedGenerator(7)
+        self.built = True
+
+    def sums(self, starts: Any, training: bool) -> tuple[Any, Any]:
+        drawn = keras.random.uniform((1,), seed=self.generator)
+        return keras.ops.sum(self.factor * drawn * keras.ops.cast(starts[:, 1], "float32")), 1.0
+
+
+def test_each_part_of_a_batch_and_each_step_draws_random_numbers_of_its_own() -> None:
+    def gradients() -> list[float]:
+        model, factors, group = Drawing(), [0.0], np.array([[[0, 1], [0, -1]]])
+        model.compile(keras.optimizers.SGD(1.0), jit_compile=False)
+        for _ in range(3):
+            model.fit((each for each in [(group,)]), steps_per_epoch=1, shuffle=False, verbose=0)
+            factors.append(float(model.factor.numpy()))
+        assert model.generator.state.numpy().tolist() == [7, 2 * 3]
+        return np.diff(factors).tolist()
+
+    differences = gradients()  # between what two parts drew in a step
+    assert 0.0 not in differences and len(set(differences)) == 3
+    assert gradients() == differences
 
 
 def test_a_group_of_batches_holds_them_in_their_order_and_an_epochs_last_is_filled_up() -> None:
