@@ -5,13 +5,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import invoke, refused
 from workspaces import copy_workspace, keep_models
 
 from tidegate.forecasting.champions import reigns
+from tidegate.forecasting.promotion import IncomparableError, duel_with_champion
 from tidegate.pipeline import drive
 from tidegate.stages import evaluate, register
+from tidegate.tracking import registry
 from tidegate.tracking.store import open_client
 from tidegate.workspace import settings
 from tidegate.workspace.progress import no_progress
@@ -115,3 +118,16 @@ def test_without_a_champion_the_sentence_says_what_helps(here: Path) -> None:
     assert "makes one of 1, 2 it" in refused(here, "forecast")
     assert "makes one of 1, 2 it" in refused(here, "rollback")
     assert reigns(drive.checked_settings())["until"].notna().all()
+
+
+def test_a_champion_whose_forecast_is_not_finite_cannot_be_compared(here: Path, tmp_path: Path) -> None:
+    champion = registry.champion("tidegate")
+    assert champion
+    model, spec = registry.version_files(champion)
+    broken = shutil.copytree(model, tmp_path / "broken")
+    with np.load(broken / "weights.npz") as stored:
+        kept = dict(stored)
+    kept["bias"][-1] = np.nan  # of the last step ahead
+    np.savez(broken / "weights.npz", **kept)
+    with pytest.raises(IncomparableError, match=r"its forecast for station S01 from 2024-0.* is not finite"):
+        duel_with_champion(settings.load_settings(), best(), broken, spec)

@@ -101,6 +101,17 @@ def test_origins_of(panel: Panel, starts: dict[str, Starts], scaler: Scaler) -> 
     return TestOrigins(panel, starts["test"], scaler, scale)
 
 
+def first_not_finite(test: TestOrigins, forecasts: Forecasts) -> str:
+    """Name station and time of the first forecast that is no number; empty if all are numbers."""
+    parts = [part for part in (forecasts.point, forecasts.quantiles) if part is not None]
+    finite = np.logical_and.reduce([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in parts])
+    if finite.all():
+        return ""
+    first = test.part(np.flatnonzero(~finite)[:1])
+    station = test.panel.spec.stations[first.starts[0, 0]]
+    return f"station {station} from {origin_times(first)[0]:%Y-%m-%d %H:%M} UTC"
+
+
 def origin_times(test: TestOrigins) -> pd.DatetimeIndex:
     """Give the time of each window's origin."""
     return times_of(test, test.starts[:, 1])

@@ -18,7 +18,7 @@ from tidegate.evaluation.breakdown import deciding_stations
 from tidegate.evaluation.comparison import Comparison
 from tidegate.evaluation.evidence import Duel, Side, judge
 from tidegate.evaluation.metrics import METRICS, rounded
-from tidegate.evaluation.origins import TestOrigins, read_test_origins
+from tidegate.evaluation.origins import TestOrigins, first_not_finite, read_test_origins
 from tidegate.forecasting.forecaster import Forecaster
 from tidegate.measurements import frame as long_frame
 from tidegate.measurements.grid import step_of
@@ -133,9 +133,9 @@ def duel_with_champion(settings: Settings, name: str, model: Path, spec: Path) -
     compared, first = test.part(tested), clean[TIME].min()
     clean = clean[clean[STATION].isin(common)]
     metric = settings.evaluate.metric
-    challenger, champions = (
+    champions, challenger = (  # the champion first, which is the one that may be unable to forecast from here
         Side.of(METRICS[metric], _compared(forecaster, clean, compared, common))
-        for forecaster in (Forecaster.load(MODELS / name), champion)
+        for forecaster in (champion, Forecaster.load(MODELS / name))
     )
     duel = Duel(
         metric=metric,
@@ -171,8 +171,10 @@ def _compared(
     features = forecaster.spec.features
     forecast, row = forecaster.on_grid(as_given(to_grid(clean, features), features)), _rows(test, common)
     for part in test.parts():
-        compared = part.compare(forecast(np.stack([row[part.starts[:, 0]], part.starts[:, 1] + earlier], axis=1)))
-        yield replace(compared, levels=forecaster.spec.quantiles)  # a champion may have others
+        forecasts = forecast(np.stack([row[part.starts[:, 0]], part.starts[:, 1] + earlier], axis=1))
+        if where := first_not_finite(part, forecasts):
+            raise IncomparableError(f"its forecast for {where} is not finite")
+        yield replace(part.compare(forecasts), levels=forecaster.spec.quantiles)  # a champion may have others
 
 
 def _rows(test: TestOrigins, common: Sequence[str]) -> Starts:

@@ -9,7 +9,6 @@ Stops if there is no baseline candidate to compare with, or if a candidate's for
 
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 import models
@@ -20,7 +19,7 @@ from tidegate.evaluation.comparison import Comparison
 from tidegate.evaluation.details import shown_forecasts, write_details
 from tidegate.evaluation.figures import figures_of
 from tidegate.evaluation.metrics import shown_metrics
-from tidegate.evaluation.origins import TestOrigins, origin_times, read_test_origins
+from tidegate.evaluation.origins import TestOrigins, first_not_finite, read_test_origins
 from tidegate.evaluation.score_table import MEDIAN
 from tidegate.evaluation.tally import score, tally
 from tidegate.measurements.frame import write_frame
@@ -97,14 +96,9 @@ def comparison_of(name: str, model: models.CalibratedModel, test: TestOrigins) -
         GateClosed: a forecast is not finite.
     """
     forecasts = test.in_units(model.predict(test.panel, test.starts))
-    parts = [part for part in (forecasts.point, forecasts.quantiles) if part is not None]
-    finite = np.logical_and.reduce([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in parts])
-    if not finite.all():
-        first = test.part(np.flatnonzero(~finite)[:1])
-        station = test.panel.spec.stations[first.starts[0, 0]]
+    if where := first_not_finite(test, forecasts):
         raise GateClosed(
-            f"The evaluation gate is closed: {name}'s forecast for station {station} from "
-            f"{origin_times(first)[0]:%Y-%m-%d %H:%M} UTC is not finite: lower train.learning_rate or "
+            f"The evaluation gate is closed: {name}'s forecast for {where} is not finite: lower train.learning_rate or "
             "train.clip_norm, and train it again."
         )
     return test.compare(forecasts)
