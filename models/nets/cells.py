@@ -75,3 +75,10 @@ def tokens_read(layer: keras.layers.Layer) -> int:
         return 0
     inputs = layer.input if isinstance(layer.input, list) else [layer.input]  # beside the tokens, states to begin from
     return directions * int(inputs[0].shape[1])
+
+
+def gates_read(layer: keras.layers.Layer) -> int:
+    """Count the gates that a layer computes of all tokens of a window, of all units; 0 if it is not recurrent."""
+    tokens = tokens_read(layer)
+    recurrent: Any = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
+    return tokens * int(recurrent.cell.kernel.shape[-1]) if tokens else 0

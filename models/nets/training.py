@@ -18,7 +18,7 @@ import numpy as np
 
 from models.interface import History, Training
 from models.nets import engine
-from models.nets.cells import tokens_read
+from models.nets.cells import gates_read, tokens_read
 from models.nets.outputs import Cost
 from models.nets.training_state import TrainingState
 from models.nets.windowed import WindowedModel
@@ -32,7 +32,8 @@ PREDICT_BATCH = 512
 # another in a step, so it pays from so many on. No clock may decide this: compiled, the bits are others.
 WORTH_COMPILING = 20_000
 STEPS_AN_EXECUTION = 16  # of a compiled training: the more, the less of Keras' own work between steps
-PART_WINDOWS = 32  # of a batch, which a core computes at a time: what a step needs then fits into its cache
+PART_WINDOWS = 16  # at least, of the part of a batch that a core computes at a time
+PART_GATES = 200_000  # gates of all tokens of a part: as many numbers as fit into a core's cache
 
 
 def start_training(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
@@ -77,9 +78,10 @@ def is_worth_compiling(net: keras.Model, steps: int) -> bool:
     return steps * sum(tokens_read(layer) for layer in net.layers) >= WORTH_COMPILING
 
 
-def parts_of(batch: int) -> int:
-    """Return the number of equal parts of a batch: of at least PART_WINDOWS windows, but two halves of so many."""
-    most = max(2, batch // PART_WINDOWS) if batch >= PART_WINDOWS else 1
+def parts_of(batch: int, net: keras.Model) -> int:
+    """Return into how many equal parts a batch is divided: two or more, if they have PART_WINDOWS windows or more."""
+    windows = max(PART_WINDOWS, PART_GATES // max(1, sum(gates_read(layer) for layer in net.layers)))
+    most = max(min(2, batch // PART_WINDOWS), batch // windows, 1)
     return max(parts for parts in range(1, most + 1) if batch % parts == 0)
 
 
@@ -146,7 +148,7 @@ def fit_net(
         ProgressCallback(progress, recipe.epochs, batches, steps),
         state,
     ]
-    model.parts = parts_of(batch) if compiled else 0
+    model.parts = parts_of(batch, net) if compiled else 0
     model.compile(optimizer_of(recipe), jit_compile=False)  # the model itself compiles what each core computes
     epochs_done = state.resume(model.optimizer)
     if recipe.averaging:  # the first callback, so that the averaged weights are the ones validated and kept

@@ -1,6 +1,6 @@
 """Trainings that are compiled have the losses of Keras' own loops."""
 
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -53,7 +53,7 @@ def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: b
     panel = noise(spec_of(2, 2, lookback=12, horizon=4), 200)
     with monkeypatch.context() as changed:
         changed.setattr(training, "WORTH_COMPILING", 0 if compiled else 10**9)
-        changed.setattr(training, "PART_WINDOWS", 17 if parts == 1 else 16 // parts)
+        changed.setattr(training, "parts_of", lambda *_: parts)
         if not compiled:
             changed.setattr(engine, "writes_loops", lambda: False)
         recipe = RECIPE.model_copy(update={"epochs": 20, "epoch_windows": 16, "batch_windows": 16, "loss": "mse"})
@@ -98,10 +98,23 @@ def test_the_first_losses_are_those_of_keras_own_loops(
 
 
 @pytest.mark.parametrize(
-    ("batch", "parts"), [(1, 1), (31, 1), (32, 2), (37, 1), (64, 2), (99, 3), (250, 5), (1024, 32)]
+    ("cell", "units", "segment", "batch", "parts"),
+    [
+        ("lstm", 64, 1, 31, 1),
+        ("lstm", 64, 1, 32, 2),  # of 16 windows: the gates of 8 would fit into a cache
+        ("lstm", 64, 1, 37, 1),  # a prime number
+        ("lstm", 64, 1, 99, 3),
+        ("lstm", 64, 1, 1024, 64),
+        ("rnn", 64, 1, 32, 2),
+        ("rnn", 64, 1, 256, 8),  # of 32
+        ("gru", 256, 24, 256, 2),  # of 128, for there are but four tokens
+    ],
 )
-def test_a_batch_is_divided_into_equal_parts_that_are_not_too_small(batch: int, parts: int) -> None:
-    assert training.parts_of(batch) == parts
+def test_a_batch_is_divided_into_equal_parts_that_fit_into_a_cache(
+    cell: Literal["rnn", "lstm", "gru"], units: int, segment: int, batch: int, parts: int
+) -> None:
+    net = build_net(Options(cell=cell, units=units, segment=segment), spec_of(1, 1, lookback=96, horizon=24))
+    assert training.parts_of(batch, net) == parts
 
 
 class Drawing(engine.Trainable):
