@@ -78,7 +78,9 @@ def tokens_read(layer: keras.layers.Layer) -> int:
 
 
 def gates_read(layer: keras.layers.Layer) -> int:
-    """Count the gates that a layer computes of all tokens of a window, of all units; 0 if it is not recurrent."""
-    tokens = tokens_read(layer)
+    """Count the gates that a layer computes of all tokens of a row, of all units; 0 if it is not recurrent."""
+    if not (tokens := tokens_read(layer)):
+        return 0
     recurrent: Any = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
-    return tokens * int(recurrent.cell.kernel.shape[-1]) if tokens else 0
+    cell = getattr(recurrent.cell, "inner", recurrent.cell)  # of a decoder, which is a cell around another one
+    return tokens * int(cell.kernel.shape[-1])

@@ -24,7 +24,7 @@ from tidegate.workspace.processes import machines
 BACKEND: str = keras.backend.backend()
 GIB = 2**30
 ALIGNMENT = 64  # bytes, of what TensorFlow takes over
-FAR_AHEAD = np.array([0, 10**7])  # of a generator's state, seed and count: what the next part of a batch draws from
+COUNTS = 2**31 - 2  # of numbers that Keras draws with a seed
 
 if BACKEND == "tensorflow":
     import tensorflow as tf
@@ -198,20 +198,21 @@ class Trainable(keras.Model):
         generators = [state for state in self.non_trainable_variables if state.name == "seed_generator_state"]
 
         def gradients_of(part: Any, number: Any) -> list[Any]:
-            # Each part draws other random numbers, and none moves on what the others draw from.
-            states = [state.value + number * FAR_AHEAD for state in generators]
-            given = list(zip(generators, states, strict=True))
+            # Each part draws random numbers far from those of the others, and moves on none that they draw from.
+            far = tf.stack([tf.zeros_like(number), number * (COUNTS // self.parts)])  # seed and count
+            given = [(generator, generator.value + far) for generator in generators]
             with keras.StatelessScope(given) as scope, tf.GradientTape() as tape:
                 cost, weight = self.sums(part, training=True)
+            gradients = tape.gradient(cost, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             drawn = [scope.get_current_value(generator) - state for generator, state in given]
-            return [cost, weight, *tape.gradient(cost, weights), *drawn]
+            return [cost, weight, *map(tf.convert_to_tensor, gradients), *drawn]
 
         def update(cost: Any, weight: Any, *sums: Any) -> Any:
             observed = tf.maximum(weight, 1.0)
             gradients = [gradient / observed for gradient in sums[: len(weights)]]
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
             for generator, drawn in zip(generators, sums[len(weights) :], strict=True):
-                generator.assign_add(drawn)
+                generator.assign_add(drawn // self.parts)  # each part draws as many
             return cost / observed
 
         loss = _compiled(update)(*self._add_up(gradients_of, batch))

@@ -33,7 +33,7 @@ PREDICT_BATCH = 512
 WORTH_COMPILING = 20_000
 STEPS_AN_EXECUTION = 16  # of a compiled training: the more, the less of Keras' own work between steps
 PART_WINDOWS = 16  # at least, of the part of a batch that a core computes at a time
-PART_GATES = 200_000  # gates of all tokens of a part: as many numbers as fit into a core's cache
+PART_GATES = 200_000  # or more, if so many gates of all their tokens do: numbers that fit into a core's cache
 
 
 def start_training(seed: int, device: str = "any", replicas: int = 1) -> AbstractContextManager[Any]:
@@ -79,7 +79,7 @@ def is_worth_compiling(net: keras.Model, steps: int) -> bool:
 
 
 def parts_of(batch: int, net: keras.Model) -> int:
-    """Return into how many equal parts a batch is divided: two or more, if they have PART_WINDOWS windows or more."""
+    """Return into how many equal parts a batch is divided: two or more where each gets PART_WINDOWS windows."""
     windows = max(PART_WINDOWS, PART_GATES // max(1, sum(gates_read(layer) for layer in net.layers)))
     most = max(min(2, batch // PART_WINDOWS), batch // windows, 1)
     return max(parts for parts in range(1, most + 1) if batch % parts == 0)

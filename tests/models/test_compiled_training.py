@@ -48,24 +48,27 @@ def test_the_written_backward_pass_is_the_derivative_that_keras_takes(
         assert np.allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: bool, parts: int = 1) -> list[float]:
-    """Give the losses of the first twenty steps, of a net that draws nothing at random: XLA has its own generator."""
+def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: bool) -> list[list[float]]:
+    """Give the losses of training and validation in the first twenty steps, of a net that draws nothing at random.
+
+    XLA has its own generator.
+    """
     panel = noise(spec_of(2, 2, lookback=12, horizon=4), 200)
     with monkeypatch.context() as changed:
         changed.setattr(training, "WORTH_COMPILING", 0 if compiled else 10**9)
-        changed.setattr(training, "parts_of", lambda *_: parts)
         if not compiled:
             changed.setattr(engine, "writes_loops", lambda: False)
-        recipe = RECIPE.model_copy(update={"epochs": 20, "epoch_windows": 16, "batch_windows": 16, "loss": "mse"})
+        recipe = RECIPE.model_copy(update={"epochs": 20, "epoch_windows": 32, "batch_windows": 32, "loss": "mse"})
         given = Training(panel, all_starts(panel, end=130), all_starts(panel, 130), recipe)
-        return [row["train_loss"] for row in models.fit("x", {"family": "recurrent", **section}, given, no_progress)[1]]
+        history = models.fit("x", {"family": "recurrent", **section}, given, no_progress)[1]
+        return [[row["train_loss"], row["validation_loss"]] for row in history]
 
 
 @pytest.mark.parametrize(
     "section",
     [
         {"cell": "lstm", "units": 6, "layer_norm": True},
-        {"cell": "gru", "units": 6, "segment": 4, "normalise": "last"},
+        {"cell": "gru", "units": 6, "segment": 4, "normalise": "last", "station_embedding": 2},
         pytest.param({"cell": "rnn", "units": 6}, marks=pytest.mark.long),
         pytest.param(
             {"cell": "lstm", "units": 6, "layers": 2, "bidirectional": True, "layer_norm": True}, marks=pytest.mark.long
@@ -90,11 +93,9 @@ def losses(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], compiled: b
 def test_the_first_losses_are_those_of_keras_own_loops(
     section: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = losses(monkeypatch, section, compiled=False)
-    assert len(plain) == 20 and len(set(plain)) == 20
-    for parts in (1, 4):
-        compiled = losses(monkeypatch, section, compiled=True, parts=parts)
-        assert np.allclose(compiled, plain, rtol=1e-5, atol=0)
+    plain, compiled = (losses(monkeypatch, section, each) for each in (False, True))
+    assert len(plain) == 20 and len({train for train, _ in plain}) == 20
+    assert np.allclose(compiled, plain, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_each_part_of_a_batch_and_each_step_draws_random_numbers_of_its_own() ->
         for _ in range(3):
             model.fit((each for each in [(group,)]), steps_per_epoch=1, shuffle=False, verbose=0)
             factors.append(float(model.factor.numpy()))
-        assert model.generator.state.numpy().tolist() == [7, 2 * 3]
+        assert model.generator.state.numpy().tolist() == [7, 3]
         return np.diff(factors).tolist()
 
     differences = gradients()  # between what two parts drew in a step

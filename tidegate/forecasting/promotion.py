@@ -72,7 +72,10 @@ def decide(settings: Settings, name: str, scores: dict[str, dict[str, float]]) -
     except ServiceError:  # says nothing about the champion, only that MLflow does not answer
         raise
     except TidegateError as error:
-        reason = f"{name} stays challenger: champion version {champion.version} cannot be compared with it ({error})"
+        reason = (
+            f"{name} stays challenger: champion version {champion.version} cannot be compared with it ({error}); "
+            "tidegate promote can decide otherwise"
+        )
         return Decision(name, True, False, reason)
     return _decision(settings, name, str(champion.version), duel, where)
 
@@ -134,8 +137,8 @@ def duel_with_champion(settings: Settings, name: str, model: Path, spec: Path) -
     clean = clean[clean[STATION].isin(common)]
     metric = settings.evaluate.metric
     champions, challenger = (  # the champion first, which is the one that may be unable to forecast from here
-        Side.of(METRICS[metric], _compared(forecaster, clean, compared, common))
-        for forecaster in (champion, Forecaster.load(MODELS / name))
+        Side.of(METRICS[metric], _compared(forecaster, whose, clean, compared, common))
+        for forecaster, whose in ((champion, "its"), (Forecaster.load(MODELS / name), "the challenger's"))
     )
     duel = Duel(
         metric=metric,
@@ -162,18 +165,18 @@ def _seen(spec: Path, test: TestOrigins, first: pd.Timestamp) -> str:
 
 
 def _compared(
-    forecaster: Forecaster, clean: pd.DataFrame, test: TestOrigins, common: Sequence[str]
+    forecaster: Forecaster, whose: str, clean: pd.DataFrame, test: TestOrigins, common: Sequence[str]
 ) -> Iterator[Comparison]:
     """Forecast from the test origins of some stations, whose rows alone are in `clean`; some origins at a time."""
     earlier = test.panel.spec.lookback_steps - forecaster.spec.lookback_steps
     if (test.starts[:, 1] + earlier < 0).any():
-        raise IncomparableError("its lookback is longer than the data before the first test origin")
+        raise IncomparableError(f"{whose} lookback is longer than the data before the first test origin")
     features = forecaster.spec.features
     forecast, row = forecaster.on_grid(as_given(to_grid(clean, features), features)), _rows(test, common)
     for part in test.parts():
         forecasts = forecast(np.stack([row[part.starts[:, 0]], part.starts[:, 1] + earlier], axis=1))
         if where := first_not_finite(part, forecasts):
-            raise IncomparableError(f"its forecast for {where} is not finite")
+            raise IncomparableError(f"{whose} forecast for {where} is not finite")
         yield replace(part.compare(forecasts), levels=forecaster.spec.quantiles)  # a champion may have others
 
 

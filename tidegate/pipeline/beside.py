@@ -1,6 +1,6 @@
 """Stages that run beside the walk, each in a process of its own, while the walk itself runs another one.
 
-`meta.beside` in dvc.yaml marks stages that are worth it: they need no others of their kind, and take long on one core.
+`meta.beside` in dvc.yaml marks stages that are worth it: they need no others of their kind, and take long.
 DVC lets several processes reproduce stages of one workspace at a time: its locks keep their files apart, and the bytes
 are those of one stage after another.
 
