@@ -68,6 +68,11 @@ def recurrent_stack(tokens: Any, options: Options, seeds: Iterator[int]) -> list
     return [sequence, *state[1:]]
 
 
+def forward_layer(layer: keras.layers.Layer) -> Any:
+    """Give the layer itself, or of a bidirectional one the layer that reads forwards."""
+    return layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
+
+
 def tokens_read(layer: keras.layers.Layer) -> int:
     """Count the tokens that a layer reads one after another; 0 if it is not recurrent."""
     directions = 2 if isinstance(layer, keras.layers.Bidirectional) else 1
@@ -81,6 +86,6 @@ def gates_read(layer: keras.layers.Layer) -> int:
     """Count the gates that a layer computes of all tokens of a row, of all units; 0 if it is not recurrent."""
     if not (tokens := tokens_read(layer)):
         return 0
-    recurrent: Any = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
-    cell = getattr(recurrent.cell, "inner", recurrent.cell)  # of a decoder, which is a cell around another one
+    cell = forward_layer(layer).cell
+    cell = getattr(cell, "inner", cell)  # of a decoder, which is a cell around another one
     return tokens * int(cell.kernel.shape[-1])

@@ -8,6 +8,7 @@ import keras
 import psutil
 
 from models.nets import engine
+from models.nets.cells import forward_layer
 from tidegate.workspace.processes import machines
 
 
@@ -27,7 +28,7 @@ def describe(net: keras.Model, replicas: int) -> dict[str, str]:
 def _kernel(net: keras.Model) -> str:
     """Return cuDNN if every recurrent layer can use its kernel, and otherwise the reason why not."""
     for layer in net.layers:
-        recurrent: Any = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
+        recurrent = forward_layer(layer)
         if isinstance(recurrent, keras.layers.SimpleRNN):
             return "plain: cuDNN has no kernel for Keras' vanilla RNN"
         if isinstance(recurrent, keras.layers.LSTM | keras.layers.GRU) and not _suits_cudnn(recurrent):

@@ -161,10 +161,7 @@ class Trainable(keras.Model):
     """
 
     parts = 0  # of each batch; 0: it is trained on as a whole, and not compiled
-
-    def sums(self, starts: Any, training: bool) -> tuple[Any, Any]:
-        """Return the sums of costs and of weights over the windows; their ratio is the loss."""
-        raise NotImplementedError
+    sums: Callable[..., tuple[Any, Any]]  # of costs and of weights over windows; their ratio is the loss
 
     def _maybe_symbolic_build(self, *_args: Any, **_kwargs: Any) -> None:
         """Skip the build from a first batch: Keras takes it for floats, and cannot read it with several machines."""

@@ -20,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from models.nets import engine
-from models.nets.cells import LAYERS
+from models.nets.cells import LAYERS, forward_layer
 from models.nets.outputs import Cost
 from models.nets.windowed import WindowedModel
 from tidegate.windows.panel import Floats, Panel, Starts
@@ -60,7 +60,7 @@ def gradient_flow(net: keras.Model, panel: Panel, starts: Starts, cost: Cost) ->
 def first_recurrent_layer(net: keras.Model) -> keras.layers.Layer:
     """Find the first recurrent layer; of a bidirectional one, the forward layer."""
     for layer in net.layers:
-        recurrent = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
+        recurrent: keras.layers.Layer = forward_layer(layer)
         if isinstance(recurrent, tuple(LAYERS.values())):
             return recurrent
     raise TypeError("this net has no recurrent layer")
