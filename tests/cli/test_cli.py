@@ -1,6 +1,5 @@
 """The command: one clear sentence for a mistake, exit code 2, and nothing half-written."""
 
-import json
 import signal
 import socket
 import sqlite3
@@ -11,11 +10,10 @@ import urllib.request
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import HEADER, hours, invoke, own_files, refused, refused_stage
-from servers import free_ports, until
+from servers import ask_prefect, free_ports, until
 from workspaces import ENVIRONMENT, begun, copy_workspace, run_in, set_params
 
 from tidegate.errors import UserError
@@ -168,11 +166,11 @@ def test_up_serves_both_pages_and_the_deployments_and_ends_on_interrupt(trained:
             f"answers at http://127.0.0.1:{prefect}/api" in told and f"answers at http://127.0.0.1:{mlflow}\n" in told
         )
         api = f"http://127.0.0.1:{prefect}/api"
-        deployments = {entry["name"]: entry["id"] for entry in asked(api, "/deployments/filter", {})}
+        deployments = {entry["name"]: entry["id"] for entry in ask_prefect(api, "deployments/filter", {})}
         assert set(deployments) == {"ingestion", "forecasting", "verification", "retraining", "backtest"}
         assert caught_up(workspace, api) == {"COMPLETED": 1, "CANCELLED": 2}
         assert len(list((workspace / "forecasts").rglob("*.parquet"))) == 1
-        begun_by_hand = asked(api, f"/deployments/{deployments['retraining']}/create_flow_run", {})
+        begun_by_hand = ask_prefect(api, f"deployments/{deployments['retraining']}/create_flow_run", {})
         assert ended(api, [begun_by_hand["id"]]) == {"COMPLETED": 1}
     finally:
         process.send_signal(signal.SIGINT)
@@ -195,18 +193,11 @@ def test_an_interrupt_while_the_servers_start_stops_them_and_ends_with_0(workspa
     assert children_in(workspace) == []
 
 
-def asked(api: str, path: str, body: object) -> Any:
-    """Ask Prefect's server."""
-    request = urllib.request.Request(api + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request) as response:
-        return json.load(response)
-
-
 def ended(api: str, runs: list[str]) -> dict[str, int]:
     """Wait until flow runs have ended; count the states that they come to."""
     end = time.monotonic() + 180
     while time.monotonic() < end:
-        found = asked(api, "/flow_runs/filter", {"flow_runs": {"id": {"any_": runs}}})
+        found = ask_prefect(api, "flow_runs/filter", {"flow_runs": {"id": {"any_": runs}}})
         states = Counter(run["state_type"] for run in found)
         if set(states) <= {"COMPLETED", "CANCELLED", "FAILED", "CRASHED"}:
             break
@@ -217,8 +208,8 @@ def ended(api: str, runs: list[str]) -> dict[str, int]:
 def caught_up(workspace: Path, api: str) -> dict[str, int]:
     """Let the scheduled runs of the deployment forecasting be overdue; count the states that they come to."""
     scheduled = {"deployments": {"name": {"any_": ["forecasting"]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 3}
-    until(lambda: len(asked(api, "/flow_runs/filter", scheduled)) == 3)
-    own = [run["id"] for run in asked(api, "/flow_runs/filter", scheduled)]
+    until(lambda: len(ask_prefect(api, "flow_runs/filter", scheduled)) == 3)
+    own = [run["id"] for run in ask_prefect(api, "flow_runs/filter", scheduled)]
     # As they would be found after some hours without a server; there is no other way to let time pass.
     with sqlite3.connect(workspace / ".prefect" / "prefect.db", timeout=30) as store:
         for hours, run in enumerate(own, start=1):

@@ -1,13 +1,11 @@
 """The flow verification on a real Prefect server: it shows how the champion does, and asks for a retraining."""
 
-import json
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from servers import free_ports, prefect_server
+from servers import ask_prefect, free_ports, prefect_server
 from workspaces import ROOT, copy_workspace, run_in
 
 from tidegate.measurements import frame as long_frame
@@ -36,14 +34,8 @@ def worse(trained: Path, tmp_path: Path) -> Path:
     return workspace
 
 
-def asked(api: str, path: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(f"{api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
 def retrainings(api: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = asked(api, "flow_runs/filter", {"flows": {"name": {"any_": ["retraining"]}}})
+    found: list[dict[str, Any]] = ask_prefect(api, "flow_runs/filter", {"flows": {"name": {"any_": ["retraining"]}}})
     return [run for run in found if not run["auto_scheduled"]]
 
 
@@ -73,9 +65,11 @@ def test_a_lasting_change_asks_for_one_retraining_with_its_reason(worse: Path, t
         (worse / ".tidegate" / "watch.json").unlink()  # killed before it was remembered
         run_in(worse, "python", "-c", FLOW, **env)
         assert len(retrainings(api)) == 1
-        shown = asked(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["champion"]}}})
+        shown = ask_prefect(api, "artifacts/filter", {"artifacts": {"key": {"any_": ["champion"]}}})
         assert "| all stations | skill |" in shown[0]["data"]
-        emitted = asked(api, "events/filter", {"filter": {"event": {"name": ["tidegate.champion.changed"]}}})["events"]
+        emitted = ask_prefect(api, "events/filter", {"filter": {"event": {"name": ["tidegate.champion.changed"]}}})[
+            "events"
+        ]
         assert [event["payload"]["kind"] for event in emitted].count("skill") >= 1
         keys = [(event["payload"]["kind"], event["payload"]["station"]) for event in emitted]
         assert ("skill", "all stations") in keys

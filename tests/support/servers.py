@@ -1,5 +1,6 @@
 """Real servers on loopback, for the length of a block: PostgreSQL, an object store, MLflow, Prefect."""
 
+import json
 import os
 import shutil
 import signal
@@ -9,10 +10,12 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workspaces import ENVIRONMENT
@@ -29,6 +32,20 @@ def free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
+
+
+def ask_prefect(api: str, path: str, body: object) -> Any:
+    """Ask Prefect's server; like its own clients, ask again while it answers that its database is busy (503)."""
+    request = urllib.request.Request(f"{api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def until(ready: Callable[[], object], seconds: float = 90, pause: float = 0.3) -> None:
